@@ -1,0 +1,109 @@
+# `make` alone lists what there is. Written for GNU make 3.81 (macOS) and later; every path is
+# relative, so the folder's own path may hold spaces.
+
+PYTHON ?= python3
+JOBS ?= auto
+BIN := .venv/bin
+PY := $(BIN)/python
+LESSON := notebooks/00_the_whole_machine.ipynb
+NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb notebooks/solutions/*.ipynb))
+
+# Kernels are this .venv's, whatever "python3" kernel the user has installed elsewhere.
+export JUPYTER_PREFER_ENV_PATH := 1
+export JUPYTER_PATH :=
+
+.DEFAULT_GOAL := help
+.PHONY: help install lab test notebooks data bench lint clean
+
+help:  ## this list
+	@echo 'Usage: make TARGET [NAME=value]'
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo '  PYTHON=python3.12   the interpreter that .venv is made with (3.11 to 3.13)'
+	@echo '  TORCH_INDEX=URL     where to take PyTorch from, such as an index of CPU-only wheels'
+	@echo '  LAB_ARGS="..."      more options for JupyterLab, such as --no-browser'
+	@echo '  JOBS=2              how many tests run side by side (default: one a core)'
+	@echo '  NOTEBOOKS=a.ipynb   the notebooks that `make notebooks` and `make test` run'
+
+# --- installing -----------------------------------------------------------------------------
+# .venv/made-with remembers PYTHON, TORCH_INDEX and the folder. What is not said again stays; where
+# one has changed, .venv is made anew: an environment cannot change its Python, pip would keep the
+# PyTorch that it has, and scripts would point at the old folder.
+made_with = $(shell sed -n $(1)p .venv/made-with 2>/dev/null)
+ifneq ($(wildcard .venv/made-with),)
+  ifeq ($(origin PYTHON),file)
+    PYTHON := $(call made_with,1)
+  endif
+  ifeq ($(origin TORCH_INDEX),undefined)
+    TORCH_INDEX := $(call made_with,2)
+  endif
+  ifneq ($(call made_with,1) $(call made_with,2) $(call made_with,3),$(PYTHON) $(TORCH_INDEX) $(CURDIR))
+    REMAKE := yes
+  endif
+endif
+
+# PIP_USER=0: some shared machines set `user = true` for pip, which no .venv can follow.
+PIP_INSTALL := PIP_USER=0 $(PY) -m pip install --disable-pip-version-check -c constraints.txt
+
+install: .venv/installed  ## make .venv and install everything in it (again only after a change)
+
+.venv/installed: pyproject.toml constraints.txt $(if $(REMAKE),FORCE)
+	@$(if $(REMAKE),,test -x $(PY) ||) "$(PYTHON)" -c \
+	    'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	    echo 'gptlib needs Python 3.11 to 3.13, and PYTHON=$(PYTHON) is not one.' >&2; \
+	    echo 'Name one that you have, for example: make install PYTHON=python3.12' >&2; exit 1; }
+	$(if $(REMAKE),@echo 'Making .venv anew: another PYTHON or TORCH_INDEX or folder.'; rm -rf .venv)
+	@test -x $(PY) || { echo 'Making .venv with $(PYTHON)' && "$(PYTHON)" -m venv --clear .venv && \
+	    printf '%s\n' '$(PYTHON)' '$(TORCH_INDEX)' "$$(pwd -P)" > .venv/made-with; }
+	$(if $(TORCH_INDEX),$(PIP_INSTALL) --no-deps --index-url '$(TORCH_INDEX)' torch)
+	$(PIP_INSTALL) -e '.[lessons,test]'
+	@# JupyterLab asks whether to fetch news, and looks for updates: a class needs neither.
+	$(PY) -m jupyterlab.labextensions disable --log-level=ERROR \
+	    @jupyterlab/apputils-extension:announcements
+	@touch $@
+
+FORCE:
+
+# --- using ----------------------------------------------------------------------------------
+# root_dir lets a student open gptlib/ beside a lesson; default_url opens the lesson, also where
+# the address is copied by hand, at a desk of the course's own (not what was open yesterday in
+# another project); looking for language servers would only cost time.
+lab: install  ## open JupyterLab at the first lesson
+	$(PY) -m jupyterlab --ServerApp.root_dir=. \
+	    --LabApp.default_url=/lab/workspaces/gptlib/tree/$(LESSON) \
+	    --LanguageServerManager.autodetect=False \
+	    $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
+
+# One thread a worker: the workers already fill the cores. loadfile keeps a notebook's cells
+# together and in order.
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist loadfile
+
+test: install  ## run every test, then every notebook against its committed outputs
+	$(PYTEST)
+	$(PYTEST) --nbval --nbval-current-env $(NOTEBOOKS)
+
+# No widget state, no cell timings, and no trace of which Python ran it.
+notebooks: install  ## execute every notebook in place, leaving no widget state
+	$(PY) -m nbconvert --to notebook --inplace --execute \
+	    --ExecutePreprocessor.store_widget_state=False \
+	    --ExecutePreprocessor.record_timing=False \
+	    --ClearMetadataPreprocessor.enabled=True \
+	    --ClearMetadataPreprocessor.clear_cell_metadata=False \
+	    --ClearMetadataPreprocessor.preserve_nb_metadata_mask='{"kernelspec", ("language_info", "name")}' \
+	    $(NOTEBOOKS)
+
+data: install  ## make every file of data/ again, from its seed
+	$(PY) data/make.py
+
+bench: install  ## measure gptlib beside its peers
+	$(PY) -m benchmarks
+
+lint: install  ## check style with ruff
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+clean:  ## remove .venv, caches and build files (runs/ stays: it may hold trained models)
+	rm -rf .venv build dist artifacts .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+	find . -name .ipynb_checkpoints -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Side by side with peers, and measurements behind the course's claims. `make bench`."""

@@ -1,0 +1,53 @@
+"""gptlib: a GPT in small tested modules, one for each lesson of the course.
+
+The core needs torch and numpy. `gptlib.plots`, `gptlib.widgets` and `gptlib.checks` are loaded
+when they are first used, so that `import gptlib` costs what `import torch` costs.
+"""
+
+from importlib import import_module
+
+from . import corpora
+from .ablations import ablate
+from .attention import attention, fast_attention
+from .checkpoint import load, load_history, save
+from .logits import kl, log_softmax, nll, softmax
+from .model import GPT, GPTConfig
+from .sampling import generate, next_token_probs, stream
+from .tokenizer import Tokenizer
+from .trace import Trace, trace
+from .training import Step, TrainConfig, Trainer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "GPT",
+    "GPTConfig",
+    "Step",
+    "Tokenizer",
+    "Trace",
+    "TrainConfig",
+    "Trainer",
+    "ablate",
+    "attention",
+    "corpora",
+    "fast_attention",
+    "generate",
+    "kl",
+    "load",
+    "load_history",
+    "log_softmax",
+    "next_token_probs",
+    "nll",
+    "save",
+    "softmax",
+    "stream",
+    "trace",
+]
+
+_LAZY = ("checks", "plots", "widgets")
+
+
+def __getattr__(name: str):
+    if name in _LAZY:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module 'gptlib' has no attribute {name!r}")

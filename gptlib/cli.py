@@ -1,0 +1,338 @@
+"""The `gptlib` command: train, sample, tokenize, doctor.
+
+Everything it does is a few lines over the library; errors are one line and exit status 2.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from . import __version__, checkpoint, corpora
+from .files import cache_dir, data_dir, finish_save, user_path
+from .model import GPT, GPTConfig
+from .sampling import generate
+from .tokenizer import Tokenizer
+from .training import Step, TrainConfig, Trainer, resolve_device
+
+MODEL_DEFAULTS = {"block_size": 128, "n_layer": 4, "n_head": 4, "n_embd": 128, "dropout": 0.0}
+TRAIN_OPTIONS = {f.name: f for f in fields(TrainConfig) if f.name not in ("eos_id", "block_size")}
+VOCAB_SIZE = 1024
+METAVARS = {int: "N", float: "X", str: "NAME"}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a sign that the terminal has not is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
+    arguments = _parser().parse_args(argv)
+    try:
+        status = arguments.run(arguments)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # the reader had enough, as in `gptlib tokenize ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (ValueError, OSError, FloatingPointError, ImportError) as error:
+        named = isinstance(error, OSError) and error.filename and error.strerror
+        _note(f"{error.filename}: {error.strerror}" if named else error)
+        return 2
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        _note("out of memory: try a smaller --batch-size, --block-size or model")
+        return 2
+    except KeyboardInterrupt:
+        _note("interrupted")
+        return 130
+
+
+def _note(message: object) -> None:
+    """One line on stderr: stdout is for results."""
+    print(f"gptlib: {' '.join(str(message).split())}", file=sys.stderr)
+
+
+# ---- train ----
+
+
+def _train(a: argparse.Namespace) -> int:
+    _check_out(a.out)
+    corpus = corpora.load(a.corpus)
+    saved = _saved_run(a, corpus) if a.resume else None
+    if saved is None:
+        if (a.out / checkpoint.WEIGHTS).exists() and not a.overwrite:
+            what = "a model but no run to resume" if a.resume else "a model (go on with --resume)"
+            raise ValueError(f"{a.out}: holds {what}: use --overwrite or another DIR")
+        model, tokenizer, config = _new_run(a, corpus)
+    else:
+        model, tokenizer = checkpoint.load(a.out)
+        config = _resumed_config(a, model, saved[1])
+    tokens, heldout = corpus.encode(tokenizer)
+    trainer = Trainer(model, tokens, config, heldout if len(heldout) > 1 else None)
+    if saved is not None:
+        trainer.load_state(*saved)
+    run = _Run(a, trainer, tokenizer, corpus)
+    try:
+        for step in trainer if a.quiet else trainer.progress():
+            if step.step % a.save_every == 0 and step.step < config.steps:
+                run.save()
+        run.save()
+    except KeyboardInterrupt:
+        if not trainer.step:
+            raise
+        run.save()
+        _note(
+            f"interrupted after step {trainer.step} of {config.steps}, saved in {a.out}: "
+            "the same command with --resume goes on"
+        )
+        return 130
+    print(json.dumps(_summary(trainer)))
+    return 0
+
+
+def _check_out(folder: Path) -> None:
+    """Refuse a folder that cannot be written to now, and not after an hour of training."""
+    finish_save(folder)
+    there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    if not there.is_dir():
+        raise ValueError(f"{there}: is a file, where a folder is needed")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError(f"{there}: no permission to write there")
+
+
+class _Run:
+    """What a run saves; its state says also what it was started with, for --resume to compare."""
+
+    def __init__(
+        self, a: argparse.Namespace, trainer: Trainer, tokenizer: Tokenizer, corpus: corpora.Corpus
+    ) -> None:
+        self.folder, self.trainer, self.tokenizer = a.out, trainer, tokenizer
+        self.start = {"corpus": _fingerprint(corpus), "vocab_size": _vocab_size(a)}
+
+    def state(self) -> tuple[dict[str, Tensor], dict]:
+        tensors, numbers = self.trainer.state()
+        return tensors, numbers | self.start
+
+    def save(self) -> None:
+        checkpoint.save(self.folder, self.trainer.model, self.tokenizer, training=self)
+
+
+def _vocab_size(a: argparse.Namespace) -> int:
+    return VOCAB_SIZE if a.vocab_size is None else a.vocab_size
+
+
+def _given(a: argparse.Namespace, names) -> dict:
+    """The options that were on the command line."""
+    return {name: getattr(a, name) for name in names if getattr(a, name) is not None}
+
+
+def _new_run(a: argparse.Namespace, corpus: corpora.Corpus) -> tuple[GPT, Tokenizer, TrainConfig]:
+    config = TrainConfig(**_given(a, TRAIN_OPTIONS))
+    resolve_device(config.device)
+    shape = GPTConfig(_vocab_size(a), **(MODEL_DEFAULTS | _given(a, MODEL_DEFAULTS)))
+    with warnings.catch_warnings(record=True) as caught:  # "stops early" is news, not a warning
+        warnings.simplefilter("always", UserWarning)
+        tokenizer = Tokenizer.train(corpus.train, shape.vocab_size)
+    for warning in caught:
+        _note(warning.message)
+    model = GPT(replace(shape, vocab_size=tokenizer.vocab_size), seed=config.seed)
+    return model, tokenizer, replace(config, eos_id=tokenizer.eos_id if corpus.documents else None)
+
+
+def _saved_run(a: argparse.Namespace, corpus: corpora.Corpus) -> tuple[dict, dict] | None:
+    """The state to go on from; None where DIR holds no run yet: --resume may always stand."""
+    if not (a.out / checkpoint.TRAINING).exists():
+        return None
+    tensors, numbers = checkpoint.load_training(a.out)
+    if numbers.get("corpus") != _fingerprint(corpus):
+        raise ValueError(f"{a.out}: was trained on another corpus than {a.corpus}")
+    return tensors, numbers
+
+
+def _resumed_config(a: argparse.Namespace, model: GPT, saved: dict) -> TrainConfig:
+    """The settings of the run that goes on; the command may say them again, not otherwise.
+
+    Only the device and the number of steps may change. With more steps the learning rate goes on
+    along the longer cosine: where the first had come down it jumps up, as in a warm restart.
+    """
+    config = TrainConfig.from_dict(saved["config"])
+    had = config.to_dict() | model.config.to_dict() | {"vocab_size": saved.get("vocab_size")}
+    free = _given(a, ("steps", "device"))
+    for name, value in _given(a, (*MODEL_DEFAULTS, *TRAIN_OPTIONS, "vocab_size")).items():
+        if name not in free and value != had[name]:
+            raise ValueError(f"{_option(name)} {value}: the run in {a.out} has {had[name]}")
+    if free.get("steps", config.steps) < saved["step"]:
+        raise ValueError(f"--steps {a.steps}: the run in {a.out} has done {saved['step']} already")
+    return replace(config, **free)
+
+
+def _fingerprint(corpus: corpora.Corpus) -> str:
+    digest = hashlib.sha256()
+    for part in corpus:
+        digest.update(part.encode())
+    return digest.hexdigest()
+
+
+def _summary(trainer: Trainer) -> dict:
+    """The line of JSON that a run ends with."""
+    last: Step = trainer.history[-1]
+    tail = [step.loss for step in trainer.history[-20:]]
+    return {
+        "steps": last.step,
+        "train_loss": round(sum(tail) / len(tail), 4),
+        "val_loss": None if trainer.val_loss is None else round(trainer.val_loss, 4),
+        "seconds": round(last.seconds, 2),
+        "tokens_per_second": round(last.tokens / max(last.seconds, 1e-9)),
+        "device": str(trainer.device),
+        "parameters": trainer.model.n_params(),
+        "vocab_size": trainer.model.config.vocab_size,
+    }
+
+
+# ---- sample, tokenize ----
+
+
+def _sample(a: argparse.Namespace) -> int:
+    device = resolve_device(a.device)
+    model, tokenizer = checkpoint.load(a.model)
+    ids = tokenizer.encode(a.prompt)
+    if not ids:
+        raise ValueError("--prompt is empty: the model needs at least one token to go on from")
+    seed = torch.Generator().manual_seed(a.seed) if a.seed is not None else None
+    out = generate(
+        model.to(device),
+        ids,
+        a.max_new_tokens,
+        temperature=a.temperature,
+        top_k=a.top_k,
+        top_p=a.top_p,
+        eos_id=tokenizer.eos_id,
+        generator=seed,
+    ).tolist()
+    if out[-1] == tokenizer.eos_id:  # the token that says "the end" is not a part of the text
+        out.pop()
+    print(tokenizer.decode(out))
+    return 0
+
+
+def _tokenize(a: argparse.Namespace) -> int:
+    tokenizer = Tokenizer.load(checkpoint.resolve(a.model) / checkpoint.TOKENIZER)
+    text = sys.stdin.read() if a.text == "-" else a.text
+    for token_id in tokenizer.encode(text):
+        print(f"{token_id:>6}  {tokenizer.token_str(token_id)}")
+    return 0
+
+
+# ---- doctor ----
+
+
+def _doctor(a: argparse.Namespace) -> int:
+    ok = True
+    for name, value, good in checks():
+        ok = ok and good
+        print(f"{'ok' if good else '!!':<4}{name:<14}{value}")
+    return 0 if ok else 1
+
+
+def checks() -> Iterator[tuple[str, str, bool]]:
+    """(what, what was found, whether the course can run with it), for people and for lesson 00."""
+    yield "gptlib", __version__, True
+    python = platform.python_version_tuple()
+    yield "python", ".".join(python), (3, 11) <= (int(python[0]), int(python[1])) < (3, 14)
+    yield "torch", f"{torch.__version__}, {torch.get_num_threads()} threads", True
+    for name in ("numpy", "matplotlib", "ipywidgets", "jupyterlab"):
+        try:
+            yield name, version(name), True
+        except PackageNotFoundError:
+            yield name, "missing: install gptlib[lessons]", False
+    cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "none; the CPU will do"
+    yield "CUDA", cuda, True
+    try:
+        model, tokenizer = checkpoint.load("pets")
+        ids = tokenizer.encode("The cat is")
+        said = tokenizer.decode(generate(model, ids, 1, temperature=0).tolist())
+        yield "pets model", said, said == "The cat is sleeping"
+        yield "data", str(data_dir()), True
+    except (ValueError, OSError) as error:
+        yield "pets model", str(error), False
+    yield "cache", str(cache_dir()), True
+
+
+# ---- options ----
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="gptlib", description="A GPT, from text to the next word.")
+    parser.add_argument("--version", action="version", version=f"gptlib {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    train = commands.add_parser("train", help="train a model on a text")
+    train.set_defaults(run=_train)
+    names = ", ".join(corpora.NAMES)
+    train.add_argument("--corpus", required=True, metavar="FILE|NAME", help=f"a text, or {names}")
+    train.add_argument("--out", required=True, type=user_path, metavar="DIR", help="for the model")
+    either = train.add_mutually_exclusive_group()
+    either.add_argument("--resume", action="store_true", help="go on from what DIR holds, if any")
+    either.add_argument("--overwrite", action="store_true", help="replace the model in DIR")
+    train.add_argument("--quiet", action="store_true", help="no progress bar")
+    train.add_argument("--save-every", type=_positive, default=100, metavar="N", help="steps (100)")
+    train.add_argument("--vocab-size", type=int, metavar="N", help=f"tokens at most ({VOCAB_SIZE})")
+    for name, default in MODEL_DEFAULTS.items():
+        kind = type(default)
+        train.add_argument(_option(name), type=kind, metavar=METAVARS[kind], help=f"({default})")
+    for name, field in TRAIN_OPTIONS.items():
+        if name == "bf16":
+            train.add_argument("--bf16", action=argparse.BooleanOptionalAction, help="(on CUDA)")
+            continue
+        kind = float if name == "final_learning_rate" else type(field.default)
+        shown = "(a tenth of that)" if field.default is None else f"({field.default})"
+        train.add_argument(_option(name), type=kind, metavar=METAVARS[kind], help=shown)
+
+    sample = commands.add_parser("sample", help="let a model go on from a prompt")
+    sample.set_defaults(run=_sample)
+    sample.add_argument("--model", default="pets", metavar="DIR|NAME", help="(pets)")
+    sample.add_argument("--prompt", required=True)
+    sample.add_argument("--max-new-tokens", type=int, default=100, metavar="N", help="(100)")
+    sample.add_argument("--temperature", type=float, default=1.0, metavar="T", help="0: greedy (1)")
+    sample.add_argument("--top-k", type=int, metavar="K")
+    sample.add_argument("--top-p", type=float, metavar="P")
+    sample.add_argument("--seed", type=int, metavar="S", help="for the same text again")
+    sample.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+
+    tokenize = commands.add_parser("tokenize", help="show the tokens of a text and their ids")
+    tokenize.set_defaults(run=_tokenize)
+    tokenize.add_argument("--model", default="pets", metavar="DIR|NAME", help="(pets)")
+    tokenize.add_argument("text", metavar="TEXT", help="- reads standard input")
+
+    doctor = commands.add_parser("doctor", help="check that the course can run here")
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, where argparse would print every option there is."""
+
+    def error(self, message: str) -> None:
+        self.exit(2, f"gptlib: {message} (see {self.prog} --help)\n")
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, not {value}")
+    return value

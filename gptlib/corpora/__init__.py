@@ -1,0 +1,147 @@
+"""Text to train on: the pets grammar with its known truth, real text, or any file.
+
+`load` is the one door. Nothing is downloaded but Shakespeare, once, when it is asked for.
+"""
+
+import hashlib
+import http.client
+import importlib
+import os
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..files import atomic_write, cache_dir, data_dir, user_path
+from ..tokenizer import Tokenizer
+from . import pets
+
+__all__ = ["NAMES", "Corpus", "load", "pets"]
+
+NAMES = ("pets", "python-docs", "shakespeare")
+HELDOUT_SHARE = 0.1  # the end of a text is never trained on
+SHORTEST = 200  # characters: less leaves nothing to hold out
+
+SHAKESPEARE_FILE = "tinyshakespeare.txt"
+SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+SHAKESPEARE_URL = (
+    "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
+)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A text in two parts.
+
+    `documents` says that stop tokens in the text end documents (and are read as stop tokens, not
+    as thirteen characters); in a text of the user's own they are plain text.
+    """
+
+    name: str
+    train: str
+    heldout: str
+    documents: bool = False
+
+    def encode(self, tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:
+        """Token ids of the two parts, (N,) and (M,), int64."""
+        allowed = "all" if self.documents else ()
+        parts = (tokenizer.encode(text, allowed_special=allowed) for text in self)
+        return tuple(torch.tensor(ids, dtype=torch.int64) for ids in parts)
+
+    def __iter__(self):
+        return iter((self.train, self.heldout))
+
+    def __repr__(self) -> str:
+        return f"Corpus({self.name!r}, train={len(self.train):,}, heldout={len(self.heldout):,})"
+
+
+def load(name_or_path: str | os.PathLike) -> Corpus:
+    """A corpus by name ("pets", "python-docs", "shakespeare") or by the path of a text file.
+
+    Raises:
+        FileNotFoundError: neither a name nor a file; or Shakespeare is not in the cache and
+            cannot be downloaded, and then it says what to do.
+        ValueError: the file is empty, too short or not UTF-8; says which file and where.
+    """
+    name = str(name_or_path)
+    if name == "pets":
+        folder = data_dir() / "pets"
+        return Corpus(name, _read(folder / "train.txt"), _read(folder / "heldout.txt"), True)
+    if name == "python-docs":
+        return _in_two(name, _python_docs())
+    if name == "shakespeare":
+        return _in_two(name, _shakespeare())
+    path = user_path(name)
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{name}: no such file, and no corpus has that name ({', '.join(NAMES)})"
+        )
+    if path.is_dir():
+        raise ValueError(f"{name}: is a folder; name one text file in it")
+    text = _read(path)
+    if len(text) < SHORTEST:
+        raise ValueError(
+            f"{name}: has {len(text)} characters; a corpus needs {SHORTEST}, a useful one 100,000"
+        )
+    return _in_two(name, text)
+
+
+def _in_two(name: str, text: str) -> Corpus:
+    """Cut after a line near the end, so that no line is half trained on."""
+    target = round(len(text) * (1 - HELDOUT_SHARE))
+    cut = text.rfind("\n", target // 2, target) + 1 or target  # one enormous line is cut inside
+    return Corpus(name, text[:cut], text[cut:])
+
+
+def _read(path: Path) -> str:
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"{path}: not UTF-8 at byte {error.start} (line {line}): save it as UTF-8"
+        ) from error
+
+
+def _python_docs() -> str:
+    """The manual that every Python carries for `help()`; it differs a little by version."""
+    try:
+        topics = importlib.import_module("pydoc_data.topics").topics
+    except ImportError as error:
+        raise FileNotFoundError(
+            "python-docs: this Python was installed without pydoc_data; name a text file instead"
+        ) from error
+    return "\n\n".join(topics[name].strip() for name in sorted(topics)) + "\n"
+
+
+def _shakespeare() -> str:
+    path = cache_dir() / SHAKESPEARE_FILE
+    if not path.is_file():
+        _download(SHAKESPEARE_URL, SHAKESPEARE_SHA256, path)
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != SHAKESPEARE_SHA256:
+        raise ValueError(f"{path}: is not the file it should be (SHA-256 differs): delete it")
+    return data.decode("utf-8")
+
+
+def _download(url: str, sha256: str, path: Path) -> None:
+    """Fetch `url` into `path`, whole and checked, or leave nothing there."""
+    advice = (
+        f"Put the file at {path}, or set GPTLIB_CACHE to the folder that has it; "
+        "pets and python-docs need no download"
+    )
+    try:
+        with urllib.request.urlopen(url, timeout=30) as response:
+            data = response.read()
+    except (OSError, http.client.HTTPException) as error:  # the second: it broke off half-way
+        reason = getattr(error, "reason", error)
+        raise FileNotFoundError(
+            f"shakespeare: not in the cache, and the download failed ({reason}). {advice}"
+        ) from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise ValueError(f"shakespeare: {url} sent another file (SHA-256 differs). {advice}")
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(data)

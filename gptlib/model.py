@@ -1,0 +1,156 @@
+"""Block and GPT: the parts of lessons 02 to 05 put together, and nothing else.
+
+Exactly GPT-2 (Radford et al. 2019): pre-norm, learned positions, tanh GELU, biases, tied head,
+its initialisation and its parameter names. Training is in `training`, generation in `sampling`.
+
+Axes: B batch, T tokens, C = n_embd channels, V = vocab_size.
+"""
+
+import math
+from dataclasses import asdict, dataclass, fields
+
+import torch
+from torch import Tensor, nn
+
+from .attention import CausalSelfAttention, LayerCache
+from .embeddings import PositionEmbedding, TokenEmbedding
+from .feedforward import EPS, MLP
+
+
+@dataclass(frozen=True)
+class GPTConfig:
+    """The shape of a model, under GPT-2's names. The defaults are GPT-2 small's.
+
+    Raises:
+        ValueError: a value that no model can have; names the field.
+    """
+
+    vocab_size: int = 50257
+    block_size: int = 1024
+    n_layer: int = 12
+    n_head: int = 12
+    n_embd: int = 768
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name == "dropout":
+                if isinstance(value, bool) or not isinstance(value, int | float):
+                    raise ValueError(f"dropout must be a number, not {value!r}")
+                if not 0 <= value < 1:
+                    raise ValueError(f"dropout must be in [0, 1), not {value}")
+            elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"{field.name} must be a whole number of 1 or more, not {value!r}")
+        if self.n_embd % self.n_head:
+            raise ValueError(f"n_embd ({self.n_embd}) must be divisible by n_head ({self.n_head})")
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+
+class Block(nn.Module):
+    """One layer: attention, then feedforward, each adding to what it read (the residual)."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.ln_1 = nn.LayerNorm(config.n_embd, eps=EPS)
+        self.attn = CausalSelfAttention(config.n_embd, config.n_head, config.dropout)
+        self.ln_2 = nn.LayerNorm(config.n_embd, eps=EPS)
+        self.mlp = MLP(config.n_embd, config.dropout)
+
+    def forward(self, x: Tensor, cache: LayerCache | None = None) -> Tensor:
+        """x (B, T, C) -> (B, T, C)."""
+        x = x + self.attn(self.ln_1(x), cache)
+        x = x + self.mlp(self.ln_2(x))
+        return x
+
+
+class GPT(nn.Module):
+    """Token ids in, logits out.
+
+    Args:
+        config: the shape.
+        seed: of the initial weights; None takes PyTorch's global generator.
+
+    >>> model = GPT(GPTConfig(vocab_size=10, block_size=8, n_layer=1, n_head=2, n_embd=4), seed=0)
+    >>> model(torch.tensor([[1, 2, 3]])).shape
+    torch.Size([1, 3, 10])
+    """
+
+    def __init__(self, config: GPTConfig, seed: int | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.wte = TokenEmbedding(config.vocab_size, config.n_embd)
+        self.wpe = PositionEmbedding(config.block_size, config.n_embd)
+        self.drop = nn.Dropout(config.dropout)
+        self.h = nn.ModuleList(Block(config) for _ in range(config.n_layer))
+        self.ln_f = nn.LayerNorm(config.n_embd, eps=EPS)
+        self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
+        self.lm_head.weight = self.wte.weight  # tied (Press and Wolf 2017, arXiv 1608.05859)
+        self.init_weights(seed)
+
+    @torch.no_grad()
+    def init_weights(self, seed: int | None = None) -> None:
+        """GPT-2's start: normal of 0.02, biases 0; what adds to the residual smaller with depth.
+
+        A seed gives the same weights on every device: they are drawn on the CPU.
+        """
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias"):
+                parameter.zero_()
+            elif parameter.ndim == 1:  # the gain of a layer norm
+                parameter.fill_(1.0)
+            else:
+                deep = name.endswith("c_proj.weight")
+                std = 0.02 / math.sqrt(2 * self.config.n_layer) if deep else 0.02
+                device = "cpu" if generator else parameter.device
+                noise = torch.empty(parameter.shape, device=device)
+                parameter.copy_(noise.normal_(std=std, generator=generator))
+
+    def forward(self, ids: Tensor, cache: list[LayerCache] | None = None) -> Tensor:
+        """ids (B, T) -> logits (B, T, V): at each place, scores for the token after it.
+
+        Args:
+            ids: int64, T at most block_size (and what a cache holds counts too).
+            cache: from `new_cache`; then `ids` holds only the tokens it has not read yet.
+
+        Raises:
+            ValueError: an id outside the vocabulary, no tokens, or too many.
+        """
+        if ids.ndim != 2 or ids.shape[1] == 0:
+            raise ValueError(f"ids must have shape (B, T) with T >= 1, not {tuple(ids.shape)}")
+        start = cache[0].length if cache else 0
+        x = self.wte(ids) + self.wpe(ids.shape[1], start)  # (B, T, C) + (T, C) -> (B, T, C)
+        x = self.drop(x)
+        for i, block in enumerate(self.h):
+            x = block(x, cache[i] if cache else None)
+        return self.lm_head(self.ln_f(x))  # (B, T, C) -> (B, T, V)
+
+    def new_cache(self, batch_size: int) -> list[LayerCache]:
+        """Empty room for the keys and values of block_size tokens, one per layer."""
+        c, weight = self.config, self.wte.weight
+        shape = (batch_size, c.n_head, c.block_size, c.n_embd // c.n_head)
+        return [LayerCache(shape, weight.device, weight.dtype) for _ in self.h]
+
+    @property
+    def device(self) -> torch.device:
+        return self.wte.weight.device
+
+    def n_params(self) -> int:
+        """How many numbers training can change (the tied head counts once)."""
+        return sum(p.numel() for p in self.parameters())
+
+    def save_pretrained(self, folder) -> None:
+        """Write config.json and model.safetensors in Hugging Face's GPT-2 layout."""
+        from . import checkpoint
+
+        checkpoint.save(folder, self)
+
+    @classmethod
+    def from_pretrained(cls, name_or_dir) -> "GPT":
+        """The model of a folder in that layout, or of a shipped name such as "pets"."""
+        from . import checkpoint
+
+        return checkpoint.load_model(name_or_dir)

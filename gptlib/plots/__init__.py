@@ -1,0 +1,49 @@
+"""Static pictures for the lessons: one file a lesson, each function returns its figure.
+
+A figure shows itself as the last line of a notebook cell; `describe(figure)` is what it shows, in
+words. `theme("dark")` draws all that follow for a dark page. Functions take arrays, tensors or a
+`gptlib.Trace`, and tokens as strings; none of them keeps anything.
+"""
+
+from .attention import attention_head, attention_heads, attention_steps
+from .embeddings import (
+    cosine_heatmap,
+    cosines,
+    embedding_map,
+    position_similarity,
+    project_2d,
+)
+from .feedforward import contributions, gelu_and_relu, logit_parts
+from .logits import logit_lens, logits_to_probs
+from .machine import machine
+from .sampling import compare, model_beside_truth, sentence_tree
+from .style import Picture, describe, theme
+from .tokenizer import merge_strips, token_strip
+from .training import loss_curve, probs_over_training
+
+__all__ = [
+    "Picture",
+    "attention_head",
+    "attention_heads",
+    "attention_steps",
+    "compare",
+    "contributions",
+    "cosine_heatmap",
+    "cosines",
+    "describe",
+    "embedding_map",
+    "gelu_and_relu",
+    "logit_lens",
+    "logit_parts",
+    "logits_to_probs",
+    "loss_curve",
+    "machine",
+    "merge_strips",
+    "model_beside_truth",
+    "position_similarity",
+    "probs_over_training",
+    "project_2d",
+    "sentence_tree",
+    "theme",
+    "token_strip",
+]

@@ -1,0 +1,63 @@
+"""Horizontal bars with their numbers: a word a row, one bar for each series."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from .inputs import shown
+from .style import SMALL, Theme
+
+ROW = 0.36  # inches of a row with one bar
+SERIES = 0.25  # inches of each further bar
+
+
+def looks(paint: Theme, count: int) -> list[dict]:
+    """How the bars of each series are filled: by colour and by hatch, so that either tells."""
+    kinds = [
+        {"facecolor": paint.accent, "edgecolor": paint.accent, "hatch": ""},
+        {"facecolor": paint.paper, "edgecolor": paint.ink, "hatch": "////"},
+        {"facecolor": paint.tint, "edgecolor": paint.second, "hatch": "...."},
+        {"facecolor": paint.soft, "edgecolor": paint.soft, "hatch": ""},
+        {"facecolor": paint.paper, "edgecolor": paint.accent, "hatch": "xxxx"},
+    ]
+    return [kinds[k % len(kinds)] for k in range(count)]
+
+
+def bars(
+    ax: Axes,
+    names: Sequence[str],
+    series: Mapping[str, Sequence[float]],
+    paint: Theme,
+    *,
+    limits: tuple[float, float] | None = None,
+    texts: Sequence[str] | None = None,
+) -> None:
+    """Draw {series: values (N,)} for N names, first name on top, first series on top in each row.
+
+    texts: (N,) in place of the numbers, where there is one series.
+    """
+    height = 0.8 / len(series)
+    for k, ((label, values), look) in enumerate(
+        zip(series.items(), looks(paint, len(series)), strict=True)
+    ):
+        at = np.arange(len(names)) - 0.4 + height * (k + 0.5)
+        drawn = ax.barh(at, values, height * 0.86, label=label, linewidth=1.2, **look)
+        numbers = [shown(value) for value in values] if texts is None else list(texts)
+        ax.bar_label(drawn, numbers, padding=4, fontsize=SMALL, color=paint.ink)
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.45, -0.55)
+    ax.tick_params(axis="y", length=0)
+    ax.tick_params(axis="x", labelbottom=False, length=0)
+    ax.spines["bottom"].set_visible(False)
+    low, high = limits or (min(0, *map(min, series.values())), max(0, *map(max, series.values())))
+    span = high - low or 1.0
+    # Room beyond the bars for their numbers.
+    ax.set_xlim(low - (0.2 * span if low < 0 else 0), high + (0.2 * span if high > 0 else 0))
+    if low < 0:
+        ax.axvline(0, color=paint.soft, linewidth=0.8)
+
+
+def bars_height(n_names: int, n_series: int = 1) -> float:
+    """Inches that so many rows need."""
+    return n_names * (ROW + SERIES * (n_series - 1))

@@ -1,0 +1,166 @@
+"""Lesson 02. Embeddings: which words are alike, where they lie, and how positions relate.
+
+Axes: N words or positions, C channels.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib import colormaps
+
+from .heatmap import cells, colour_bar, label_inches, side_inches
+from .inputs import array, finite, largest, shown, spoken, two, words
+from .labels import place_labels
+from .style import SMALL, Picture, sheet
+
+MARKS = "osD^vP*X"  # one shape a group, so that colour is not the only sign
+
+
+def cosines(vectors) -> np.ndarray:
+    """Cosine of the angle between each two of the vectors: (N, C) -> (N, N), from -1 to 1.
+
+    >>> cosines([[1.0, 0.0], [3.0, 3.0]]).round(3).tolist()
+    [[1.0, 0.707], [0.707, 1.0]]
+
+    A vector of zeros has no direction: its cosines are 0.
+    """
+    vectors = finite(array(vectors, "vectors", "N", "C"), "vectors")
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    units = vectors / np.where(length == 0, 1, length)
+    return np.clip(units @ units.T, -1, 1)
+
+
+def project_2d(vectors) -> tuple[np.ndarray, np.ndarray]:
+    """Where vectors lie along the two directions in which they differ most (PCA).
+
+    (N, C) -> (N, 2), and (2,): the share of all variance along each. In each direction the
+    channel that counts most counts positive, so that no picture is mirrored by chance.
+
+    >>> points, shares = project_2d([[0.0, 0.0], [2.0, 0.0], [4.0, 0.0]])
+    >>> points.round(2).tolist(), shares.tolist()
+    ([[-2.0, 0.0], [0.0, 0.0], [2.0, 0.0]], [1.0, 0.0])
+    """
+    vectors = finite(array(vectors, "vectors", "N", "C"), "vectors")
+    centred = vectors - vectors.mean(0)
+    sizes, directions = np.linalg.svd(centred, full_matrices=False)[1:]
+    points, shares = np.zeros((len(vectors), 2)), np.zeros(2)
+    for k, direction in enumerate(directions[:2]):
+        sign = -1 if direction[np.abs(direction).argmax()] < 0 else 1
+        points[:, k] = centred @ direction * sign + 0.0  # no minus zero
+        shares[k] = sizes[k] ** 2 / max((sizes**2).sum(), 1e-300)
+    return points, shares
+
+
+def cosine_heatmap(vectors, labels: Sequence[str], *, theme: str | None = None) -> Picture:
+    """How alike the directions of word vectors are: one table, or several side by side.
+
+    Args:
+        vectors: (N, C), or {title: (N, C)} such as {"before training": ..., "after": ...}.
+        labels: N strings.
+
+    >>> cosine_heatmap([[1.0, 0.0], [3.0, 3.0]], ["cat", "dog"]).description
+    'Cosines. Most alike: cat and dog (0.71).'
+    """
+    panels = vectors if isinstance(vectors, Mapping) else {"Cosines": vectors}
+    tables = {str(title): cosines(one) for title, one in panels.items()}
+    shared = [words(labels, len(table), "labels") for table in tables.values()]
+    if not shared:
+        raise ValueError("vectors is empty: there is no table to draw")
+    labels, count = shared[0], len(tables)
+    side = side_inches(len(labels), most=6.4 if count == 1 else 4.4)
+    width, room = count * (side + 0.3), label_inches(labels) + 0.4
+    with sheet(max(width + room + 1, 4.6), side + room + 0.5, theme) as (picture, paint):
+        axes = picture.subplots(1, count, sharey=True, squeeze=False)[0]
+        look = {"cmap": colormaps["cividis"], "limits": (-1, 1), "cell": side / len(labels)}
+        for ax, (title, table) in zip(axes, tables.items(), strict=True):
+            image = cells(ax, table, labels, labels, paint, **look)
+            ax.set(title=title, aspect="equal")
+            ax.tick_params(labelleft=ax is axes[0])
+        colour_bar(picture, image, axes, "cosine", [-1, 0, 1])
+    said = (f"{title}. {_most_alike(table, labels)}" for title, table in tables.items())
+    picture.description = " ".join(said)
+    return picture
+
+
+def embedding_map(
+    vectors,
+    labels: Sequence[str],
+    groups: Sequence[str] | None = None,
+    *,
+    title: str = "",
+    theme: str | None = None,
+) -> Picture:
+    """Word vectors on a plane: the two directions in which they differ most.
+
+    Args:
+        vectors: (N, C). labels: N strings.
+        groups: N names, such as each word's part of speech; each name gets its own shape.
+
+    >>> embedding_map([[0.0, 0.0], [2.0, 0.0], [4.0, 0.0]], ["a", "b", "c"]).description
+    'Map of 3 words; its axes hold 1.00 and 0.00 of the variance. Most alike: b and c (1.00).'
+    """
+    points, shares = project_2d(vectors)
+    alike = cosines(vectors)
+    labels = words(labels, len(points), "labels")
+    groups = words(groups, len(points), "groups") if groups is not None else [""] * len(points)
+    with sheet(9, 6.2, theme) as (picture, paint):
+        ax = picture.add_subplot(title=title)
+        names = list(dict.fromkeys(groups))
+        colours = [paint.accent, paint.second, paint.soft, paint.ink]
+        for k, name in enumerate(names):
+            own = points[[group == name for group in groups]]
+            marker, colour = MARKS[k % len(MARKS)], colours[k % len(colours)]
+            ax.scatter(*own.T, s=46, marker=marker, color=colour, label=name, zorder=3)
+        first, second = (shown(share) for share in shares)
+        ax.set_xlabel(f"first direction: {first} of the variance")
+        ax.set_ylabel(f"second direction: {second} of the variance")
+        ax.tick_params(length=0, labelbottom=False, labelleft=False)
+        ax.spines[:].set_visible(False)
+        ax.axhline(0, color=paint.line, linewidth=0.8, zorder=0)
+        ax.axvline(0, color=paint.line, linewidth=0.8, zorder=0)
+        ax.margins(0.1)
+        if names != [""]:
+            picture.legend(loc="outside upper left", ncols=min(len(names), 5))
+        place_labels(ax, points, labels, fontsize=SMALL, color=paint.ink, line=paint.soft)
+    picture.description = (
+        f"Map of {len(labels)} words; its axes hold {two(shares[0])} and {two(shares[1])} of the "
+        f"variance. {_most_alike(alike, labels)}"
+    )
+    return picture
+
+
+def position_similarity(vectors, *, theme: str | None = None) -> Picture:
+    """How alike the vectors of positions are: neighbours alike, far ones not, after training.
+
+    Args:
+        vectors: (N, C), as `model.wpe.weight`.
+
+    >>> position_similarity([[1.0, 0.0], [3.0, 3.0]]).description
+    'Cosines of 2 positions. In the mean, neighbours 0.71, the first and the last 0.71.'
+    """
+    table = cosines(vectors)
+    count = len(table)
+    every = max(1, count // 8)
+    names = [str(k) if k % every == 0 else "" for k in range(count)]
+    with sheet(6.4, 5.6, theme) as (picture, paint):
+        ax = picture.add_subplot(xlabel="position", ylabel="position")
+        look = {"cmap": colormaps["cividis"], "limits": (-1, 1)}
+        image = cells(ax, table, names, names, paint, **look)
+        ax.set(title="Cosines of the position vectors", aspect="equal")
+        colour_bar(picture, image, ax, "cosine", [-1, 0, 1])
+    near = table.diagonal(1).mean() if count > 1 else 1.0
+    picture.description = (
+        f"Cosines of {count} positions. In the mean, neighbours {two(near)}, "
+        f"the first and the last {two(table[0, -1])}."
+    )
+    return picture
+
+
+def _most_alike(table: np.ndarray, labels: list[str]) -> str:
+    """The three pairs with the largest cosines."""
+    pairs = [(i, j) for i in range(len(labels)) for j in range(i + 1, len(labels))]
+    if not pairs:
+        return f"Only {spoken(labels[0])}."
+    best = (pairs[k] for k in largest([table[pair] for pair in pairs], 3))
+    said = (f"{spoken(labels[i])} and {spoken(labels[j])} ({two(table[i, j])})" for i, j in best)
+    return f"Most alike: {', '.join(said)}."

@@ -1,0 +1,133 @@
+"""Lesson 07. Sampling: model beside truth beside what was drawn, and the tree of sentences."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from .bars import bars, bars_height
+from .inputs import distribution, largest, shown, spoken, two, words
+from .page import POINTS, Page
+from .style import Picture, sheet
+from .tree import BAR, MARGIN, ROW, Node, draw_branches, greedy_end, grow, hide_all_but, place
+
+MOST = 24  # sentences that are drawn
+
+
+def compare(
+    series: Mapping[str, Mapping[str, float]],
+    labels: Sequence[str] | None = None,
+    *,
+    top: int = 10,
+    title: str = "",
+    theme: str | None = None,
+) -> Picture:
+    """Distributions over words beside each other, such as one at several temperatures.
+
+    Args:
+        series: {name: {word: probability}}, at most 5.
+        labels: the words to show; None: the `top` likeliest by the largest of their bars.
+
+    >>> compare({"T = 1": {"on": 0.3}, "T = 2": {"on": 0.28}}).description
+    'Probabilities. on: T = 1 0.30, T = 2 0.28.'
+    """
+    if not isinstance(series, Mapping) or not 1 <= len(series) <= 5:
+        raise ValueError("series must be {name: {word: probability}}, 1 to 5 of them")
+    series = {str(name): distribution(probs, str(name)) for name, probs in series.items()}
+    names = _likeliest(series, top) if labels is None else words(labels, len(labels), "labels")
+    values = {label: [probs.get(name, 0.0) for name in names] for label, probs in series.items()}
+    height = bars_height(len(names), len(series)) + 0.5 + 0.35 * (len(series) > 1 or bool(title))
+    with sheet(7.5, height, theme) as (picture, paint):
+        ax = picture.add_subplot(title=title)
+        bars(ax, names, values, paint, limits=(0, max(map(max, values.values()))))
+        if len(series) > 1:
+            picture.legend(loc="outside upper right", ncols=len(series))
+    said = (
+        f"{spoken(name)}: {', '.join(f'{label} {two(v[k])}' for label, v in values.items())}."
+        for k, name in enumerate(names)
+    )
+    picture.description = f"{title or 'Probabilities'}. {' '.join(said)}"
+    return picture
+
+
+def model_beside_truth(
+    model: Mapping[str, float],
+    truth: Mapping[str, float],
+    sampled: Mapping[str, float] | None = None,
+    *,
+    top: int = 10,
+    title: str = "",
+    theme: str | None = None,
+) -> Picture:
+    """What the model says of the next word beside the grammar's exact truth.
+
+    Args:
+        model, truth: {word: probability}, the truth as from `pets.next_words`.
+        sampled: {word: share of the draws}, for a third bar.
+        top: the words of the truth are shown, then the model's, up to so many.
+
+    >>> model_beside_truth({"on": 0.31, "red": 0.01}, {"on": 0.3}).description
+    'Probabilities. on: model 0.31, truth 0.30. red: model 0.01, truth 0.00.'
+    """
+    series = {"model": model, "truth": truth}
+    if sampled is not None:
+        series["sampled"] = sampled
+    checked = {name: distribution(probs, name) for name, probs in series.items()}
+    true = _likeliest({"truth": checked["truth"]}, top)
+    rest = [name for name in _likeliest(checked, len(true) + top) if name not in true]
+    return compare(checked, [*true, *rest][:top], title=title, theme=theme)
+
+
+def sentence_tree(sentences: Iterable[tuple[str, float]], *, theme: str | None = None) -> Picture:
+    """All sentences as a tree: a probability at each branch, their product at each end.
+
+    Marked are the likeliest sentence and the one that greedy choice finds (the likeliest word
+    each time): they need not be the same. Of many sentences, the 24 likeliest are drawn.
+
+    Args:
+        sentences: (text, probability), all that there are, as from `pets.continuations`.
+
+    >>> sentence_tree([("The cat.", 0.75), ("The dog.", 0.25)]).description
+    'Tree of 2 sentences. Likeliest: The cat. (0.75). Found by greedy choice: The cat. (0.75).'
+    """
+    root = grow(sentences)
+    ends = list(root.ends())
+    order = largest([end.mass for end in ends], len(ends))
+    best, greedy = ends[order[0]], greedy_end(root)
+    drawn = {id(ends[k]): ends[k] for k in order[:MOST]} | {id(greedy): greedy}
+    hide_all_but(root, set(drawn))
+    left_out = [end.mass for end in ends if not end.drawn]
+    bottom = MARGIN + (ROW if left_out else 0) + 4
+    width = place(root, bottom)
+    height = bottom + ROW * (len(drawn) - 1) + MARGIN + 4
+    with sheet((width + 300) / POINTS, height / POINTS, theme, layout=None) as (picture, paint):
+        page = Page(picture)
+        draw_branches(page, root, paint, best)
+        for end in drawn.values():
+            _end(page, end, width + 24, end.mass / best.mass * BAR, end is best, end is greedy)
+        if left_out:
+            rest = f"and {len(left_out)} more, {shown(sum(left_out))} together"
+            page.text(width + 24, MARGIN + 4, rest, ha="left", color=paint.soft)
+    picture.description = (
+        f"Tree of {len(ends)} sentences. Likeliest: {best.sentence} ({two(best.mass)}). "
+        f"Found by greedy choice: {greedy.sentence} ({two(greedy.mass)})."
+    )
+    return picture
+
+
+def _end(page: Page, end: Node, x: float, length: float, best: bool, greedy: bool) -> None:
+    """One sentence's probability: a dotted line to it, its bar, its number, what it is."""
+    paint = page.paint
+    page.line([end.right + 6, x - 6], [end.y] * 2, paint.line, 1.2, linestyle=":")
+    look = {"facecolor": paint.accent if best else paint.soft, "linewidth": 0}
+    page.box(x, end.y - 6, max(length, 1.0), 12, radius=0, **look)
+    marks = [name for name, true in (("likeliest", best), ("greedy", greedy)) if true]
+    text = "  ".join([shown(end.mass), *([" = ".join(marks)] if marks else [])])
+    weight = "bold" if marks else "normal"
+    page.text(x + max(length, 1.0) + 6, end.y, text, ha="left", weight=weight)
+
+
+def _likeliest(series: Mapping[str, Mapping[str, float]], top: int) -> list[str]:
+    """The `top` words with the longest bars, longest first."""
+    if isinstance(top, bool) or top != int(top) or top < 1:
+        raise ValueError(f"top must be a whole number of 1 or more, not {top}")
+    names = list(dict.fromkeys(name for probs in series.values() for name in probs))
+    longest = [max(probs.get(name, 0.0) for probs in series.values()) for name in names]
+    return [names[k] for k in largest(longest, int(top))]

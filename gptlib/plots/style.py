@@ -1,0 +1,208 @@
+"""The one style of all pictures: two themes, one font, and what every picture carries.
+
+Nothing here touches pyplot, and matplotlib's rcParams are as before after every call: a picture
+puts its own on while it is made and while it is drawn, whatever the user has set.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+import matplotlib.style
+import numpy as np
+from matplotlib.colors import Colormap, LinearSegmentedColormap, to_rgb
+from matplotlib.figure import Figure
+
+SIZE = 12.0  # points: the size of running text
+SMALL = 11.0  # and the smallest that is still read from the back of a room
+DPI = 144  # of the stored image
+CSS_DPI = 96  # of the page it is shown on, so that 11 points there are 11 points
+
+
+@dataclass(frozen=True)
+class Theme:
+    """The colours of one theme; text in `ink`, `soft`, `accent` or `second` reads on `paper`."""
+
+    name: str
+    paper: str
+    ink: str
+    soft: str  # what is beside the point
+    line: str  # frames and grids
+    fill: str  # a surface just off the paper
+    accent: str  # what is looked at
+    tint: str  # a surface that belongs to it
+    second: str  # what it is compared with
+    shades: tuple[str, str]  # of one hue, from nothing to all
+
+    @property
+    def hue(self) -> Colormap:
+        """For quantities from 0 up."""
+        return LinearSegmentedColormap.from_list(f"gptlib-{self.name}", self.shades)
+
+
+THEMES = {
+    "light": Theme(
+        name="light",
+        paper="#ffffff",
+        ink="#1c2128",
+        soft="#57606a",
+        line="#c9d1d9",
+        fill="#f4f6f8",
+        accent="#0b5cad",
+        tint="#dbeafb",
+        second="#a84a00",
+        shades=("#f1f5fa", "#083a7a"),
+    ),
+    "dark": Theme(
+        name="dark",
+        paper="#111418",
+        ink="#e8edf2",
+        soft="#a2acb8",
+        line="#414a55",
+        fill="#1b2027",
+        accent="#7dbbff",
+        tint="#17365a",
+        second="#f2b45c",
+        shades=("#1c232c", "#b5daff"),
+    ),
+}
+_current = ["light"]
+
+
+class theme(AbstractContextManager):  # noqa: N801 - used as a function, and in `with`
+    """Draw every later picture in "light" or "dark"; in a `with`, only those inside it.
+
+    >>> with theme("dark"):
+    ...     picture_theme().name
+    'dark'
+    """
+
+    def __init__(self, name: str) -> None:
+        self._before = _current[0]
+        _current[0] = picture_theme(name).name
+
+    def __exit__(self, *_) -> None:
+        _current[0] = self._before
+
+
+def picture_theme(name: str | None = None) -> Theme:
+    """The theme of that name; None: the one that `theme` has set.
+
+    Raises:
+        ValueError: no theme has that name.
+    """
+    name = _current[0] if name is None else name
+    if name not in THEMES:
+        raise ValueError(f"theme must be 'light' or 'dark', not {name!r}")
+    return THEMES[name]
+
+
+def rc(paint: Theme) -> AbstractContextManager:
+    """matplotlib's defaults and, on top of them, ours; the user's own are back afterwards."""
+    ours = {
+        "font.family": ["DejaVu Sans"],
+        "font.monospace": ["DejaVu Sans Mono"],
+        "font.size": SIZE,
+        "text.parse_math": False,  # a token may be a dollar sign
+        "text.color": paint.ink,
+        "axes.facecolor": paint.paper,
+        "axes.edgecolor": paint.line,
+        "axes.labelcolor": paint.soft,
+        "axes.titlecolor": paint.ink,
+        "axes.labelsize": SIZE,
+        "axes.titlesize": SIZE,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.titlepad": 8,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.axisbelow": True,
+        "grid.color": paint.line,
+        "grid.linewidth": 0.6,
+        "xtick.color": paint.line,
+        "ytick.color": paint.line,
+        "xtick.labelcolor": paint.ink,
+        "ytick.labelcolor": paint.ink,
+        "xtick.labelsize": SMALL,
+        "ytick.labelsize": SMALL,
+        "legend.fontsize": SMALL,
+        "legend.frameon": False,
+        "hatch.linewidth": 0.7,
+        "svg.hashsalt": "gptlib",  # the same file for the same picture
+        "savefig.facecolor": paint.paper,
+    }
+    return matplotlib.style.context(ours, after_reset=True)
+
+
+class Picture(Figure):
+    """A matplotlib Figure that shows itself in any notebook, and says what is to be seen.
+
+    `description` is the text alternative, made from the same numbers as the picture.
+    """
+
+    def __init__(self, *args, paint: Theme, **kwargs) -> None:
+        super().__init__(*args, facecolor=paint.paper, **kwargs)
+        self.paint = paint
+        self.description = ""
+
+    def draw(self, renderer) -> None:
+        with rc(self.paint):  # ticks are made when they are first drawn
+            super().draw(renderer)
+
+    def png(self) -> bytes:
+        """The image, the same bytes each time."""
+        file = io.BytesIO()
+        self.savefig(file, format="png", dpi=DPI, metadata={"Software": None})
+        return file.getvalue()
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
+        # Without text/html, which a test of the notebook would compare byte by byte.
+        width = round(self.get_figwidth() * CSS_DPI)
+        data = {"image/png": self.png(), "text/plain": self.description}
+        return data, {"image/png": {"width": width, "alt": self.description}}
+
+
+@contextmanager
+def sheet(
+    width: float, height: float, name: str | None = None, layout: str | None = "constrained"
+) -> Iterator[tuple[Picture, Theme]]:
+    """An empty picture of width x height inches in a theme, and the theme, to be drawn on."""
+    paint = picture_theme(name)
+    with rc(paint):
+        yield Picture(figsize=(width, height), paint=paint, layout=layout), paint
+
+
+def describe(figure: Figure) -> str:
+    """The text alternative of a picture: what a screen reader should say, with its numbers.
+
+    >>> from gptlib.plots import compare
+    >>> describe(compare({"model": {"sleeping": 0.61, "on": 0.39}}))
+    'Probabilities. sleeping: model 0.61. on: model 0.39.'
+
+    Raises:
+        TypeError: the figure was not made by gptlib.plots.
+    """
+    if not isinstance(figure, Picture):
+        raise TypeError(f"describe takes a figure made by gptlib.plots, not {figure!r}")
+    return figure.description
+
+
+# ---- Contrast, by WCAG 2.1 ----
+
+
+def luminance(colour) -> float:
+    """Relative luminance of a colour, from 0 (black) to 1 (white)."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+def contrast(one, other) -> float:
+    """Contrast of two colours, from 1 (none) to 21; text needs 4.5."""
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def readable_on(colour) -> str:
+    """Black or white, whichever reads better on the colour: one of the two always has 4.5."""
+    return max(("#000000", "#ffffff"), key=lambda ink: contrast(ink, colour))

@@ -1,0 +1,168 @@
+"""Lesson 06. Training: the loss between ln V and the floor, and how the probabilities come.
+
+Axes: S steps, V words. Losses are in nats per token.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from gptlib.checkpoint import History
+
+from .bars import looks
+from .inputs import array, distribution, finite, shown, spoken, two, words
+from .labels import spread
+from .style import SMALL, Picture, Theme, readable_on, sheet
+
+WIDEST = 16  # columns in which numbers have room
+LEAST = 0.075  # of probability, for a number to have room
+
+
+def loss_curve(
+    history,
+    *,
+    vocab_size: int | None = None,
+    floor: float | None = None,
+    heldout=None,
+    theme: str | None = None,
+) -> Picture:
+    """The loss by step, between ln V (every word alike) and the floor (the truth itself).
+
+    Args:
+        history: a History, a list of Step (`trainer.history`), or (S, 2) of (step, loss).
+        vocab_size: V, for the line at ln V. floor: for the line at the floor; None: History's.
+        heldout: (S, 2) of (step, held-out loss); None: History's or the Steps' own.
+
+    >>> loss_curve([(1, 2.0), (2, 1.5)], vocab_size=10, floor=1.0).description
+    'Loss in nats per token. Training: 2.00 at step 1, 1.50 at step 2. ln V: 2.30. Floor: 1.00.'
+    """
+    lines, floor = _losses(history, heldout, floor)
+    levels = {}
+    if vocab_size is not None:
+        levels["ln V"] = (math.log(vocab_size), "ln V: every token alike")
+    if floor is not None:
+        levels["Floor"] = (float(floor), "floor: the truth itself")
+    with sheet(9, 4.8, theme) as (picture, paint):
+        ax = picture.add_subplot(xlabel="step", ylabel="loss (nats per token)")
+        ax.plot(*lines["Training"].T, color=paint.accent, linewidth=1.5, label="training")
+        if "Held-out" in lines:
+            style = {"color": paint.second, "linewidth": 1.8, "marker": "o", "markersize": 6}
+            ax.plot(*lines["Held-out"].T, label="held-out", **style)
+        _draw_levels(ax, levels.values(), lines.values(), paint)
+        picture.legend(loc="outside upper right", ncols=2)
+    said = [_ends(name, line) for name, line in lines.items()]
+    said += [f"{name}: {two(level)}." for name, (level, _) in levels.items()]
+    picture.description = f"Loss in nats per token. {' '.join(said)}"
+    return picture
+
+
+def probs_over_training(
+    steps: Sequence[int],
+    probs,
+    labels: Sequence[str],
+    truth: Mapping[str, float] | None = None,
+    *,
+    theme: str | None = None,
+) -> Picture:
+    """The next word's probabilities, stacked, a column for each snapshot, and the truth beside.
+
+    Args:
+        steps: S numbers.
+        probs: (S, V), rows with a sum of at most 1: what is missing is left empty.
+        labels: V strings. truth: {label: probability}, as from `pets.next_words`.
+
+    >>> probs_over_training([0, 9], [[0.1, 0.1], [0.6, 0.3]], ["sleeping", "on"]).description
+    'Next word by step. Step 0: sleeping 0.10, on 0.10. Step 9: sleeping 0.60, on 0.30.'
+    """
+    probs = array(probs, "probs", "S", "V")
+    names = words(labels, probs.shape[1], "labels")
+    if len(steps) != len(probs):
+        raise ValueError(f"{len(probs)} steps are needed, one for each row, not {len(steps)}")
+    if (probs < 0).any() or (probs.sum(1) > 1 + 1e-3).any():
+        raise ValueError("probs must be 0 or more, and each row must sum to at most 1")
+    columns = [(f"Step {step}", row) for step, row in zip(steps, probs, strict=True)]
+    if truth is not None:
+        truth = distribution(truth, "truth")
+        columns.append(("Truth", np.array([truth.get(name, 0.0) for name in names])))
+    with sheet(max(6.5, min(0.52 * len(columns) + 2.4, 10)), 5, theme) as (picture, paint):
+        ax = picture.add_subplot(xlabel="training step", ylabel="probability of the next word")
+        places = [k + (0.4 if name == "Truth" else 0) for k, (name, _) in enumerate(columns)]
+        _stack(ax, places, np.array([row for _, row in columns]), names, paint)
+        every = -(-len(steps) // WIDEST)
+        ticks = [name.removeprefix("Step ").lower() for name, _ in columns]
+        ticks = [tick if k % every == 0 or tick == "truth" else "" for k, tick in enumerate(ticks)]
+        ax.set_xticks(places, ticks)
+    first_and_last = dict([columns[0], columns[len(steps) - 1], columns[-1]])
+    said = (f"{name}: {_each(names, row)}." for name, row in first_and_last.items())
+    picture.description = f"Next word by step. {' '.join(said)}"
+    return picture
+
+
+def _losses(history, heldout, floor) -> tuple[dict[str, np.ndarray], float | None]:
+    """{"Training": (S, 2), "Held-out": (S, 2)} of step and loss, and the floor if it is known."""
+    if isinstance(history, History):
+        floor = history.floor if floor is None else floor
+        heldout = history.val_loss if heldout is None else heldout
+        history = history.loss
+    elif len(history) and hasattr(history[0], "val_loss"):
+        if heldout is None:
+            heldout = [(step.step, step.val_loss) for step in history if step.val_loss is not None]
+        history = [(step.step, step.loss) for step in history]
+    lines = {"Training": history, "Held-out": heldout}
+    lines = {name: line for name, line in lines.items() if line is not None and len(line)}
+    if "Training" not in lines:
+        raise ValueError("history is empty: there is no loss to draw")
+    for name, line in lines.items():
+        lines[name] = finite(array(line, f"{name.lower()} loss", "S", "2"), name.lower())
+        if lines[name].shape[1] != 2:
+            raise ValueError(f"{name.lower()} loss must be pairs of step and loss")
+    return lines, floor
+
+
+def _draw_levels(ax, levels, lines, paint: Theme) -> None:
+    """Dashed lines with their names on them, and an axis from the floor or 0 to ln V."""
+    heights = [level for level, _ in levels] + [y for line in lines for y in line[:, 1]]
+    low, high = min(heights), max(heights)
+    margin = 0.09 * (high - low or 1)
+    ax.set_ylim(max(0, low - margin) if low >= 0 else low - margin, high + margin)
+    ax.margins(x=0.01)
+    for level, text in levels:
+        ax.axhline(level, color=paint.soft, linewidth=1.4, linestyle=(0, (5, 3)), zorder=1)
+        style = {"xycoords": ax.get_yaxis_transform(), "textcoords": "offset points"}
+        style |= {"ha": "right", "fontsize": SMALL, "color": paint.ink}
+        ax.annotate(f"{text} = {shown(level)}", (0.995, level), (0, 4), **style)
+
+
+def _stack(ax, places, rows: np.ndarray, names: list[str], paint: Theme) -> None:
+    """Stacked columns (S, V), with their numbers, and the names beside the last one."""
+    tops = rows.cumsum(1)  # (S, V)
+    for k, look in enumerate(looks(paint, len(names))):
+        ax.bar(places, rows[:, k], 0.84, tops[:, k] - rows[:, k], label=names[k], **look)
+        for place, share, top in zip(places, rows[:, k], tops[:, k], strict=True):
+            if share >= LEAST and len(places) <= WIDEST:
+                plain = not look["hatch"]
+                ink = readable_on(look["facecolor"]) if plain else paint.ink
+                under = None if plain else {"facecolor": paint.paper, "linewidth": 0, "pad": 1}
+                style = {"ha": "center", "va": "center", "fontsize": SMALL, "color": ink}
+                ax.text(place, top - share / 2, shown(share), bbox=under, **style)
+    middles = tops[-1] - rows[-1] / 2
+    for name, middle, at in zip(names, middles, spread(middles, 0.055), strict=True):
+        line = {"arrowstyle": "-", "color": paint.soft, "linewidth": 0.8, "shrinkA": 0}
+        ax.annotate(
+            name, (places[-1] + 0.43, middle), (places[-1] + 0.8, at), va="center", arrowprops=line
+        )
+    ax.set_xlim(places[0] - 0.6, places[-1] + 0.6)
+    ax.set_ylim(0, 1)
+    ax.tick_params(axis="x", length=0)
+
+
+def _ends(name: str, line: np.ndarray) -> str:
+    """The first and the last loss of a line."""
+    ends = line[[0, -1]] if len(line) > 1 else line
+    said = ", ".join(f"{two(loss)} at step {step:.0f}" for step, loss in ends)
+    return f"{name}: {said}."
+
+
+def _each(names: list[str], row: np.ndarray) -> str:
+    return ", ".join(f"{spoken(name)} {two(p)}" for name, p in zip(names, row, strict=True))

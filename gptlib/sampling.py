@@ -1,0 +1,234 @@
+"""Lesson 07. From logits to the next token, and again: greedy, temperature, top-k, top-p.
+
+Leaves out beam search: language models are sampled. Sources: top-k, Fan et al. 2018 (arXiv
+1805.04833); top-p, Holtzman et al. 2020 (arXiv 1904.09751).
+
+Axes: B batch, T tokens, V = vocab_size.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .embeddings import check_ids
+from .logits import softmax
+from .model import GPT
+
+
+def check_settings(temperature: float, top_k: int | None, top_p: float | None) -> None:
+    """Refuse settings that mean nothing.
+
+    Raises:
+        ValueError: names the argument and what it may be.
+    """
+    if not (temperature >= 0 and math.isfinite(temperature)):
+        raise ValueError(f"temperature must be 0 or more, and finite, not {temperature}")
+    if top_k is not None and (isinstance(top_k, bool) or not _is_whole(top_k, least=1)):
+        raise ValueError(f"top_k must be a whole number of 1 or more, not {top_k}")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_p must be above 0 and at most 1, not {top_p}")
+
+
+def _is_whole(number: float, least: int) -> bool:
+    """2 and 2.0 are; NaN and infinity are not: their remainder is NaN."""
+    return number >= least and number % 1 == 0
+
+
+def next_token_probs(
+    logits: Tensor,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+) -> Tensor:
+    """The distribution that the next token is drawn from; (..., V) -> (..., V), rows sum to 1.
+
+    Nothing here is random. In this order: logits / temperature, softmax, keep the top_k largest,
+    then keep the fewest of the largest that reach top_p together, then divide by what is left.
+
+    Args:
+        temperature: 0 puts everything on the largest logit (greedy); 1 changes nothing.
+        top_k: exactly so many stay; among equals the smaller id stays.
+        top_p: in (0, 1]; at least one token stays.
+
+    >>> p = next_token_probs(torch.log(torch.tensor([0.60, 0.30, 0.05, 0.05])), top_k=2)
+    >>> [round(x, 3) for x in p.tolist()]
+    [0.667, 0.333, 0.0, 0.0]
+
+    Raises:
+        ValueError: an argument out of its range, or logits with NaN or +inf, or only -inf.
+    """
+    check_settings(temperature, top_k, top_p)
+    logits = logits.float()
+    top = logits.amax(-1, keepdim=True)  # NaN if there is one
+    if not torch.isfinite(top).all():
+        raise ValueError("logits must hold numbers: found NaN, +inf, or a row of -inf")
+    if temperature == 0:
+        return torch.zeros_like(logits).scatter_(-1, _first_largest(logits), 1.0)
+    # The largest is taken off before the division, so that a tiny temperature cannot overflow; one
+    # that float32 cannot hold would be 0 or infinite, and 0/0 is NaN.
+    limits = torch.finfo(torch.float32)
+    probs = softmax((logits - top) / min(max(temperature, limits.tiny), limits.max))
+    if top_k is None and top_p is None:
+        return probs
+    # Sorted by the logits: a high temperature can round unequal probabilities to equal ones.
+    ids = logits.sort(dim=-1, descending=True, stable=True).indices
+    ordered = probs.gather(-1, ids)  # (..., V), largest first, ties by id
+    if top_k is not None:
+        ordered[..., int(top_k) :] = 0.0
+        ordered = ordered / ordered.sum(-1, keepdim=True)
+    if top_p is not None and top_p < 1:
+        # The slack is for float32, where 0.6 + 0.3 can be a hair below 0.9.
+        reached = ordered.cumsum(-1) >= top_p * (1 - 1e-6)  # (..., V)
+        ordered[..., 1:] = ordered[..., 1:].masked_fill(reached[..., :-1], 0.0)  # the first stays
+        ordered = ordered / ordered.sum(-1, keepdim=True)
+    return torch.zeros_like(probs).scatter_(-1, ids, ordered)
+
+
+def _first_largest(logits: Tensor) -> Tensor:
+    """(..., V) -> (..., 1): the smallest id among the largest logits (argmax promises no order)."""
+    is_largest = logits == logits.amax(-1, keepdim=True)
+    return is_largest.int().cumsum(-1).eq(0).sum(-1, keepdim=True)
+
+
+def draw(probs: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Draw one id from each row of probabilities, (B, V) -> (B,).
+
+    It is the first at which the running sum passes u, one uniform number in [0, 1) a row. Nothing
+    else is random, so a seed gives the same ids on CPU and CUDA when the generator is the CPU's.
+    A token of probability 0 is never drawn.
+    """
+    device = "cpu" if probs.device.type == "mps" else probs.device  # Apple's GPUs lack float64
+    source = device if generator is None else generator.device
+    u = torch.rand(probs.shape[0], 1, generator=generator, device=source, dtype=torch.float64)
+    sums = probs.to(device).double().cumsum(-1)  # (B, V)
+    u = u.to(device) * sums[:, -1:]  # rounding can leave the last sum a hair beside 1
+    ids = torch.searchsorted(sums, u, right=True)  # (B, 1)
+    last = (sums < sums[:, -1:]).sum(-1, keepdim=True)  # the last id of any probability
+    return torch.minimum(ids, last).squeeze(-1).to(probs.device)
+
+
+class Sampled(NamedTuple):
+    """One step of `stream`."""
+
+    ids: Tensor  # (B,) the tokens drawn; a row that has stopped repeats the stop token
+    probs: Tensor  # (B, V) what they were drawn from, after temperature and filters
+    logits: Tensor  # (B, V) what the model said
+    stopped: Tensor  # (B,) bool: the row has reached the stop token
+
+
+def stream(
+    model: GPT,
+    ids: Tensor | Sequence[int],
+    max_new_tokens: int,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    eos_id: int | None = None,
+    generator: torch.Generator | None = None,
+    use_cache: bool = True,
+) -> Iterator[Sampled]:
+    """Generate a token at a time, giving each with its distribution. Arguments: see `generate`."""
+    check_settings(temperature, top_k, top_p)
+    if not _is_whole(max_new_tokens, least=0):
+        raise ValueError(f"max_new_tokens must be a whole number, 0 or more, not {max_new_tokens}")
+    rows = prompt_rows(model, ids)
+    if eos_id is not None:
+        check_ids(torch.tensor([eos_id]), model.config.vocab_size)
+    return _stream(
+        model, rows, int(max_new_tokens), (temperature, top_k, top_p), eos_id, generator, use_cache
+    )
+
+
+def _stream(model, ids, max_new_tokens, settings, eos_id, generator, use_cache):
+    limit = model.config.block_size
+    stopped = torch.zeros(ids.shape[0], dtype=torch.bool, device=ids.device)
+    cache = model.new_cache(ids.shape[0]) if use_cache and ids.shape[1] <= limit else None
+    for _ in range(max_new_tokens):
+        # At each step, since the caller may train between two of them.
+        with torch.no_grad(), eval_mode(model):
+            if cache is not None and ids.shape[1] <= limit:
+                logits = model(ids[:, cache[0].length :], cache)[:, -1]  # (B, V)
+            else:  # the window slides: every token has a new position, so nothing can be kept
+                logits = model(ids[:, -limit:])[:, -1]  # (B, V)
+        probs = next_token_probs(logits, *settings)
+        drawn = probs.argmax(-1) if settings[0] == 0 else draw(probs, generator)  # (B,)
+        if eos_id is not None:
+            drawn = torch.where(stopped, eos_id, drawn)
+            stopped = stopped | (drawn == eos_id)
+        ids = torch.cat([ids, drawn[:, None]], dim=1)  # (B, T) -> (B, T + 1)
+        yield Sampled(drawn, probs, logits, stopped)
+        if stopped.all():
+            return
+
+
+def generate(
+    model: GPT,
+    ids: Tensor | Sequence[int],
+    max_new_tokens: int,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    eos_id: int | None = None,
+    generator: torch.Generator | None = None,
+    use_cache: bool = True,
+) -> Tensor:
+    """The prompt and up to `max_new_tokens` more: predict, draw, append, again.
+
+    Args:
+        ids: prompt, (T,) or (B, T), or a list of ids. A prompt longer than block_size is read
+            through a sliding window of its last block_size tokens, and so is what grows past it.
+        temperature, top_k, top_p: see `next_token_probs`; temperature 0 is greedy.
+        eos_id: stop after this token; in a batch, a row that is done repeats it.
+        generator: a `torch.Generator` with a seed, for the same draws again.
+        use_cache: keep keys and values between steps. The ids are the same without.
+
+    Returns:
+        ids with the new ones appended, (T + n,) or (B, T + n), on the model's device.
+
+    Raises:
+        ValueError: an empty prompt, an id outside the vocabulary, a setting out of its range.
+    """
+    rows = prompt_rows(model, ids)
+    steps = stream(
+        model,
+        rows,
+        max_new_tokens,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        eos_id=eos_id,
+        generator=generator,
+        use_cache=use_cache,
+    )
+    out = torch.cat([rows, *(step.ids[:, None] for step in steps)], dim=1)  # (B, T + n)
+    return out if torch.as_tensor(ids).ndim == 2 else out[0]
+
+
+@contextmanager
+def eval_mode(model: GPT) -> Iterator[None]:
+    """Dropout off inside; each module gets its own mode back afterwards, after an error too."""
+    training = [module for module in model.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def prompt_rows(model: GPT, ids: Tensor | Sequence[int]) -> Tensor:
+    """The prompt as (B, T) on the model's device."""
+    ids = torch.as_tensor(ids)
+    if ids.numel() == 0 or ids.ndim not in (1, 2):
+        raise ValueError(
+            f"the prompt must hold at least one token id, as (T,) or (B, T), not {tuple(ids.shape)}"
+        )
+    check_ids(ids, model.config.vocab_size)
+    return (ids if ids.ndim == 2 else ids[None]).long().to(model.device)

@@ -1,0 +1,334 @@
+"""Lesson 03's explorer: who looks at whom, in every head of any model, on any sentence.
+
+The model runs once for each text. Layer, head and query pick from that pass; mask and scale repeat
+the softmax from its queries and keys. Leaves out what later layers would make of the change: that
+is `ablations`. Axes: L layers, nh heads, T tokens.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..attention import attention_scores, mask_scores
+from ..model import GPT
+from ..tokenizer import Tokenizer
+from ..trace import Trace, trace
+from . import svg
+from .base import LONGEST, Explorer, capped, token_name
+from .controls import Picker, few, line, row, tick
+
+WIDTH, ASIDE = 880, 560  # pixels; where the small tables begin
+PRINTED, TITLED = 8, 32  # tokens: up to so many, a cell has its number in it; shows it to a mouse
+ROOM = 104  # pixels for a token beside the table
+HEADS_LEFT, HEADS_TOP = 28, 40  # the numbers of layers and heads
+BINS = 16  # a small table has at most so many rows
+
+
+def attention_weights(seen: Trace, masked: bool = True, scaled: bool = True) -> Tensor:
+    """The weights of all layers and heads, (L, nh, T, T), with or without mask and scale.
+
+    From the queries and keys of one pass: what each layer reads stays as it was.
+    """
+    q = torch.stack([layer.q for layer in seen.layers])  # (L, nh, T, hs)
+    k = torch.stack([layer.k for layer in seen.layers])
+    scores = attention_scores(q, k, None if scaled else 1.0)
+    return torch.softmax(mask_scores(scores) if masked else scores, -1)
+
+
+def attention_svg(
+    weights,
+    tokens: Sequence[str],
+    layer: int = 0,
+    head: int = 0,
+    query: int = -1,
+    *,
+    masked: bool = True,
+    overview: str | None = None,
+) -> str:
+    """SVG of one head: the sentence as one query sees it, the whole table, and all heads small.
+
+    Args:
+        weights: (L, nh, T, T), rows sum to one. tokens: T strings.
+        query: the place whose row is shown over the sentence; -1 is the last.
+        masked: the future is hidden.
+        overview: `overview_svg(weights, masked)`, where it is at hand.
+    """
+    weights = two_digits(weights)
+    query %= len(tokens)
+    hidden = np.triu(np.ones(weights.shape[-2:], bool), 1) & masked
+    overview = overview_svg(weights, masked) if overview is None else overview
+    title = f"Layer {layer}, head {head}: where {quoted(tokens[query])} looks"
+    sentence, top = _sentence(weights[layer, head, query], tokens, hidden[query], query)
+    table, bottom = table_svg(weights[layer, head], tokens, hidden, query, y=top + 12)
+    mini, pitch = _mini(weights.shape)
+    x, y = ASIDE + HEADS_LEFT + pitch * head, top + 12 + HEADS_TOP + pitch * layer
+    body = (
+        svg.small(svg.text(0, 16, title), bold=True)
+        + sentence
+        + table
+        + f'<g transform="translate({ASIDE} {top + 12:g})">{overview}</g>'
+        + svg.frame(x - 2, y - 2, mini + 4, mini + 4, 3)
+    )
+    height = max(bottom, top + 12 + HEADS_TOP + pitch * len(weights)) + 34
+    body += _legend(height - 22, masked)
+    words = looks(weights[layer, head, query], tokens, query)
+    return svg.document(body, WIDTH, height, f"Attention in layer {layer}, head {head}. {words}.")
+
+
+def _sentence(shares, tokens: Sequence[str], hidden, query: int) -> tuple[str, float]:
+    """The words, each as dark as its share, with the number below; and where the last line ends."""
+    parts, x, y = [], 0.0, 28.0
+    for place, token in enumerate(tokens):
+        label = svg.clip(token, 150)
+        width = round(max(46, svg.text_width(label) + 16))
+        if x + width > WIDTH:
+            x, y = 0.0, y + 54
+        share = 0.0 if hidden[place] else float(shares[place])
+        ink = svg.heat(share)[1]
+        parts.append(svg.cell(x, y, width, 26, share))
+        parts.append(svg.text(x + width / 2, y + 18, label, anchor="middle", fill=ink))
+        number = "hidden" if hidden[place] else svg.two(share)
+        below = svg.text(x + width / 2, y + 42, number, anchor="middle")
+        parts.append(svg.small(below, bold=place == query))
+        if place == query:
+            parts.append(svg.frame(x, y, width, 26))
+        else:
+            parts.append(_outline(x, y, width, 26))
+        x += width + 6
+    return "".join(parts), y + 54
+
+
+def table_svg(
+    shares, tokens: Sequence[str], hidden, query: int | None = None, *, x=0.0, y=0.0, side=440.0
+) -> tuple[str, float]:
+    """One head as a table, rows look and columns are looked at; and the y where it ends.
+
+    Args:
+        shares: (T, T) in 0..1, to two digits. hidden: (T, T) of bool, crossed out.
+        query: the row to frame. side: the most pixels that the cells may take.
+    """
+    count = len(tokens)
+    size = min(64.0, max(6.0, side // count))
+    upright = all(svg.text_width(token, 13) <= size - 4 for token in tokens)
+    labels = [svg.clip(token, ROOM - 8, 13) for token in tokens]
+    longest = max(svg.text_width(label, 13) for label in labels)
+    left, top = x + longest + 8, y + (22 if upright else longest + 10)
+    parts = []
+    every = math.ceil(16 / size)  # labels, so that each has its 16 pixels
+    for place, label in enumerate(labels):
+        middle = (place + 0.5) * size
+        chosen = place == query
+        near = query is not None and abs(place - query) < every
+        if chosen or (place % every == 0 and not near):
+            words = svg.text(left - 7, top + middle + 5, label, anchor="end")
+            parts.append(svg.small(words, bold=chosen))
+        if place % every:
+            continue
+        if upright:
+            words = svg.text(left + middle, top - 8, label, anchor="middle")
+            parts.append(svg.small(words))
+        else:
+            parts.append(svg.small(svg.text(0, 0, label), left + middle + 5, top - 6, -90))
+    parts.append(_cells(shares, tokens, hidden, left, top, size))
+    if query is not None:
+        parts.append(svg.frame(left - 1, top + query * size - 1, count * size + 2, size + 2))
+    return "".join(parts), top + count * size
+
+
+def _cells(shares, tokens: Sequence[str], hidden, left: float, top: float, size: float) -> str:
+    count = len(tokens)
+    parts = [_outline(left, top, count * size, count * size)]
+    gap = 1 if size >= 12 else 0
+    for i, j in np.argwhere(~hidden).tolist():
+        share, x, y = float(shares[i, j]), left + j * size, top + i * size
+        title = f"{tokens[i]} to {tokens[j]}: {svg.two(share)}" if count <= TITLED else ""
+        parts.append(svg.cell(x, y, size - gap, size - gap, share, title))
+        if count <= PRINTED:
+            words = svg.text(
+                x + size / 2, y + size / 2 + 5, svg.two(share), anchor="middle", fill=svg.heat(share)[1]
+            )
+            parts.append(svg.small(words))
+    strokes = (
+        f"M{left + j * size + 0.2 * size:.1f} {top + i * size + 0.8 * size:.1f}"
+        f"l{0.6 * size:.1f} {-0.6 * size:.1f}"
+        for i, j in np.argwhere(hidden).tolist()
+    )
+    parts.append(f'<path d="{"".join(strokes)}" stroke="{svg.GRID}" fill="none"/>')
+    return "".join(parts)
+
+
+def overview_svg(weights, masked: bool = True) -> str:
+    """All heads as small tables, a row for each layer: a part of an SVG, for `attention_svg`.
+
+    A table of more than 16 tokens shows the largest weight of each square of cells.
+    """
+    weights = two_digits(weights)
+    mini, pitch = _mini(weights.shape)
+    pooled = _pooled(weights)
+    size = mini / pooled.shape[-1]
+    names = svg.text(0, 12, "All heads: layers down, heads across")
+    parts = [svg.small(names, bold=True)]
+    every = math.ceil(18 / pitch)  # numbers, so that they do not touch
+    for head in range(0, weights.shape[1], every):
+        middle = HEADS_LEFT + pitch * head + mini / 2
+        parts.append(svg.small(svg.text(middle, HEADS_TOP - 8, head, anchor="middle")))
+    for layer in range(0, weights.shape[0], every):
+        middle = HEADS_TOP + pitch * layer + mini / 2 + 5
+        parts.append(svg.small(svg.text(HEADS_LEFT - 10, middle, layer, anchor="end")))
+    shades = np.ceil(pooled * 10 - 1e-6).astype(int)  # ten of them
+    for shade in range(1, 11):
+        squares = (
+            f"M{HEADS_LEFT + pitch * head + size * j:.1f} {HEADS_TOP + pitch * layer + size * i:.1f}"
+            f"h{size:.1f}v{size:.1f}h-{size:.1f}z"
+            for layer, head, i, j in np.argwhere(shades == shade).tolist()
+        )
+        opacity = svg.heat(shade / 10)[0]
+        parts.append(f'<path d="{"".join(squares)}" fill="{svg.HEAT}" fill-opacity="{opacity:.3g}"/>')
+    outlines = (
+        f"M{HEADS_LEFT + pitch * head:g} {HEADS_TOP + pitch * layer:g}h{mini:g}v{mini:g}h-{mini:g}z"
+        for layer in range(weights.shape[0])
+        for head in range(weights.shape[1])
+    )
+    parts.append(f'<path d="{"".join(outlines)}" fill="none" stroke="{svg.GRID}"/>')
+    return "".join(parts)
+
+
+def _mini(shape: tuple[int, ...]) -> tuple[int, int]:
+    """The side of a small table, and from one to the next, in pixels."""
+    pitch = (WIDTH - ASIDE - HEADS_LEFT) // shape[1]
+    gap = 8 if pitch > 40 else 3
+    return min(72, max(4, pitch - gap)), min(80, max(5, pitch))
+
+
+def _pooled(weights: np.ndarray) -> np.ndarray:
+    """(L, nh, T, T) -> (L, nh, b, b), b at most BINS: the largest weight of each square."""
+    each = math.ceil(weights.shape[-1] / BINS)
+    bins = math.ceil(weights.shape[-1] / each)
+    spare = bins * each - weights.shape[-1]
+    padded = np.pad(weights, [(0, 0), (0, 0), (0, spare), (0, spare)])
+    return padded.reshape(*weights.shape[:2], bins, each, bins, each).max((3, 5))
+
+
+def _legend(y: float, masked: bool) -> str:
+    """What the shades mean."""
+    parts = []
+    for place, share in enumerate((0, 0.25, 0.5, 0.75, 1)):
+        ink = svg.heat(share)[1]
+        parts.append(svg.cell(44 * place, y, 44, 20, share))
+        words = svg.text(44 * place + 22, y + 15, f"{share:g}", anchor="middle", fill=ink)
+        parts.append(svg.small(words))
+    parts.append(_outline(0, y, 220, 20))
+    note = "A row looks (query), a column is looked at (key). "
+    note += "Crossed out: hidden by the mask." if masked else "No mask: the future is seen."
+    parts.append(svg.small(svg.text(232, y + 15, note)))
+    return "".join(parts)
+
+
+def _outline(x: float, y: float, width: float, height: float) -> str:
+    return (
+        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" fill="none" '
+        f'stroke="{svg.GRID}"/>'
+    )
+
+
+def two_digits(values) -> np.ndarray:
+    """Numbers as they are shown: rounded first, so that shades and digits agree on every CPU."""
+    if isinstance(values, Tensor):
+        values = values.detach().cpu().numpy()
+    return np.round(np.asarray(values, dtype=np.float64) + 1e-6, 2) + 0.0
+
+
+def looks(shares, tokens: Sequence[str], query: int, most: int = 5) -> str:
+    """One row in words, the largest shares first."""
+    order = sorted(range(len(tokens)), key=lambda place: -shares[place])[:most]
+    said = ", ".join(f"at {quoted(tokens[k])} {svg.two(shares[k])}" for k in order if shares[k] > 0)
+    return f"{quoted(tokens[query])} looks {said}"
+
+
+def quoted(token: str) -> str:
+    return f"“{token}”"
+
+
+class AttentionExplorer(Explorer):
+    """See `attention_explorer`."""
+
+    def __init__(self, model: GPT, tokenizer: Tokenizer, text: str) -> None:
+        self.model, self.tokenizer = model, tokenizer
+        self._seen: tuple | None = None
+        attn = model.h[0].attn
+        self.text = line("sentence", text)
+        self.layer = few("layer", model.config.n_layer)
+        self.head = few("head", model.config.n_head)
+        self.masked = tick("mask", attn.causal, "hide the future")
+        plain = attn.scale == 1 and model.config.n_embd != model.config.n_head
+        self.scaled = tick("scale by 1/√d", not plain, "divide scores by the root of the head size")
+        self.query = Picker("query", ["?"])
+        self.text.observe(lambda _: self.guard(self._relabel), names="value")
+        self._overviews: dict[tuple, str] = {}
+        super().__init__(
+            [
+                self.text,
+                row(self.query, self.layer, self.head, self.masked, self.scaled),
+            ],
+            [self.text, self.layer, self.head, self.masked, self.scaled, self.query.slider],
+        )
+        self.guard(self._relabel)
+
+    def look(self) -> tuple[Trace, list[str]]:
+        """The pass of the text as it stands, and its tokens; made once for each text."""
+        text = self.text.value
+        if self._seen is None or self._seen[0] != text:
+            most = min(LONGEST, self.model.config.block_size)
+            ids = capped(self.tokenizer.encode(text), most)
+            tokens = [token_name(self.tokenizer, id) for id in ids]
+            self._seen = (text, trace(self.model, ids), tokens)
+            self._overviews.clear()
+        return self._seen[1:]
+
+    def _relabel(self) -> None:
+        """The queries to choose from are the tokens of the text; the last one to begin with."""
+        _, tokens = self.look()
+        labels = [f"{place}: {token}" for place, token in enumerate(tokens)]
+        self.query.relabel(labels, len(labels) - 1)
+
+    def shown(self) -> np.ndarray:
+        """The weights for mask and scale as they are ticked, to two digits, (L, nh, T, T)."""
+        seen, _ = self.look()
+        return two_digits(attention_weights(seen, self.masked.value, self.scaled.value))
+
+    def draw(self) -> str:
+        weights, (_, tokens) = self.shown(), self.look()
+        masked = self.masked.value
+        key = (masked, self.scaled.value)
+        if key not in self._overviews:
+            self._overviews[key] = overview_svg(weights, masked)
+        return attention_svg(
+            weights,
+            tokens,
+            self.layer.value,
+            self.head.value,
+            min(self.query.value, len(tokens) - 1),
+            masked=masked,
+            overview=self._overviews[key],
+        )
+
+    def describe(self) -> str:
+        _, tokens = self.look()
+        query = min(self.query.value, len(tokens) - 1)
+        layer, head = self.layer.value, self.head.value
+        words = looks(self.shown()[layer, head, query], tokens, query)
+        return f"Attention explorer: in layer {layer}, head {head}, {words}."
+
+
+def attention_explorer(
+    model: GPT, tokenizer: Tokenizer, text: str = "The cat is"
+) -> AttentionExplorer:
+    """Look into every head: type a sentence, choose layer, head and the word that looks.
+
+    Args:
+        text: the sentence to begin with; at most 64 tokens, and at most the model's block_size.
+    """
+    return AttentionExplorer(model, tokenizer, text)

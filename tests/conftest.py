@@ -1,0 +1,63 @@
+"""What several tests share: a tiny model, the shipped pets model, and no network."""
+
+import socket
+
+import pytest
+import torch
+
+import gptlib
+
+torch.set_num_threads(1)  # for tensors as small as these, threads cost more than they save
+
+
+@pytest.fixture
+def config():
+    """A shape small enough to check by eye, with no two sizes the same."""
+    return gptlib.GPTConfig(vocab_size=11, block_size=8, n_layer=2, n_head=2, n_embd=12)
+
+
+@pytest.fixture
+def model(config):
+    return gptlib.GPT(config, seed=0).eval()
+
+
+@pytest.fixture
+def lively(model):
+    """The same with every weight far from its start, biases and gains too.
+
+    At the start attention is nearly even and the logits nearly equal: mistakes would not show.
+    """
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.4)
+    return model
+
+
+@pytest.fixture(scope="session")
+def pets():
+    """(model, tokenizer) as shipped; not to be changed."""
+    return gptlib.load("pets")
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch):
+    """No test may leave the machine: the course promises to work without a network."""
+    connect = socket.socket.connect
+
+    def local_only(self, address):
+        if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            raise OSError(f"a test tried to reach {address[0]}")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", local_only)
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("cuda") and not torch.cuda.is_available():
+        pytest.skip("no CUDA device here")
+
+
+def random_ids(model, batch=2, length=6, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(model.config.vocab_size, (batch, length), generator=generator)

@@ -1,0 +1,190 @@
+"""gptlib.ablations: each part really goes, nothing else does, and the model stays whole."""
+
+import copy
+
+import pytest
+import torch
+from conftest import random_ids
+
+from gptlib import ablate, generate, nll, trace
+from gptlib.ablations import PARTS
+from gptlib.attention import attention
+
+IDS = torch.tensor([[3, 1, 4, 1, 5]])
+
+
+def agree(a, b):
+    torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+
+
+def last_logits(model, *ids):
+    return model(torch.tensor([ids]))[0, -1]
+
+
+# ---- What each part's absence does ----
+
+
+def test_without_the_mask_the_future_changes_the_past(lively):
+    changed = IDS.clone()
+    changed[0, -1] = 9
+    agree(lively(IDS)[:, :-1], lively(changed)[:, :-1])
+    broken = ablate(lively, "mask")
+    assert not torch.isclose(broken(IDS)[:, :-1], broken(changed)[:, :-1]).all(-1).any()
+
+
+def test_without_the_mask_no_cache_is_taken(lively):
+    broken = ablate(lively, "mask", layers=[1]).train()
+    with pytest.raises(ValueError, match="use_cache=False"):
+        generate(broken, [1], 3)
+    assert all(module.training for module in broken.modules())
+    assert generate(broken, [1], 3, use_cache=False).shape == (4,)
+
+
+def test_without_positions_one_layer_sees_a_bag_of_words(lively):
+    lively.h = lively.h[:1]
+    whole, broken = lively, ablate(lively, "positions")
+    assert not torch.allclose(last_logits(whole, 1, 2, 3, 4), last_logits(whole, 3, 1, 2, 4))
+    agree(last_logits(broken, 1, 2, 3, 4), last_logits(broken, 3, 1, 2, 4))
+    assert not torch.allclose(last_logits(broken, 1, 2, 3, 4), last_logits(broken, 1, 2, 4, 3))
+
+
+def test_without_positions_the_mask_still_tells_two_layers_of_order(lively):
+    broken = ablate(lively, "positions")
+    assert not torch.allclose(last_logits(broken, 1, 2, 3, 4), last_logits(broken, 3, 1, 2, 4))
+    broken = ablate(lively, "positions", "mask")
+    agree(last_logits(broken, 1, 2, 3, 4), last_logits(broken, 3, 1, 2, 4))
+
+
+def test_without_positions_the_context_still_ends(lively):
+    with pytest.raises(ValueError, match="9 tokens do not fit into the context of 8"):
+        ablate(lively, "positions")(torch.zeros(1, 9, dtype=torch.int64))
+
+
+def test_without_scaling_scores_are_plain_dot_products(lively):
+    attn, x = ablate(lively, "scaling").h[0].attn, torch.randn(1, 5, 12)
+    out, _ = attention(*attn.qkv(x), scale=1.0)
+    agree(attn(x), attn.c_proj(out.transpose(1, 2).flatten(2)))
+    assert not torch.allclose(attn(x), lively.h[0].attn(x))
+
+
+def test_without_feedforward_the_stream_passes_by(lively):
+    for layer in trace(ablate(lively, "feedforward"), IDS).layers:
+        assert torch.equal(layer.out, layer.x_mid)
+        assert layer.attn.abs().max() > 0
+
+
+def test_without_attention_each_token_is_alone(lively):
+    broken = ablate(lively, "attention")
+    # The same token at the same place, whatever was read before it
+    agree(last_logits(broken, 1, 2, 3), last_logits(broken, 7, 8, 3))
+    assert not torch.allclose(last_logits(lively, 1, 2, 3), last_logits(lively, 7, 8, 3))
+
+
+def test_without_layer_norm_each_part_reads_the_stream_itself(lively):
+    broken = ablate(lively, "layernorm")
+    seen = trace(broken, IDS)
+    for layer in seen.layers:
+        assert torch.equal(layer.ln_1, layer.x) and torch.equal(layer.ln_2, layer.x_mid)
+    agree(seen.logits, seen.residual[-1] @ lively.wte.weight.T)
+
+
+def test_without_the_residual_each_part_replaces_what_it_read(lively):
+    block, x = ablate(lively, "residual").h[0], torch.randn(1, 5, 12)
+    agree(block(x), block.mlp(block.ln_2(block.attn(block.ln_1(x)))))
+
+
+# ---- Where, and several at once ----
+
+
+def test_only_the_named_layers_change(lively):
+    for part in set(PARTS) - {"positions"}:
+        broken, x = ablate(lively, part, layers=[1]), torch.randn(1, 5, 12)
+        assert torch.equal(broken.h[0](x), lively.h[0](x)), part
+        assert not torch.allclose(broken.h[1](x), lively.h[1](x)), part
+        assert torch.equal(broken.ln_f(x), lively.ln_f(x)), part
+    assert torch.equal(ablate(lively, "attention", layers=[])(IDS), lively(IDS))
+    agree(ablate(lively, "layernorm", layers=range(2))(IDS), ablate(lively, "layernorm")(IDS))
+
+
+def test_parts_go_together_in_any_order(lively):
+    parts = ["scaling", "layernorm", "residual", "positions", "feedforward", "mask"]
+    broken, same = ablate(lively, *parts), ablate(lively, *reversed(parts))
+    agree(broken(IDS), same(IDS))
+    one_by_one = lively
+    for part in parts:
+        one_by_one = ablate(one_by_one, part)
+    agree(broken(IDS), one_by_one(IDS))
+    # Attention alone is left, unmasked and unscaled, and nothing is added back or normed.
+    x = lively.wte(IDS)
+    attn = lively.h[0].attn
+    out, _ = attention(*attn.qkv(x), scale=1.0, causal=False)
+    assert (broken.h[0](x) == 0).all()  # the absent feedforward part replaces it with nothing
+    agree(broken.h[0].attn(x), attn.c_proj(out.transpose(1, 2).flatten(2)))
+
+
+def test_a_part_may_be_named_twice_or_go_again(lively):
+    for part in PARTS:
+        once = ablate(lively, part)
+        agree(once(IDS), ablate(lively, part, part, layers=[0, 1, 1])(IDS))
+        agree(once(IDS), ablate(once, part)(IDS))
+        agree(once(IDS), ablate(ablate(lively, part, layers=[0]), part)(IDS))
+
+
+def test_without_a_part_named_nothing_changes(lively):
+    twin = ablate(lively)
+    assert twin is not lively and torch.equal(twin(IDS), lively(IDS))
+
+
+# ---- The copy is a model like any other ----
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_original_stays_and_all_names_and_values_are_kept(lively, part):
+    before, kinds = lively(IDS), [type(module) for module in lively.modules()]
+    broken = ablate(lively, part)
+    ours, theirs = lively.state_dict(), broken.state_dict()
+    assert list(ours) == list(theirs)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert not torch.allclose(broken(IDS), before)
+    with torch.no_grad():
+        broken.wte.weight.zero_()
+    assert torch.equal(lively(IDS), before)
+    assert [type(module) for module in lively.modules()] == kinds
+    broken.load_state_dict(ours)
+    assert broken.lm_head.weight is broken.wte.weight and broken.config == lively.config
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_an_ablated_model_is_copied_and_trained_as_any(model, part):
+    broken = copy.deepcopy(ablate(model, part)).train()
+    agree(broken(IDS), ablate(model, part)(IDS))
+    optimizer = torch.optim.AdamW(broken.parameters(), lr=0.01)
+    losses = []
+    for _ in range(20):
+        loss = nll(broken(IDS[:, :-1]), IDS[:, 1:])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("part", sorted(set(PARTS) - {"mask"}))
+def test_an_ablated_model_generates_the_same_with_and_without_a_cache(lively, part):
+    broken, ids = ablate(lively, part), random_ids(lively, length=3)
+    cached = generate(broken, ids, 9, temperature=0)
+    assert torch.equal(cached, generate(broken, ids, 9, temperature=0, use_cache=False))
+
+
+# ---- Bad input ----
+
+
+def test_an_unknown_part_is_named_beside_the_known(model):
+    with pytest.raises(ValueError, match="'softmax': choose from attention, mask, .*positions"):
+        ablate(model, "mask", "softmax")
+
+
+@pytest.mark.parametrize("wrong", [-1, 2])
+def test_an_unknown_layer_is_named_with_the_range(model, wrong):
+    with pytest.raises(ValueError, match=rf"layer {wrong} is outside 0\.\.1"):
+        ablate(model, "mask", layers=[0, wrong])

@@ -1,0 +1,97 @@
+"""What is promised of the shipped files: data/README.md tells the truth, and the model is good."""
+
+import hashlib
+import math
+import re
+
+import torch
+
+import gptlib
+from gptlib.corpora import pets as grammar
+from gptlib.files import data_dir
+from gptlib.training import evaluate, evaluation_rows
+
+FOLDER = data_dir()
+ROW = re.compile(r"^\| `(pets/[\w.]+)` \|.*\| ([\d,]+) \|.*?(?:`([0-9a-f]{64})`)? \|$", re.M)
+
+
+def next_word_probs(model, tokenizer, prefix):
+    """{word: p} of the model for the words that the grammar allows, and P of all others."""
+    with torch.no_grad():
+        probs = model(torch.tensor([tokenizer.encode(prefix)]))[0, -1].softmax(-1)
+    said = {w: probs[tokenizer.encode(f" {w}")].item() for w in grammar.next_words(prefix)}
+    return said, 1 - sum(said.values())
+
+
+def test_the_readme_lists_every_file_with_its_size_and_hash():
+    rows = {m[1]: m for m in ROW.finditer((FOLDER / "README.md").read_text(encoding="utf-8"))}
+    there = {f"pets/{f.name}" for f in (FOLDER / "pets").iterdir() if not f.name.startswith(".")}
+    assert set(rows) == there
+    for name, row in rows.items():
+        data = (FOLDER / name).read_bytes()
+        assert len(data) == int(row[2].replace(",", "")), name
+        if row[3]:
+            assert hashlib.sha256(data).hexdigest() == row[3], name
+
+
+def test_the_folder_is_under_20_mb():
+    assert sum(f.stat().st_size for f in FOLDER.rglob("*") if f.is_file()) < 20e6
+
+
+def test_the_texts_are_what_the_grammar_writes_from_the_stated_seeds():
+    corpus = gptlib.corpora.load("pets")
+    assert corpus.train == grammar.sample(50_000, 1)
+    assert corpus.heldout == grammar.sample(1_000, 2)
+
+
+def test_the_model_is_within_0_005_nats_of_the_truth_after_the_cat_is(pets):
+    said, other = next_word_probs(*pets, "The cat is")
+    truth = grammar.next_words("The cat is")
+    assert sum(p * math.log(p / said[w]) for w, p in truth.items()) < 0.005
+    assert other < 0.005
+
+
+def test_the_held_out_loss_is_within_2_percent_of_the_floor_and_not_below_it(pets):
+    model, tokenizer = pets
+    _, heldout = gptlib.corpora.load("pets").encode(tokenizer)
+    floor = grammar.floor(gptlib.corpora.load("pets").heldout, len(heldout))
+    rows = evaluation_rows(heldout, model.config.block_size, tokenizer.eos_id)
+    loss = evaluate(model, *rows)
+    assert floor < loss < 1.02 * floor
+    history = gptlib.load_history("pets")
+    assert abs(history.floor - floor) < 1e-9
+    assert abs(history.val_loss[-1][1] - loss) < 1e-3
+
+
+def test_every_word_of_the_language_is_one_token(pets):
+    _, tokenizer = pets
+    for word in grammar.words():
+        spelled = word if word in (".", grammar.STOP) else f" {word}"
+        assert len(tokenizer.encode(spelled, allowed_special="all")) == 1, word
+
+
+def test_the_history_starts_at_ln_v_and_ends_with_the_shipped_model(pets):
+    model, tokenizer = pets
+    history = gptlib.load_history("pets")
+    assert history.steps[0] == 0 and 200 in history.steps and len(history.steps) >= 10
+    assert abs(history.val_loss[0][1] - math.log(tokenizer.vocab_size)) < 0.1
+    last, _ = gptlib.load("pets", step=history.steps[-1])
+    assert torch.equal(last.wte.weight, model.wte.weight)
+
+
+def test_greedy_says_the_cat_is_sleeping(pets):
+    model, tokenizer = pets
+    ids = tokenizer.encode("The cat is")
+    out = gptlib.generate(model, ids, 20, temperature=0, eos_id=tokenizer.eos_id)
+    assert tokenizer.decode(out).startswith("The cat is sleeping.")
+
+
+def test_whose_ball_is_red_is_answered_from_two_steps_away(pets):
+    said, _ = next_word_probs(
+        *pets, "Mia has a red ball. Tom has a big blue ball. The ball of Mia is"
+    )
+    assert said["red"] > 0.9
+    said, _ = next_word_probs(
+        *pets, "Mia has a red ball. Tom has a big blue ball. The blue ball belongs to"
+    )
+    assert said["Tom"] > 0.9

@@ -1,0 +1,195 @@
+"""What describes the project agrees with itself: requirements, versions, commands, links."""
+
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+import gptlib
+
+ROOT = Path(__file__).resolve().parent.parent
+CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base", "nbconvert": "nbconvert-core"}
+CONDA_ONLY = {"python", "pip"}
+
+
+def read(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def project():
+    return tomllib.loads(read("pyproject.toml"))["project"]
+
+
+def requirements():
+    """Everything pyproject.toml asks for, extras too: {name: SpecifierSet}."""
+    extras = project()["optional-dependencies"]
+    found = {}
+    for line in project()["dependencies"] + [line for extra in extras.values() for line in extra]:
+        asked = Requirement(line)
+        if asked.name == "gptlib":  # an extra that takes another extra in
+            assert asked.extras <= extras.keys()
+        else:
+            found[canonicalize_name(asked.name)] = asked.specifier
+    return found
+
+
+def pins():
+    """The lines of constraints.txt as Requirements."""
+    lines = (line.split("#")[0].strip() for line in read("constraints.txt").splitlines())
+    return [Requirement(line) for line in lines if line]
+
+
+def conda():
+    """environment.yml, and what it installs by conda and by pip: {name: SpecifierSet} each."""
+    whole = yaml.safe_load(read("environment.yml"))
+    by_conda, by_pip = {}, {}
+    for entry in whole["dependencies"]:
+        lines = entry["pip"] if isinstance(entry, dict) else [entry]
+        for line in lines:
+            if line != "-e .":
+                asked = Requirement(line)
+                table = by_pip if isinstance(entry, dict) else by_conda
+                table[asked.name] = asked.specifier
+    return whole, by_conda, by_pip
+
+
+# --- requirements ---------------------------------------------------------------------------
+
+
+def test_environment_yml_asks_for_what_pyproject_asks_for_and_for_nothing_else():
+    _, by_conda, by_pip = conda()
+    expected = {CONDA_NAMES.get(name, name): spec for name, spec in requirements().items()}
+    assert {n: s for n, s in (by_conda | by_pip).items() if n not in CONDA_ONLY} == expected
+
+
+def test_environment_yml_names_each_package_once():
+    whole, by_conda, by_pip = conda()
+    lines = sum(len(e["pip"]) if isinstance(e, dict) else 1 for e in whole["dependencies"])
+    assert lines == len(by_conda) + len(by_pip) + 1  # and "-e ."
+
+
+def test_environment_yml_installs_this_checkout_from_conda_forge():
+    whole, _, _ = conda()
+    assert whole["name"] == "gptlib"
+    assert whole["channels"][0] == "conda-forge"
+    assert "-e ." in whole["dependencies"][-1]["pip"]
+
+
+def test_every_requirement_is_pinned_within_its_range():
+    exact = {canonicalize_name(pin.name): pin.specifier for pin in pins()}
+    for name, asked in requirements().items():
+        (pin,) = exact[name]
+        assert pin.operator == "=="
+        assert asked.contains(pin.version), f"{name} {pin.version} is not in {asked}"
+
+
+def test_constraints_are_exact_sorted_and_named_once():
+    names = [canonicalize_name(pin.name) for pin in pins()]
+    assert names == sorted(set(names))
+    for pin in pins():
+        (only,) = pin.specifier
+        assert only.operator == "==" and "*" not in only.version, str(pin)
+        assert not Version(only.version).local, f"{pin} names one build of a wheel"
+
+
+def test_python_ranges_agree():
+    asked = SpecifierSet(project()["requires-python"])
+    _, by_conda, _ = conda()
+    assert by_conda["python"] == asked
+    low, high = re.search(r"\(3, (\d+)\) <= .* <= \(3, (\d+)\)", read("Makefile")).groups()
+    allowed = [minor for minor in range(100) if asked.contains(f"3.{minor}")]
+    assert allowed == list(range(int(low), int(high) + 1))
+    assert f"Python 3.{low} to 3.{high}" in read("README.md")
+    assert f'python: ["3.{low}", "3.{high}"]' in read(".github/workflows/ci.yml")
+
+
+# --- versions -------------------------------------------------------------------------------
+
+
+def test_one_version_everywhere():
+    newest = re.search(r"^## \[([^\]]+)\]", read("CHANGELOG.md"), re.MULTILINE).group(1)
+    cited = yaml.safe_load(read("CITATION.cff"))
+    assert project()["version"] == gptlib.__version__ == str(cited["version"]) == newest
+    assert cited["license"] == project()["license"] == "MIT"
+
+
+# --- commands -------------------------------------------------------------------------------
+
+
+def test_make_help_lists_every_target():
+    makefile = read("Makefile")
+    phony = re.search(r"^\.PHONY:(.*)$", makefile, re.MULTILINE).group(1).split()
+    explained = re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE)
+    assert sorted(explained) == sorted(phony)
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+def test_make_alone_prints_the_help():
+    said = subprocess.run(
+        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    phony = re.search(r"^\.PHONY:(.*)$", read("Makefile"), re.MULTILINE).group(1).split()
+    assert set(re.findall(r"^  ([a-z]+) ", said, re.MULTILINE)) == set(phony)
+
+
+# --- documents ------------------------------------------------------------------------------
+
+
+def lesson_rows():
+    """README's table of lessons: {"00": its cells}."""
+    rows = re.findall(r"^\| *(\d\d) *\|(.*)\|$", read("README.md"), re.MULTILINE)
+    return {number: [cell.strip() for cell in cells.split("|")] for number, cells in rows}
+
+
+def test_readme_lists_every_lesson_with_its_minutes():
+    rows = lesson_rows()
+    for notebook in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")):
+        cells = rows[notebook.name[:2]]
+        assert f"(notebooks/{notebook.name})" in cells[0]
+        assert cells[-1].isdigit(), f"no minutes for {notebook.name}"
+
+
+def test_readme_links_no_lesson_that_is_still_to_come():
+    for number, cells in lesson_rows().items():
+        written = any((ROOT / "notebooks").glob(f"{number}_*.ipynb"))
+        assert ("coming" in cells[-1]) is not written
+        assert ("](" in cells[0]) is written
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md"])
+def test_relative_links_point_at_something(page):
+    text = re.sub(r"^```.*?^```", "", read(page), flags=re.DOTALL | re.MULTILINE)
+    links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|href)="([^"]+)"', text)
+    relative = [link for link in links if not re.match(r"[a-z]+:|#", link)]
+    missing = [x for x in relative if not ((ROOT / page).parent / x.split("#")[0]).exists()]
+    assert not missing
+
+
+def tracked_files():
+    if not shutil.which("git"):
+        pytest.skip("git is not installed")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if not listed.stdout:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_no_tracked_file_names_a_folder_of_one_machine():
+    folders = [r"(?<![\w.])/(?:home|Users)/\w", r"(?<![\w.])/roo[t]/", r"[A-Z]:\\{1,2}Users\\"]
+    if len(ROOT.parts) > 3:  # else too short to mean anything, such as "/src"
+        folders.append(re.escape(str(ROOT)))
+    pattern = re.compile("|".join(folders).encode())
+    found = {}
+    for path in tracked_files():
+        content = path.read_bytes()
+        if b"\0" not in content and (hit := pattern.search(content)):
+            found[path.relative_to(ROOT).as_posix()] = hit.group().decode()
+    assert not found

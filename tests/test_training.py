@@ -1,0 +1,416 @@
+"""Lesson 06: batches, the learning rate, one update, a whole run, and going on after a stop."""
+
+import copy
+import math
+import signal
+import threading
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import gptlib
+from gptlib import Step, TrainConfig, Trainer
+from gptlib.training import (
+    NOTHING,
+    decay_groups,
+    document_starts,
+    evaluate,
+    evaluation_rows,
+    get_batch,
+    learning_rate_at,
+    resolve_device,
+)
+
+TOKENS = torch.randint(11, (200,), generator=torch.Generator().manual_seed(0))
+QUICK = {"steps": 6, "batch_size": 4, "warmup_steps": 2, "device": "cpu"}
+
+
+def trainer(heldout=None, dropout=0.0, tokens=TOKENS, **settings):
+    shape = gptlib.GPTConfig(11, block_size=8, n_layer=2, n_head=2, n_embd=12, dropout=dropout)
+    return Trainer(gptlib.GPT(shape, seed=0), tokens, TrainConfig(**QUICK | settings), heldout)
+
+
+def same_weights(one, other):
+    pairs = zip(one.model.parameters(), other.model.parameters(), strict=True)
+    return all(torch.equal(p, q) for p, q in pairs)
+
+
+# ---- The learning rate ----
+
+
+def test_learning_rate_climbs_in_a_line_and_falls_along_half_a_cosine():
+    c = TrainConfig(steps=10, warmup_steps=2, learning_rate=1.0, final_learning_rate=0.0)
+    by_hand = {0: 0.5, 1: 1.0, 3: (1 + math.sqrt(0.5)) / 2, 5: 0.5, 7: 0.146447, 9: 0.0}
+    for step, rate in by_hand.items():
+        assert learning_rate_at(step, c) == pytest.approx(rate, abs=1e-6)
+
+
+def test_without_a_warm_up_the_first_update_has_the_peak():
+    for warmup_steps in (0, 1):
+        c = TrainConfig(steps=3, warmup_steps=warmup_steps, learning_rate=1.0)
+        assert [learning_rate_at(k, c) for k in range(3)] == pytest.approx([1.0, 0.55, 0.1])
+
+
+def test_the_final_rate_is_a_tenth_of_the_peak_unless_it_is_given():
+    assert learning_rate_at(299, TrainConfig(learning_rate=1e-4)) == pytest.approx(1e-5)
+    assert learning_rate_at(299, TrainConfig(final_learning_rate=1e-6)) == pytest.approx(1e-6)
+
+
+@given(steps=st.integers(1, 30), warmup=st.integers(0, 40))
+def test_the_rate_never_leaves_the_range_from_zero_to_the_peak(steps, warmup):
+    c = TrainConfig(steps=steps, warmup_steps=warmup, learning_rate=1.0, final_learning_rate=0.1)
+    rates = [learning_rate_at(k, c) for k in range(steps)]
+    assert all(0 < rate <= 1 for rate in rates)
+    assert rates[:warmup] == sorted(rates[:warmup])
+    assert rates[warmup:] == sorted(rates[warmup:], reverse=True)
+
+
+# ---- Batches ----
+
+
+def test_a_batch_is_a_pure_function_of_seed_and_step():
+    def batch(seed, step):
+        torch.rand(1)  # the global generator has no part in it
+        return get_batch(TOKENS, 8, 4, seed=seed, step=step)[0].tolist()
+
+    assert batch(3, 5) == batch(3, 5)
+    assert batch(3, 5) != batch(3, 6)
+    assert batch(3, 5) != batch(4, 5)
+
+
+def test_targets_are_the_tokens_after_the_inputs():
+    x, y = get_batch(torch.arange(50), 8, 4, seed=0, step=0)
+    assert x.shape == y.shape == (4, 8)
+    assert torch.equal(y, x + 1)
+
+
+def test_rows_begin_at_every_place_that_has_room_and_nowhere_else():
+    firsts = {
+        int(f) for k in range(9) for f in get_batch(torch.arange(11), 8, 9, seed=0, step=k)[0][:, 0]
+    }
+    assert firsts == {0, 1, 2}
+
+
+def test_documents_start_at_stop_tokens_and_after_them():
+    tokens = torch.tensor([5, 0, 6, 7, 0, 8])
+    assert document_starts(tokens, 0).tolist() == [0, 1, 2, 4, 5]
+
+
+def test_with_a_stop_token_every_row_begins_where_a_document_does():
+    run = trainer(eos_id=3)
+    allowed = {tuple(TOKENS[s : s + 8].tolist()) for s in document_starts(TOKENS, 3)}
+    rows = {tuple(row) for k in range(6) for row in run.batch(k)[0].tolist()}
+    assert len(rows) > 4 and rows <= allowed
+
+
+# ---- The held-out loss ----
+
+
+@given(
+    ids=st.lists(st.integers(0, 3), min_size=2, max_size=40),
+    block_size=st.integers(1, 7),
+    eos_id=st.sampled_from([None, 0]),
+)
+def test_evaluation_rows_hold_each_target_once_in_order_behind_its_own_context(
+    ids, block_size, eos_id
+):
+    x, y = evaluation_rows(torch.tensor(ids), block_size, eos_id)
+    assert y[y != NOTHING].tolist() == (ids[1:] if eos_id is None else ids)
+    for inputs, targets in zip(x.tolist(), y.tolist(), strict=True):
+        kept = [t for t in targets if t != NOTHING]
+        assert kept == targets[: len(kept)] and inputs[1 : len(kept)] == kept[:-1]
+
+
+def test_a_document_is_scored_from_the_stop_token_before_it_to_its_own():
+    x, y = evaluation_rows(torch.tensor([5, 6, 0, 7, 0]), 4, eos_id=0)
+    assert y.tolist() == [[5, 6, 0, -1], [7, 0, -1, -1]]
+    assert x.tolist() == [[0, 5, 6, 0], [0, 7, 0, 0]]
+
+
+def test_a_text_with_nothing_to_predict_is_refused():
+    with pytest.raises(ValueError, match="nothing to predict"):
+        evaluation_rows(torch.tensor([5]), 4)
+
+
+@pytest.mark.parametrize("eos_id", [None, 3])
+def test_evaluate_equals_a_slow_loop_over_single_tokens(model, eos_id):
+    x, y = evaluation_rows(TOKENS[:45], 8, eos_id)
+    losses = []
+    for inputs, targets in zip(x, y, strict=True):
+        for t in range(8):
+            if targets[t] != NOTHING:
+                probs = model(inputs[None, : t + 1])[0, -1].softmax(-1)
+                losses.append(-probs[targets[t]].log().item())
+    assert len(losses) == (44 if eos_id is None else 45)
+    for batch_size in (1, 2, 64):
+        assert evaluate(model, x, y, batch_size) == pytest.approx(
+            sum(losses) / len(losses), abs=1e-5
+        )
+
+
+def test_evaluate_turns_dropout_off_and_leaves_the_mode_as_it_was():
+    run = trainer(heldout=TOKENS[:50], dropout=0.5)
+    run.model.train()
+    assert run.evaluate() == run.evaluate()
+    assert run.model.training
+
+
+def test_losses_on_held_out_text_come_at_their_turn_and_after_the_last_step():
+    steps = list(trainer(heldout=TOKENS[:50], steps=5, eval_every=2))
+    assert [s.step for s in steps if s.val_loss is not None] == [2, 4, 5]
+    run = trainer(heldout=TOKENS[:50], eval_rows=2)
+    assert [len(part) for part in run.heldout_rows] == [2, 2]
+
+
+def test_without_held_out_text_there_is_no_held_out_loss():
+    run = trainer(eval_every=1)
+    assert {step.val_loss for step in run} == {None} and run.val_loss is None
+    with pytest.raises(ValueError, match="no held-out tokens"):
+        run.evaluate()
+
+
+# ---- One update ----
+
+
+def test_only_matrices_decay_and_the_tied_head_is_there_once(model):
+    matrices, vectors = decay_groups(model, 0.1)
+    assert (matrices["weight_decay"], vectors["weight_decay"]) == (0.1, 0.0)
+    names = {id(p): name for name, p in model.named_parameters()}
+    for p in matrices["params"]:
+        assert names[id(p)].endswith(".weight") and "ln_" not in names[id(p)]
+    counted = [p for group in (matrices, vectors) for p in group["params"]]
+    assert len({id(p) for p in counted}) == len(counted)
+    assert sum(p.numel() for p in counted) == model.n_params()
+
+
+def test_the_gradient_is_clipped_to_its_norm_and_the_step_tells_the_norm_before():
+    run = trainer(grad_clip=0.01)
+    step = run.update()
+    norm = torch.cat([p.grad.flatten() for p in run.model.parameters()]).norm().item()
+    assert norm == pytest.approx(0.01, rel=1e-3) and step.grad_norm > 0.1
+    gentle = trainer(grad_clip=1e6)
+    assert gentle.update().grad_norm == pytest.approx(step.grad_norm, rel=1e-5)
+
+
+def test_the_first_update_is_adamw_worked_by_hand():
+    run = trainer(steps=1, warmup_steps=0, learning_rate=0.01, weight_decay=0.5, grad_clip=1e6)
+    before = copy.deepcopy(dict(run.model.named_parameters()))
+    run.update()
+    for name, p in run.model.named_parameters():
+        # At first both averages are the gradient's own, so each number moves by rate * sign(g).
+        decay = 0.01 * 0.5 * before[name] if p.ndim == 2 else 0.0
+        expected = before[name] - decay - 0.01 * p.grad / (p.grad.abs() + 1e-8)
+        torch.testing.assert_close(p, expected, rtol=0, atol=1e-6)
+
+
+def test_the_loss_starts_near_ln_of_the_vocabulary_and_a_step_says_what_it_did():
+    first = trainer().update()
+    assert isinstance(first, Step)
+    assert first.loss == pytest.approx(math.log(11), abs=0.1)
+    assert (first.step, first.tokens, first.learning_rate) == (1, 4 * 8, 1.5e-3)
+
+
+def test_one_batch_is_learned_by_heart():
+    ids = torch.tensor([0, 1, 2, 3, 4, 5, 6, 7, 8])  # one row and no other
+    steps = list(trainer(tokens=ids, steps=150, learning_rate=1e-2, weight_decay=0.0))
+    assert steps[-1].loss < 0.01
+
+
+# ---- A whole run ----
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_the_same_seed_gives_the_same_run_and_another_seed_another(dropout):
+    torch.manual_seed(1)
+    one, other = trainer(dropout=dropout), trainer(dropout=dropout)
+    losses = [step.loss for step in one]
+    torch.manual_seed(2)  # of no account to the run, and left as it is
+    before = torch.get_rng_state()
+    assert [step.loss for step in other] == losses and same_weights(one, other)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert [step.loss for step in trainer(dropout=dropout, seed=1)] != losses
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_a_loop_that_was_left_goes_on_as_if_it_never_had_been(dropout):
+    whole, broken = trainer(dropout=dropout), trainer(dropout=dropout)
+    list(whole)
+    for step in broken:
+        if step.step == 2:
+            break
+    for step in broken.progress():
+        if step.step == 4:
+            break
+    assert [step.step for step in broken] == [5, 6]
+    assert same_weights(whole, broken)
+    assert [s.loss for s in broken.history] == [s.loss for s in whole.history]
+    assert list(broken) == []
+
+
+def test_a_ctrl_c_in_the_middle_of_an_update_waits_until_it_is_whole():
+    whole, hit = trainer(TOKENS[:50]), trainer(TOKENS[:50])
+    list(whole)
+    update = hit.optimizer.step
+
+    def interrupted_update():
+        signal.raise_signal(signal.SIGINT)
+        update()
+
+    hit.optimizer.step = interrupted_update
+    with pytest.raises(KeyboardInterrupt):
+        list(hit)
+    assert hit.step == len(hit.history) == 1
+    hit.optimizer.step = update
+    list(hit)
+    assert same_weights(whole, hit)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_training_works_outside_the_main_thread():
+    run = trainer()
+    thread = threading.Thread(target=list, args=(run,))
+    thread.start()
+    thread.join()
+    assert run.step == 6
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_a_run_taken_up_from_its_state_ends_with_the_same_weights(dropout):
+    whole, first = trainer(TOKENS[:50], dropout), trainer(TOKENS[:50], dropout)
+    list(whole)
+    for _ in range(3):
+        first.update()
+    tensors, numbers = copy.deepcopy(first.state())
+    second = trainer(TOKENS[:50], dropout)
+    second.model.load_state_dict(first.model.state_dict())
+    second.load_state(tensors, numbers)
+    list(second)
+    assert same_weights(whole, second)
+    assert [s._replace(seconds=0) for s in second.history] == [
+        s._replace(seconds=0) for s in whole.history
+    ]
+
+
+def test_a_state_that_does_not_fit_is_refused_and_changes_nothing():
+    run = trainer()
+    run.update()
+    tensors, numbers = run.state()
+    lacking = {k: v for k, v in tensors.items() if k != "wte.weight/exp_avg"}
+    for damaged, text in (
+        ((tensors | {"odd/step": torch.tensor(1.0)}, numbers), "also has odd/step"),
+        ((lacking, numbers), "lacks wte.weight/exp_avg"),
+        ((tensors | {"wte.weight/exp_avg": torch.zeros(2, 2)}, numbers), r"shape \(2, 2\)"),
+        ((tensors, numbers | {"step": 7}), "does not end at 7"),
+        ((tensors, numbers | {"history": [[1]]}), "history is damaged"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            run.load_state(*damaged)
+    assert run.step == 1 and run.update().step == 2
+
+
+def test_divergence_stops_with_a_line_of_advice():
+    with pytest.raises(FloatingPointError, match="is nan after .* below 1e[+]30") as caught:
+        list(trainer(learning_rate=1e30, warmup_steps=0))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(FloatingPointError, match="held-out loss is"):
+        list(trainer(TOKENS[:50], learning_rate=1e30, steps=1, warmup_steps=0))
+
+
+def test_bf16_trains_on_the_cpu_with_weights_that_stay_float32():
+    exact, rough = list(trainer()), trainer(bf16=True)
+    assert [s.loss for s in rough] == pytest.approx([s.loss for s in exact], abs=0.02)
+    assert [s.loss for s in rough.history] != [s.loss for s in exact]
+    assert {p.dtype for p in rough.model.parameters()} == {torch.float32}
+
+
+def test_progress_gives_the_same_steps_and_shows_the_losses_on_stderr(capsys):
+    steps = list(trainer(heldout=TOKENS[:50]).progress())
+    shown = capsys.readouterr()
+    assert [s.step for s in steps] == [1, 2, 3, 4, 5, 6] and len(trainer()) == 6
+    assert shown.out == "" and "loss=2." in shown.err and "held-out=2." in shown.err
+
+
+# ---- Bad input ----
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name in ("steps", "batch_size", "eval_every") for value in (0, -1, 1.5)]
+    + [("steps", True), ("steps", None), ("seed", -1), ("seed", 2**64), ("warmup_steps", -1)]
+    + [("learning_rate", v) for v in (-1.0, math.nan, math.inf, "1", True, None)]
+    + [("beta1", 1.0), ("beta2", math.nan), ("grad_clip", 0), ("weight_decay", math.inf)]
+    + [("block_size", 0), ("eval_rows", 0), ("eos_id", -1), ("bf16", "no")],
+)
+def test_a_setting_that_means_nothing_is_refused_by_name(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        TrainConfig(**{name: value})
+
+
+def test_settings_go_through_a_dictionary_and_an_unknown_name_is_refused():
+    c = TrainConfig(steps=7, eos_id=3)
+    assert TrainConfig.from_dict(c.to_dict()) == c
+    with pytest.raises(ValueError, match="lr is not a setting"):
+        TrainConfig.from_dict({"lr": 1})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"tokens": TOKENS[:8]}, "has 8 tokens; block_size 8 needs 9"),
+        ({"tokens": []}, "has 0 tokens"),
+        ({"tokens": TOKENS + 1}, "token id 11 is outside 0..10"),
+        ({"tokens": TOKENS[None]}, r"ids of shape \(N,\)"),
+        ({"tokens": TOKENS / 2}, "not torch.float32"),
+        ({"heldout": [99, 1]}, "token id 99"),
+        ({"heldout": [1]}, "nothing to predict"),
+        ({"block_size": 9}, "block_size 9 is more than the model's 8"),
+        ({"eos_id": 10, "tokens": TOKENS[TOKENS != 10]}, "eos_id 10 is nowhere in the corpus"),
+    ],
+)
+def test_tokens_that_cannot_be_trained_on_are_refused(arguments, text):
+    with pytest.raises(ValueError, match=text):
+        trainer(**arguments)
+
+
+# ---- Devices ----
+
+
+def test_auto_takes_cuda_where_there_is_one_and_never_mps(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolve_device("auto").type == "cpu"
+    assert resolve_device("mps").type == "mps"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert resolve_device("auto").type == "cuda"
+    with pytest.raises(ValueError, match="not here"):
+        resolve_device("cuda:1")
+
+
+@pytest.mark.parametrize(
+    "device", ["", "gpu", "CUDA", "cuda:-1", "cuda:x", "meta", "xla", None, 1.5]
+)
+def test_an_absurd_device_is_refused_with_the_names_there_are(device):
+    with pytest.raises(ValueError, match="use auto, cpu, cuda or mps"):
+        resolve_device(device)
+
+
+def test_a_device_that_is_not_here_is_refused_with_what_to_do(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    for device in ("cuda", "cuda:0", "mps"):
+        with pytest.raises(ValueError, match=f"{device}.*not here.*use auto"):
+            trainer(device=device)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_cuda_trains_to_nearly_the_losses_of_the_cpu():
+    exact = [step.loss for step in trainer(TOKENS[:50])]
+    on_cuda = trainer(TOKENS[:50], device="auto", bf16=False)
+    assert [step.loss for step in on_cuda] == pytest.approx(exact, abs=1e-3)
+    assert on_cuda.model.device.type == "cuda"
+    in_bf16 = trainer(TOKENS[:50], dropout=0.1, device="cuda")
+    assert all(math.isfinite(step.loss) for step in in_bf16)
