@@ -44,6 +44,7 @@ def trained_loss(corpus, n_layer: int, parts: Iterable[str], steps: int, seed: i
         learning_rate=4e-3,
         final_learning_rate=4e-5,
         warmup_steps=50,
+        beta2=0.95,
         eval_every=steps,
         eval_rows=None,
         eos_id=tokenizer.eos_id,

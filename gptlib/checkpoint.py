@@ -19,10 +19,12 @@ from torch import Tensor
 
 from .files import atomic_folder, data_dir, finish_save, user_path
 from .model import GPT, GPTConfig
-from .tokenizer import Tokenizer
+from .tokenizer import END_OF_TEXT, Tokenizer
+from .tokenizer_files import hf_tokenizer_config
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 TRAINING, HISTORY, LOSSES = "training.safetensors", "history.safetensors", "history.json"
+TOKENIZER_CONFIG = "tokenizer_config.json"  # for transformers' AutoTokenizer; not read here
 PREFIX = "transformer."  # Hugging Face's name for all but the head
 FLOATS = ("F32", "F16", "BF16", "F64")  # safetensors' names of what weights may be stored as
 SHIPPED = ("pets",)
@@ -90,6 +92,10 @@ def save(folder, model: GPT, tokenizer: Tokenizer | None = None, training=None) 
         _write(to_hf_tensors(model), staging / WEIGHTS, {"format": "pt"})
         if tokenizer is not None:
             tokenizer.save(staging / TOKENIZER)
+            stop = None if tokenizer.eos_id is None else END_OF_TEXT
+            settings = hf_tokenizer_config(stop, model.config.block_size)
+            path = staging / TOKENIZER_CONFIG
+            path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         if training is not None:
             tensors, numbers = training.state()
             tensors = {name: t.detach().contiguous().cpu() for name, t in tensors.items()}
@@ -175,7 +181,7 @@ def save_history(folder, snapshots: dict[int, dict[str, Tensor]], losses: dict) 
     """Add to a saved folder: {step: to_hf_tensors(model)} and {"loss", "val_loss", "floor"}."""
     tensors = {f"{step}/{name}": t for step, ts in snapshots.items() for name, t in ts.items()}
     with atomic_folder(folder) as staging:
-        _write(tensors, staging / HISTORY, {})
+        _write(tensors, staging / HISTORY, {"format": "pt"})
         (staging / LOSSES).write_text(json.dumps(losses) + "\n", encoding="utf-8")
 
 

@@ -105,10 +105,8 @@ def draw(probs: Tensor, generator: torch.Generator | None = None) -> Tensor:
     source = device if generator is None else generator.device
     u = torch.rand(probs.shape[0], 1, generator=generator, device=source, dtype=torch.float64)
     sums = probs.to(device).double().cumsum(-1)  # (B, V)
-    u = u.to(device) * sums[:, -1:]  # rounding can leave the last sum a hair beside 1
-    ids = torch.searchsorted(sums, u, right=True)  # (B, 1)
-    last = (sums < sums[:, -1:]).sum(-1, keepdim=True)  # the last id of any probability
-    return torch.minimum(ids, last).squeeze(-1).to(probs.device)
+    u = u.to(device) * sums[:, -1:]  # the last sum is 1 but for rounding; u stays below it
+    return torch.searchsorted(sums, u, right=True).squeeze(-1).to(probs.device)  # (B,)
 
 
 class Sampled(NamedTuple):
@@ -147,7 +145,7 @@ def stream(
 def _stream(model, ids, max_new_tokens, settings, eos_id, generator, use_cache):
     limit = model.config.block_size
     stopped = torch.zeros(ids.shape[0], dtype=torch.bool, device=ids.device)
-    cache = model.new_cache(ids.shape[0]) if use_cache and ids.shape[1] <= limit else None
+    cache = model.new_cache(ids.shape[0]) if use_cache else None
     for _ in range(max_new_tokens):
         # At each step, since the caller may train between two of them.
         with torch.no_grad(), eval_mode(model):

@@ -42,10 +42,10 @@ class TrainConfig:
     block_size: int | None = None  # tokens in a row; None: the model's
     learning_rate: float = 3e-3  # the peak, reached after warmup_steps
     final_learning_rate: float | None = None  # where the cosine ends; None: a tenth of the peak
-    warmup_steps: int = 20
+    warmup_steps: int = 50
     weight_decay: float = 0.1  # on matrices; biases, gains and nothing else are spared
     beta1: float = 0.9
-    beta2: float = 0.95
+    beta2: float = 0.99
     grad_clip: float = 1.0  # largest norm of the whole gradient
     eval_every: int = 50  # steps between held-out losses; there is one after the last, too
     eval_rows: int | None = 128  # rows of held-out text looked at; None: all

@@ -169,9 +169,10 @@ def test_an_ablated_model_is_copied_and_trained_as_any(model, part):
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.parametrize("layers", [None, [0], [1]])
 @pytest.mark.parametrize("part", sorted(set(PARTS) - {"mask"}))
-def test_an_ablated_model_generates_the_same_with_and_without_a_cache(lively, part):
-    broken, ids = ablate(lively, part), random_ids(lively, length=3)
+def test_an_ablated_model_generates_the_same_with_and_without_a_cache(lively, part, layers):
+    broken, ids = ablate(lively, part, layers=layers), random_ids(lively, length=3)
     cached = generate(broken, ids, 9, temperature=0)
     assert torch.equal(cached, generate(broken, ids, 9, temperature=0, use_cache=False))
 

@@ -71,6 +71,7 @@ def test_a_saved_model_comes_back_with_the_same_logits_and_tokenizer(folder, sma
         "config.json",
         "model.safetensors",
         "tokenizer.json",
+        "tokenizer_config.json",
     ]
 
 
@@ -334,11 +335,3 @@ def test_a_folder_without_a_history_says_so_and_a_damaged_one_is_refused(folder)
     save_file({"odd": torch.zeros(1)}, folder / "history.safetensors")
     with pytest.raises(ValueError, match="history.safetensors: 'odd'"):
         gptlib.load(folder, step=0)
-
-
-def test_the_shipped_model_has_its_history(pets):
-    history = gptlib.load_history("pets")
-    assert history.steps[0] == 0 and len(history.steps) >= 10
-    last = gptlib.load("pets", step=history.steps[-1])[0]
-    for p, q in zip(last.parameters(), pets[0].parameters(), strict=True):
-        assert torch.equal(p, q)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gptlib.embeddings import PositionEmbedding, TokenEmbedding, check_ids
@@ -61,6 +61,8 @@ def test_there_is_no_position_past_the_context(n_tokens, start):
 
 @settings(deadline=None, max_examples=50)
 @given(st.integers(-(2**63), 2**63 - 1).filter(lambda i: not 0 <= i < 7))
+@example(-1)
+@example(7)
 def test_an_id_outside_the_vocabulary_is_named_with_the_range(wrong):
     ids = torch.tensor([[0, 6], [wrong, 3]])
     with pytest.raises(ValueError, match=rf"token id {wrong} is outside 0\.\.6"):

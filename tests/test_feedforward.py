@@ -31,9 +31,10 @@ def test_layer_norm_of_one_two_three_four():
     assert scaled.tolist() == pytest.approx([-2.6833, -0.8944, 0.8944, 3.6833], abs=1e-4)
 
 
-def test_layer_norm_equals_pytorchs():
+@pytest.mark.parametrize("size", [5, 1e-3])  # beside a variance of 1e-6, the epsilon counts
+def test_layer_norm_equals_pytorchs(size):
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(2, 3, 12, generator=generator) * 5 + 7
+    x = torch.randn(2, 3, 12, generator=generator) * size + size
     weight, bias = torch.randn(2, 12, generator=generator)
     expected = F.layer_norm(x, (12,), weight, bias, EPS)
     torch.testing.assert_close(layer_norm(x, weight, bias), expected)

@@ -139,12 +139,19 @@ def test_a_draw_takes_one_uniform_number_a_row_and_the_first_sum_beyond_it():
     assert torch.equal(ids, (u >= 0.5).long().squeeze(1) + (u >= 0.75).long().squeeze(1))
 
 
-@pytest.mark.parametrize("u, expected", [(0.0, 1), (0.5, 3), (1 - 2**-53, 3)])
+@pytest.mark.parametrize("u, expected", [(0.0, 1), (0.4, 1), (0.5, 3), (1 - 2**-53, 3)])
 def test_a_token_of_probability_zero_is_never_drawn(monkeypatch, u, expected):
     monkeypatch.setattr(torch, "rand", lambda *a, **kw: torch.full((1, 1), u, dtype=torch.float64))
     assert draw(torch.tensor([[0.0, 0.5, 0.0, 0.5, 0.0]])).item() == expected
     short = torch.tensor([[0.0, 0.3, 0.0, 0.3, 0.0]])  # as rounding would leave it, but more so
     assert draw(short).item() == expected
+
+
+def test_the_running_sum_is_exact_to_a_billionth(monkeypatch):
+    u = (torch.arange(1000, dtype=torch.float64) + 1e-6)[:, None] / 1000
+    monkeypatch.setattr(torch, "rand", lambda *a, **kw: u)
+    even = torch.full((1000, 1000), 1 / 1000)
+    assert draw(even).tolist() == [*range(1000)]
 
 
 def test_float32_and_float64_draw_the_same():
@@ -174,7 +181,7 @@ def test_the_ids_with_a_cache_are_those_without(lively, how, length):
 def test_each_step_of_a_stream_is_what_the_window_says_and_generate_says_the_same(
     lively, use_cache
 ):
-    ids, how = random_ids(lively, length=3), {"temperature": 0.7, "top_k": 4}
+    ids, how = random_ids(lively, length=3), {"temperature": 2, "top_k": 4, "top_p": 0.8}
     row = ids
     for step in stream(lively, ids, 9, **how, generator=seeded(), use_cache=use_cache):
         logits = lively(row[:, -8:])[:, -1]
@@ -192,7 +199,9 @@ def test_a_seed_gives_the_same_ids_and_another_gives_others(lively):
 
 
 def test_greedy_takes_the_largest_logit_each_time(lively):
-    out = generate(lively, [3, 1], 5, temperature=0)
+    generator = seeded()
+    out = generate(lively, [3, 1], 5, temperature=0, generator=generator)
+    assert torch.equal(generator.get_state(), seeded().get_state())  # and leaves nothing to chance
     for t in range(2, 7):
         assert out[t] == lively(out[None, :t])[0, -1].argmax()
 

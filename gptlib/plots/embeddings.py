@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib import colormaps
 
-from .heatmap import cells, colour_bar, label_inches, side_inches
-from .inputs import array, finite, largest, shown, spoken, two, words
-from .labels import place_labels
+from .parts.heatmap import cells, colour_bar, label_inches, side_inches
+from .parts.inputs import array, finite, largest, shown, spoken, two, words
+from .parts.labels import place_labels
 from .style import SMALL, Picture, sheet
 
 MARKS = "osD^vP*X"  # one shape a group, so that colour is not the only sign
@@ -69,7 +69,10 @@ def cosine_heatmap(vectors, labels: Sequence[str], *, theme: str | None = None) 
     labels, count = shared[0], len(tables)
     side = side_inches(len(labels), most=6.4 if count == 1 else 4.4)
     width, room = count * (side + 0.3), label_inches(labels) + 0.4
-    with sheet(max(width + room + 1, 4.6), side + room + 0.5, theme) as (picture, paint):
+    with sheet(max(width + room + 1, 4.6), side + room + 0.5, theme, "compressed") as (
+        picture,
+        paint,
+    ):
         axes = picture.subplots(1, count, sharey=True, squeeze=False)[0]
         look = {"cmap": colormaps["cividis"], "limits": (-1, 1), "cell": side / len(labels)}
         for ax, (title, table) in zip(axes, tables.items(), strict=True):
@@ -96,13 +99,17 @@ def embedding_map(
         vectors: (N, C). labels: N strings.
         groups: N names, such as each word's part of speech; each name gets its own shape.
 
-    >>> embedding_map([[0.0, 0.0], [2.0, 0.0], [4.0, 0.0]], ["a", "b", "c"]).description
-    'Map of 3 words; its axes hold 1.00 and 0.00 of the variance. Most alike: b and c (1.00).'
+    >>> embedding_map([[1.0, 0.0], [2.0, 0.0]], ["a", "b"]).description
+    'Map of 2 words; its axes hold 1.00 and 0.00 of the variance. Most alike: a and b (1.00).'
     """
     points, shares = project_2d(vectors)
     alike = cosines(vectors)
     labels = words(labels, len(points), "labels")
-    groups = words(groups, len(points), "groups") if groups is not None else [""] * len(points)
+    groups = (
+        words(groups, len(points), "groups", space=" ")
+        if groups is not None
+        else [""] * len(points)
+    )
     with sheet(9, 6.2, theme) as (picture, paint):
         ax = picture.add_subplot(title=title)
         names = list(dict.fromkeys(groups))
@@ -119,8 +126,10 @@ def embedding_map(
         ax.axhline(0, color=paint.line, linewidth=0.8, zorder=0)
         ax.axvline(0, color=paint.line, linewidth=0.8, zorder=0)
         ax.margins(0.1)
+        ax.set_aspect("equal", adjustable="datalim")  # distances count the same both ways
         if names != [""]:
-            picture.legend(loc="outside upper left", ncols=min(len(names), 5))
+            style = {"handlelength": 1, "handletextpad": 0.4, "columnspacing": 1.5}
+            picture.legend(loc="outside upper left", ncols=min(len(names), 7), **style)
         place_labels(ax, points, labels, fontsize=SMALL, color=paint.ink, line=paint.soft)
     picture.description = (
         f"Map of {len(labels)} words; its axes hold {two(shares[0])} and {two(shares[1])} of the "
@@ -142,7 +151,7 @@ def position_similarity(vectors, *, theme: str | None = None) -> Picture:
     count = len(table)
     every = max(1, count // 8)
     names = [str(k) if k % every == 0 else "" for k in range(count)]
-    with sheet(6.4, 5.6, theme) as (picture, paint):
+    with sheet(6.4, 5.6, theme, "compressed") as (picture, paint):
         ax = picture.add_subplot(xlabel="position", ylabel="position")
         look = {"cmap": colormaps["cividis"], "limits": (-1, 1)}
         image = cells(ax, table, names, names, paint, **look)

@@ -12,8 +12,8 @@ from gptlib.feedforward import gelu
 from gptlib.model import GPT
 from gptlib.trace import Trace
 
-from .bars import bars_height
-from .inputs import array, finite, index, shown, two, words
+from .parts.bars import bars_height
+from .parts.inputs import array, finite, index, shown, two, words
 from .style import SMALL, Picture, sheet
 
 
@@ -31,8 +31,8 @@ def gelu_and_relu(low: float = -4.0, high: float = 4.0, *, theme: str | None = N
         ax = picture.add_subplot(xlabel="x", ylabel="what comes out")
         ax.axhline(0, color=paint.line, linewidth=1)
         ax.axvline(0, color=paint.line, linewidth=1)
-        ax.plot(x, cut, "--", color=paint.second, linewidth=2.2, label="ReLU: max(0, x)")
-        ax.plot(x, bend, color=paint.accent, linewidth=2.6, label="GELU: x · Φ(x)")
+        ax.plot(x, bend, color=paint.accent, linewidth=2.6, label="GELU", zorder=3)
+        ax.plot(x, cut, "--", color=paint.second, linewidth=2.2, label="ReLU")
         ax.legend(loc="upper left", fontsize=12)
     at = gelu(torch.tensor([-1.0, 1.0], dtype=torch.float64)).tolist()
     picture.description = (
@@ -94,14 +94,14 @@ def contributions(
         word: whose logit it is.
 
     >>> contributions({"embeddings": 1.0, "attention 0": 2.5}, "sleeping").description
-    'Logit of sleeping: 3.50 = embeddings 1.00, attention 0 2.50.'
+    'The logit of sleeping: 3.50 = embeddings 1.00, attention 0 2.50.'
     """
     if not isinstance(parts, Mapping):
         raise ValueError("parts must be {name: what it adds to the logit}")
     values = finite(array(list(parts.values()), "parts", "parts"), "parts")
-    names = words(list(parts), len(values), "names")
+    names = words(list(parts), len(values), "names", space=" ")
     starts, total = np.concatenate([[0], values.cumsum()[:-1]]), values.sum()
-    title = f"logit of {words([word], 1)[0]}" if word else "the logit"
+    title = f"the logit of {words([word], 1)[0]}" if word else "the logit"
     with sheet(8, bars_height(len(names) + 1) + 0.8, theme) as (picture, paint):
         ax = picture.add_subplot(title=f"What each part adds to {title}")
         _waterfall(ax, names, values, starts, paint)
@@ -109,7 +109,7 @@ def contributions(
         room = 0.14 * (high - low or 1)
         ax.set_xlim(low - room, high + room)
     said = ", ".join(f"{name} {two(v)}" for name, v in zip(names, values, strict=True))
-    picture.description = f"{title[0].upper()}{title[1:]}: {two(total)} = {said}."
+    picture.description = f"{title.capitalize()}: {two(total)} = {said}."
     return picture
 
 
@@ -122,7 +122,7 @@ def _waterfall(ax, names, values, starts, paint) -> None:
         edge = paint.accent if up else paint.second
         ax.barh(row, value, left=start, height=0.62, edgecolor=edge, linewidth=1.2, **look)
         end = start + value
-        ax.plot([end, end], [row, row + 1], color=paint.soft, linewidth=0.8, zorder=0)
+        ax.plot([end, end], [row, row + 0.7], color=paint.soft, linewidth=0.8, zorder=0)
         sign = "+" if up else ""
         _number(ax, row, max(start, end), sign + shown(value), paint)
     ax.barh(len(names), total, height=0.62, color=paint.ink)
@@ -131,7 +131,7 @@ def _waterfall(ax, names, values, starts, paint) -> None:
     ax.set_ylim(len(names) + 0.6, -0.6)
     ax.axvline(0, color=paint.soft, linewidth=0.8)
     ax.tick_params(length=0, labelbottom=False)
-    ax.spines["bottom"].set_visible(False)
+    ax.spines[:].set_visible(False)
 
 
 def _number(ax, row: int, x: float, text: str, paint, weight="normal") -> None:

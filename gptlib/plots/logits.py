@@ -9,9 +9,9 @@ import numpy as np
 
 from gptlib.trace import Trace
 
-from .bars import bars, bars_height
-from .heatmap import cells, label_inches
-from .inputs import array, finite, largest, shown, spoken, two, visible, words
+from .parts.bars import bars, bars_height
+from .parts.heatmap import cells, label_inches
+from .parts.inputs import array, finite, largest, shown, spoken, two, visible, words
 from .style import Picture, sheet
 
 TOP = 100.0  # the largest logit that is drawn: e^100 has 44 digits
@@ -40,7 +40,8 @@ def logits_to_probs(logits, labels: Sequence[str], *, theme: str | None = None) 
         axes = picture.subplots(1, 3, sharey=True)
         steps = [("logit", logits), ("e^logit", powers), ("probability", probs)]
         for ax, (title, values) in zip(axes, steps, strict=True):
-            bars(ax, labels, {title: values}, paint, texts=[_amount(value) for value in values])
+            texts = [_amount(value) for value in values]
+            bars(ax, labels, {title: values}, paint, texts=texts, room=0.36)
             ax.set_title(title)
         axes[1].set_xlabel(f"sum {_amount(powers.sum())}")
         axes[2].set_xlabel("each divided by the sum")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Circle, Polygon, Rectangle, Wedge
 
-from .page import POINTS, Page, text_width
+from .parts.page import POINTS, Page, text_width
 from .style import SIZE, SMALL, Picture, Theme, sheet
 
 CARDS = ("text", "tokenizer", "embeddings", "attention", "feedforward", "logits", "sampling")
@@ -145,13 +145,10 @@ def _training(page: Page, tone: Tone) -> None:
 
 def _loop(page: Page, tone: Tone) -> None:
     """The chosen word's way from sampling back to the text."""
-    start, end, bend = LEFT + 6 * STEP + CARD / 2, LEFT + CARD / 2, 14.0
+    start, end = LEFT + 6 * STEP + CARD / 2, LEFT + CARD / 2
     colour, width = tone.strong, max(tone.width, 1.6)
-    for x, side in ((start, -bend), (end, bend)):
-        page.line([x, x], [HIGH + 8, LOOP - bend], colour, width)
-        page.curve((x, LOOP - bend), (x, LOOP), (x, LOOP), (x + side, LOOP), colour, width)
-    page.line([start, start], [HIGH, HIGH + 8], colour, width)
-    page.line([end + bend, start - bend], [LOOP, LOOP], colour, width)
+    way = [(start, HIGH), (start, LOOP), (end, LOOP), (end, HIGH + 10)]
+    page.route(way, 14, colour, width)
     page.arrow((end, HIGH + 16), (end, HIGH + 2), colour, width, head=11)
     half = text_width(CHOSEN, SIZE, weight="bold") / 2 + 10
     middle = (start + end) / 2 + 70

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from .bars import bars, bars_height
-from .inputs import distribution, largest, shown, spoken, two, words
-from .page import POINTS, Page
+from .parts.bars import bars, bars_height
+from .parts.inputs import bare, distribution, largest, shown, spoken, two, words
+from .parts.page import POINTS, Page
+from .parts.tree import BAR, MARGIN, ROW, Node, draw_branches, grow, hide_all_but, mark, place
 from .style import Picture, sheet
-from .tree import BAR, MARGIN, ROW, Node, draw_branches, greedy_end, grow, hide_all_but, place
 
 MOST = 24  # sentences that are drawn
 
@@ -59,20 +59,31 @@ def model_beside_truth(
     """What the model says of the next word beside the grammar's exact truth.
 
     Args:
-        model, truth: {word: probability}, the truth as from `pets.next_words`.
+        model, truth: {word: probability}, the truth as from `pets.next_words`. A space before
+            a word, as tokens have it, does not count: " on" and "on" are one word.
         sampled: {word: share of the draws}, for a third bar.
-        top: the words of the truth are shown, then the model's, up to so many.
+        top: the words of the truth are shown, then the others of 0.01 or more, up to so many.
 
-    >>> model_beside_truth({"on": 0.31, "red": 0.01}, {"on": 0.3}).description
+    >>> model_beside_truth({" on": 0.31, " red": 0.01}, {"on": 0.3}).description
     'Probabilities. on: model 0.31, truth 0.30. red: model 0.01, truth 0.00.'
     """
     series = {"model": model, "truth": truth}
     if sampled is not None:
         series["sampled"] = sampled
-    checked = {name: distribution(probs, name) for name, probs in series.items()}
+    checked = {name: _by_word(distribution(probs, name)) for name, probs in series.items()}
     true = _likeliest({"truth": checked["truth"]}, top)
-    rest = [name for name in _likeliest(checked, len(true) + top) if name not in true]
+    seen = {word for probs in checked.values() for word, p in probs.items() if p >= 0.01}
+    rest = [word for word in _likeliest(checked, len(true) + top) if word in seen - {*true}]
     return compare(checked, [*true, *rest][:top], title=title, theme=theme)
+
+
+def _by_word(probs: Mapping[str, float]) -> dict[str, float]:
+    """The same without the space before a word; what then is the same word is added up."""
+    found: dict[str, float] = {}
+    for token, p in probs.items():
+        word = bare(token)
+        found[word] = found.get(word, 0.0) + p
+    return found
 
 
 def sentence_tree(sentences: Iterable[tuple[str, float]], *, theme: str | None = None) -> Picture:
@@ -90,7 +101,7 @@ def sentence_tree(sentences: Iterable[tuple[str, float]], *, theme: str | None =
     root = grow(sentences)
     ends = list(root.ends())
     order = largest([end.mass for end in ends], len(ends))
-    best, greedy = ends[order[0]], greedy_end(root)
+    best, greedy = mark(root)
     drawn = {id(ends[k]): ends[k] for k in order[:MOST]} | {id(greedy): greedy}
     hide_all_but(root, set(drawn))
     left_out = [end.mass for end in ends if not end.drawn]
@@ -99,9 +110,9 @@ def sentence_tree(sentences: Iterable[tuple[str, float]], *, theme: str | None =
     height = bottom + ROW * (len(drawn) - 1) + MARGIN + 4
     with sheet((width + 300) / POINTS, height / POINTS, theme, layout=None) as (picture, paint):
         page = Page(picture)
-        draw_branches(page, root, paint, best)
+        draw_branches(page, root)
         for end in drawn.values():
-            _end(page, end, width + 24, end.mass / best.mass * BAR, end is best, end is greedy)
+            _end(page, end, width + 24, max(end.mass / best.mass * BAR, 1.0))
         if left_out:
             rest = f"and {len(left_out)} more, {shown(sum(left_out))} together"
             page.text(width + 24, MARGIN + 4, rest, ha="left", color=paint.soft)
@@ -112,16 +123,16 @@ def sentence_tree(sentences: Iterable[tuple[str, float]], *, theme: str | None =
     return picture
 
 
-def _end(page: Page, end: Node, x: float, length: float, best: bool, greedy: bool) -> None:
+def _end(page: Page, end: Node, x: float, length: float) -> None:
     """One sentence's probability: a dotted line to it, its bar, its number, what it is."""
     paint = page.paint
     page.line([end.right + 6, x - 6], [end.y] * 2, paint.line, 1.2, linestyle=":")
-    look = {"facecolor": paint.accent if best else paint.soft, "linewidth": 0}
-    page.box(x, end.y - 6, max(length, 1.0), 12, radius=0, **look)
-    marks = [name for name, true in (("likeliest", best), ("greedy", greedy)) if true]
-    text = "  ".join([shown(end.mass), *([" = ".join(marks)] if marks else [])])
-    weight = "bold" if marks else "normal"
-    page.text(x + max(length, 1.0) + 6, end.y, text, ha="left", weight=weight)
+    colour = paint.accent if end.likely else paint.second if end.greedy else paint.soft
+    look = {"facecolor": colour, "linewidth": 0, "label": end.sentence}
+    page.box(x, end.y - 6, length, 12, radius=0, **look)
+    marks = [name for name, true in (("likeliest", end.likely), ("greedy", end.greedy)) if true]
+    text = shown(end.mass) + ("  " + " = ".join(marks) if marks else "")
+    page.text(x + length + 6, end.y, text, ha="left", weight=end.weight)
 
 
 def _likeliest(series: Mapping[str, Mapping[str, float]], top: int) -> list[str]:

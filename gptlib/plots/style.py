@@ -33,7 +33,7 @@ class Theme:
     accent: str  # what is looked at
     tint: str  # a surface that belongs to it
     second: str  # what it is compared with
-    shades: tuple[str, str]  # of one hue, from nothing to all
+    shades: tuple[str, str, str]  # of one hue, from nothing to all
 
     @property
     def hue(self) -> Colormap:
@@ -52,7 +52,7 @@ THEMES = {
         accent="#0b5cad",
         tint="#dbeafb",
         second="#a84a00",
-        shades=("#f1f5fa", "#083a7a"),
+        shades=("#eaf1f8", "#5b9bd0", "#08326b"),
     ),
     "dark": Theme(
         name="dark",
@@ -64,26 +64,37 @@ THEMES = {
         accent="#7dbbff",
         tint="#17365a",
         second="#f2b45c",
-        shades=("#1c232c", "#b5daff"),
+        shades=("#202b38", "#3474b4", "#c3e1ff"),
     ),
 }
 _current = ["light"]
 
 
-class theme(AbstractContextManager):  # noqa: N801 - used as a function, and in `with`
+class ThemeSwitch(AbstractContextManager):
+    """What `theme` returns; leaving it as a context puts the theme of before back."""
+
+    def __init__(self, name: str) -> None:
+        self.before, self.name = _current[0], picture_theme(name).name
+        _current[0] = self.name
+
+    def __exit__(self, *_) -> None:
+        _current[0] = self.before
+
+    def __repr__(self) -> str:  # the last line of a notebook cell is shown
+        return f"<theme {self.name}>"
+
+
+def theme(name: str) -> ThemeSwitch:
     """Draw every later picture in "light" or "dark"; in a `with`, only those inside it.
 
     >>> with theme("dark"):
     ...     picture_theme().name
     'dark'
+
+    Raises:
+        ValueError: no theme has that name.
     """
-
-    def __init__(self, name: str) -> None:
-        self._before = _current[0]
-        _current[0] = picture_theme(name).name
-
-    def __exit__(self, *_) -> None:
-        _current[0] = self._before
+    return ThemeSwitch(name)
 
 
 def picture_theme(name: str | None = None) -> Theme:
@@ -144,6 +155,7 @@ class Picture(Figure):
     def __init__(self, *args, paint: Theme, **kwargs) -> None:
         super().__init__(*args, facecolor=paint.paper, **kwargs)
         self.paint = paint
+        self.crop = self.get_layout_engine() is not None  # a drawing keeps its own margins
         self.description = ""
 
     def draw(self, renderer) -> None:
@@ -153,13 +165,15 @@ class Picture(Figure):
     def png(self) -> bytes:
         """The image, the same bytes each time."""
         file = io.BytesIO()
-        self.savefig(file, format="png", dpi=DPI, metadata={"Software": None})
+        crop = {"bbox_inches": "tight", "pad_inches": 0.15} if self.crop else {}
+        self.savefig(file, format="png", dpi=DPI, metadata={"Software": None}, **crop)
         return file.getvalue()
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
         # Without text/html, which a test of the notebook would compare byte by byte.
-        width = round(self.get_figwidth() * CSS_DPI)
-        data = {"image/png": self.png(), "text/plain": self.description}
+        png = self.png()
+        width = round(int.from_bytes(png[16:20]) * CSS_DPI / DPI)  # its header has the pixels
+        data = {"image/png": png, "text/plain": self.description}
         return data, {"image/png": {"width": width, "alt": self.description}}
 
 

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
-from .inputs import spoken, visible, words
-from .page import POINTS, Page, text_width
+from .parts.inputs import visible, words
+from .parts.page import POINTS, Page, text_width
 from .style import SIZE, Picture, sheet
 
 WIDTH = 660.0  # points of a line
 TALL = 24.0  # points of a token
 MARGIN = 14.0
-LETTER = 10.0  # points of a letter in `merge_strips`, where letters stand below each other
+LETTER = 11.0  # points of a letter in `merge_strips`, where letters stand below each other
 Span = tuple[int, int]  # where a token begins in the text, and where it has ended
 
 
@@ -23,7 +23,7 @@ def token_strip(
         tokens: T strings, as from `tokenizer.token_str`. ids: T numbers.
 
     >>> token_strip(["The", " cat", " is"], [10, 11, 12]).description
-    '3 tokens: The (10), cat (11), is (12).'
+    '3 tokens: The (10), ␣cat (11), ␣is (12).'
     """
     tokens = words(tokens, len(tokens))
     ids = [""] * len(tokens) if ids is None else [str(int(id)) for id in ids]
@@ -35,7 +35,7 @@ def token_strip(
     step = TALL + (30 if any(ids) else 10)
     width = max(sum(widths[a:b]) for a, b in lines) + 2 * MARGIN
     height = step * len(lines) + 2 * MARGIN - 10
-    with sheet(max(width, 200) / POINTS, height / POINTS, theme, layout=None) as (picture, _):
+    with sheet(width / POINTS, height / POINTS, theme, layout=None) as (picture, _):
         page = Page(picture)
         for row, (a, b) in enumerate(lines):
             x, y = MARGIN, height - MARGIN - TALL - row * step
@@ -44,7 +44,7 @@ def token_strip(
                 page.text(x + widths[k] / 2, y + TALL / 2 - 1, tokens[k], fontsize=SIZE)
                 page.text(x + widths[k] / 2, y - 11, ids[k], color=page.paint.soft)
                 x += widths[k]
-    said = (spoken(token) + (f" ({id})" if id else "") for token, id in pairs)
+    said = (token + (f" ({id})" if id else "") for token, id in pairs)
     picture.description = f"{len(tokens)} tokens: {', '.join(said)}."
     return picture
 
@@ -69,7 +69,7 @@ def merge_strips(
     if len(texts) != 1:
         raise ValueError(f"every step must spell the same text; these spell {len(texts)}")
     labels = [str(k) for k in range(len(rows))] if labels is None else labels
-    labels = words(labels, len(rows), "labels")
+    labels = words(labels, len(rows), "labels", space=" ")
     lines = _text_lines(rows[-1])
     left = max(map(text_width, labels)) + 2 * MARGIN
     width = left + max(b - a for a, b in lines) * LETTER + 90
@@ -85,7 +85,7 @@ def merge_strips(
             count = f"{len(row)} tokens" if len(row) > 1 else "1 token"
             page.text(width - MARGIN, top - TALL / 2, count, ha="right", color=page.paint.soft)
             fused = dict.fromkeys(row[j] for j, s in enumerate(spans) if s not in before)
-            new = f", new: {', '.join(map(spoken, fused))}" if fused else ""
+            new = f", new: {', '.join(fused)}" if fused else ""
             said.append(f"{label}: {count}{new}.")
             before = set(spans)
     text = texts.pop().replace("␣", " ").strip()
@@ -127,7 +127,15 @@ def _spans(row: Sequence[str]) -> list[Span]:
 
 
 def _wrapped(widths: Sequence[float], most: float) -> list[Span]:
-    """First and last+1 of the items on each line, where a line has room for `most`."""
+    """Items on as few lines as `most` has room for, and these about equally long."""
+    lines = _filled(widths, most)
+    while most > 20 and len(_filled(widths, most - 20)) == len(lines):
+        most -= 20
+    return _filled(widths, most)
+
+
+def _filled(widths: Sequence[float], most: float) -> list[Span]:
+    """First and last+1 of the items on each line, each line as full as can be."""
     starts, used = [0], 0.0
     for k, width in enumerate(widths):
         if used and used + width > most:

@@ -10,9 +10,9 @@ import numpy as np
 
 from gptlib.checkpoint import History
 
-from .bars import looks
-from .inputs import array, distribution, finite, shown, spoken, two, words
-from .labels import spread
+from .parts.bars import looks
+from .parts.inputs import array, bare, distribution, finite, shown, spoken, two, words
+from .parts.labels import spread
 from .style import SMALL, Picture, Theme, readable_on, sheet
 
 WIDEST = 16  # columns in which numbers have room
@@ -25,6 +25,7 @@ def loss_curve(
     vocab_size: int | None = None,
     floor: float | None = None,
     heldout=None,
+    log_steps: bool = False,
     theme: str | None = None,
 ) -> Picture:
     """The loss by step, between ln V (every word alike) and the floor (the truth itself).
@@ -33,6 +34,7 @@ def loss_curve(
         history: a History, a list of Step (`trainer.history`), or (S, 2) of (step, loss).
         vocab_size: V, for the line at ln V. floor: for the line at the floor; None: History's.
         heldout: (S, 2) of (step, held-out loss); None: History's or the Steps' own.
+        log_steps: each tenfold of steps as wide as the last, since most is learned early.
 
     >>> loss_curve([(1, 2.0), (2, 1.5)], vocab_size=10, floor=1.0).description
     'Loss in nats per token. Training: 2.00 at step 1, 1.50 at step 2. ln V: 2.30. Floor: 1.00.'
@@ -47,8 +49,14 @@ def loss_curve(
         ax = picture.add_subplot(xlabel="step", ylabel="loss (nats per token)")
         ax.plot(*lines["Training"].T, color=paint.accent, linewidth=1.5, label="training")
         if "Held-out" in lines:
-            style = {"color": paint.second, "linewidth": 1.8, "marker": "o", "markersize": 6}
+            # On a log axis, a straight line between distant steps would claim too much.
+            style = {"color": paint.second, "linewidth": 0 if log_steps else 1.8}
+            style |= {"marker": "o", "markersize": 6, "markevery": 0.04, "zorder": 3}
             ax.plot(*lines["Held-out"].T, label="held-out", **style)
+        if log_steps:
+            ax.set_xscale("symlog", linthresh=1, linscale=0.5)
+            ax.xaxis.set_major_formatter("{x:g}")
+            ax.minorticks_off()
         _draw_levels(ax, levels.values(), lines.values(), paint)
         picture.legend(loc="outside upper right", ncols=2)
     said = [_ends(name, line) for name, line in lines.items()]
@@ -70,23 +78,26 @@ def probs_over_training(
     Args:
         steps: S numbers.
         probs: (S, V), rows with a sum of at most 1: what is missing is left empty.
-        labels: V strings. truth: {label: probability}, as from `pets.next_words`.
+        labels: V strings; a space before a word, as tokens have it, does not count.
+        truth: {label: probability}, as from `pets.next_words`.
 
     >>> probs_over_training([0, 9], [[0.1, 0.1], [0.6, 0.3]], ["sleeping", "on"]).description
     'Next word by step. Step 0: sleeping 0.10, on 0.10. Step 9: sleeping 0.60, on 0.30.'
     """
     probs = array(probs, "probs", "S", "V")
-    names = words(labels, probs.shape[1], "labels")
+    names = list(map(bare, words(labels, probs.shape[1], "labels")))
     if len(steps) != len(probs):
         raise ValueError(f"{len(probs)} steps are needed, one for each row, not {len(steps)}")
     if (probs < 0).any() or (probs.sum(1) > 1 + 1e-3).any():
         raise ValueError("probs must be 0 or more, and each row must sum to at most 1")
     columns = [(f"Step {step}", row) for step, row in zip(steps, probs, strict=True)]
     if truth is not None:
-        truth = distribution(truth, "truth")
+        truth = {bare(word): p for word, p in distribution(truth, "truth").items()}
         columns.append(("Truth", np.array([truth.get(name, 0.0) for name in names])))
     with sheet(max(6.5, min(0.52 * len(columns) + 2.4, 10)), 5, theme) as (picture, paint):
-        ax = picture.add_subplot(xlabel="training step", ylabel="probability of the next word")
+        ax = picture.add_subplot(
+            xlabel="training step (snapshots, not to scale)", ylabel="probability of the next word"
+        )
         places = [k + (0.4 if name == "Truth" else 0) for k, (name, _) in enumerate(columns)]
         _stack(ax, places, np.array([row for _, row in columns]), names, paint)
         every = -(-len(steps) // WIDEST)
@@ -124,14 +135,16 @@ def _draw_levels(ax, levels, lines, paint: Theme) -> None:
     """Dashed lines with their names on them, and an axis from the floor or 0 to ln V."""
     heights = [level for level, _ in levels] + [y for line in lines for y in line[:, 1]]
     low, high = min(heights), max(heights)
-    margin = 0.09 * (high - low or 1)
-    ax.set_ylim(max(0, low - margin) if low >= 0 else low - margin, high + margin)
+    margin = 0.1 * (high - low or 1)
+    ax.set_ylim(low - margin, high + margin)
     ax.margins(x=0.01)
     for level, text in levels:
+        above = level > (low + high) / 2
         ax.axhline(level, color=paint.soft, linewidth=1.4, linestyle=(0, (5, 3)), zorder=1)
         style = {"xycoords": ax.get_yaxis_transform(), "textcoords": "offset points"}
-        style |= {"ha": "right", "fontsize": SMALL, "color": paint.ink}
-        ax.annotate(f"{text} = {shown(level)}", (0.995, level), (0, 4), **style)
+        style |= {"va": "bottom" if above else "top", "fontsize": SMALL, "color": paint.ink}
+        at = (0.995, level), (0, 4 if above else -5)
+        ax.annotate(f"{text} = {shown(level)}", *at, ha="right", **style)
 
 
 def _stack(ax, places, rows: np.ndarray, names: list[str], paint: Theme) -> None:
@@ -146,6 +159,14 @@ def _stack(ax, places, rows: np.ndarray, names: list[str], paint: Theme) -> None
                 under = None if plain else {"facecolor": paint.paper, "linewidth": 0, "pad": 1}
                 style = {"ha": "center", "va": "center", "fontsize": SMALL, "color": ink}
                 ax.text(place, top - share / 2, shown(share), bbox=under, **style)
+    for place, top in zip(places, tops[:, -1], strict=True):
+        if top < 1 - LEAST:  # what is missing to 1 has a frame, and in the first column a name
+            ax.bar(place, 1 - top, 0.84, top, fill=False, edgecolor=paint.line, linewidth=1)
+    rest = 1 - tops[0, -1]
+    if rest > 0.4:
+        style = {"rotation": 90, "ha": "center", "va": "center", "fontsize": SMALL}
+        text = f"all other tokens {shown(rest)}"
+        ax.text(places[0], 1 - rest / 2, text, color=paint.soft, **style)
     middles = tops[-1] - rows[-1] / 2
     for name, middle, at in zip(names, middles, spread(middles, 0.055), strict=True):
         line = {"arrowstyle": "-", "color": paint.soft, "linewidth": 0.8, "shrinkA": 0}

@@ -1,6 +1,23 @@
 """Live explorers for the lessons: ordinary ipywidgets around one picture in SVG or HTML."""
 
+from .attention import attention_explorer
+from .embeddings import embedding_explorer
+from .feedforward import block_explorer
+from .logits import logit_lens, softmax_explorer
 from .machine import set_up_check
-from .training import watch
+from .sampling import sampling_studio
+from .tokenizer import tokenizer_explorer
+from .training import training_explorer, watch
 
-__all__ = ["set_up_check", "watch"]
+__all__ = [
+    "attention_explorer",
+    "block_explorer",
+    "embedding_explorer",
+    "logit_lens",
+    "sampling_studio",
+    "set_up_check",
+    "softmax_explorer",
+    "tokenizer_explorer",
+    "training_explorer",
+    "watch",
+]

@@ -82,21 +82,21 @@ def _sentence(shares, tokens: Sequence[str], hidden, query: int) -> tuple[str, f
     """The words, each as dark as its share, with the number below; and where the last line ends."""
     parts, x, y = [], 0.0, 28.0
     for place, token in enumerate(tokens):
-        label = svg.clip(token, 150)
-        width = round(max(46, svg.text_width(label) + 16))
+        label = svg.clip(token, 150, code=True)
+        width = round(max(50, svg.text_width(label, code=True) + 14))
         if x + width > WIDTH:
             x, y = 0.0, y + 54
         share = 0.0 if hidden[place] else float(shares[place])
         ink = svg.heat(share)[1]
         parts.append(svg.cell(x, y, width, 26, share))
-        parts.append(svg.text(x + width / 2, y + 18, label, anchor="middle", fill=ink))
+        parts.append(svg.text(x + width / 2, y + 18, label, anchor="middle", fill=ink, code=True))
         number = "hidden" if hidden[place] else svg.two(share)
         below = svg.text(x + width / 2, y + 42, number, anchor="middle")
         parts.append(svg.small(below, bold=place == query))
         if place == query:
             parts.append(svg.frame(x, y, width, 26))
         else:
-            parts.append(_outline(x, y, width, 26))
+            parts.append(svg.rect(x, y, width, 26, stroke=svg.GRID))
         x += width + 6
     return "".join(parts), y + 54
 
@@ -111,10 +111,10 @@ def table_svg(
         query: the row to frame. side: the most pixels that the cells may take.
     """
     count = len(tokens)
-    size = min(64.0, max(6.0, side // count))
-    upright = all(svg.text_width(token, 13) <= size - 4 for token in tokens)
-    labels = [svg.clip(token, ROOM - 8, 13) for token in tokens]
-    longest = max(svg.text_width(label, 13) for label in labels)
+    size = min(92.0, max(6.0, side // count))
+    labels = [svg.clip(token, ROOM - 8, 13, code=True) for token in tokens]
+    longest = max(svg.text_width(label, 13, code=True) for label in labels)
+    upright = longest <= size - 4
     left, top = x + longest + 8, y + (22 if upright else longest + 10)
     parts = []
     every = math.ceil(16 / size)  # labels, so that each has its 16 pixels
@@ -123,15 +123,17 @@ def table_svg(
         chosen = place == query
         near = query is not None and abs(place - query) < every
         if chosen or (place % every == 0 and not near):
-            words = svg.text(left - 7, top + middle + 5, label, anchor="end")
+            words = svg.text(left - 7, top + middle + 5, label, anchor="end", code=True)
             parts.append(svg.small(words, bold=chosen))
         if place % every:
             continue
         if upright:
-            words = svg.text(left + middle, top - 8, label, anchor="middle")
+            words = svg.text(left + middle, top - 8, label, anchor="middle", code=True)
             parts.append(svg.small(words))
         else:
-            parts.append(svg.small(svg.text(0, 0, label), left + middle + 5, top - 6, -90))
+            parts.append(
+                svg.small(svg.text(0, 0, label, code=True), left + middle + 5, top - 6, -90)
+            )
     parts.append(_cells(shares, tokens, hidden, left, top, size))
     if query is not None:
         parts.append(svg.frame(left - 1, top + query * size - 1, count * size + 2, size + 2))
@@ -140,7 +142,7 @@ def table_svg(
 
 def _cells(shares, tokens: Sequence[str], hidden, left: float, top: float, size: float) -> str:
     count = len(tokens)
-    parts = [_outline(left, top, count * size, count * size)]
+    parts = [svg.rect(left, top, count * size, count * size, stroke=svg.GRID)]
     gap = 1 if size >= 12 else 0
     for i, j in np.argwhere(~hidden).tolist():
         share, x, y = float(shares[i, j]), left + j * size, top + i * size
@@ -148,7 +150,11 @@ def _cells(shares, tokens: Sequence[str], hidden, left: float, top: float, size:
         parts.append(svg.cell(x, y, size - gap, size - gap, share, title))
         if count <= PRINTED:
             words = svg.text(
-                x + size / 2, y + size / 2 + 5, svg.two(share), anchor="middle", fill=svg.heat(share)[1]
+                x + size / 2,
+                y + size / 2 + 5,
+                svg.two(share),
+                anchor="middle",
+                fill=svg.heat(share)[1],
             )
             parts.append(svg.small(words))
     strokes = (
@@ -181,19 +187,25 @@ def overview_svg(weights, masked: bool = True) -> str:
     shades = np.ceil(pooled * 10 - 1e-6).astype(int)  # ten of them
     for shade in range(1, 11):
         squares = (
-            f"M{HEADS_LEFT + pitch * head + size * j:.1f} {HEADS_TOP + pitch * layer + size * i:.1f}"
-            f"h{size:.1f}v{size:.1f}h-{size:.1f}z"
+            _square(
+                HEADS_LEFT + pitch * head + size * j, HEADS_TOP + pitch * layer + size * i, size
+            )
             for layer, head, i, j in np.argwhere(shades == shade).tolist()
         )
         opacity = svg.heat(shade / 10)[0]
-        parts.append(f'<path d="{"".join(squares)}" fill="{svg.HEAT}" fill-opacity="{opacity:.3g}"/>')
+        parts.append(
+            f'<path d="{"".join(squares)}" fill="{svg.HEAT}" fill-opacity="{opacity:.3g}"/>'
+        )
     outlines = (
-        f"M{HEADS_LEFT + pitch * head:g} {HEADS_TOP + pitch * layer:g}h{mini:g}v{mini:g}h-{mini:g}z"
-        for layer in range(weights.shape[0])
-        for head in range(weights.shape[1])
+        _square(HEADS_LEFT + pitch * head, HEADS_TOP + pitch * layer, mini)
+        for layer, head in np.ndindex(weights.shape[:2])
     )
     parts.append(f'<path d="{"".join(outlines)}" fill="none" stroke="{svg.GRID}"/>')
     return "".join(parts)
+
+
+def _square(x: float, y: float, side: float) -> str:
+    return f"M{x:.1f} {y:.1f}h{side:.1f}v{side:.1f}h-{side:.1f}z"
 
 
 def _mini(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -220,18 +232,11 @@ def _legend(y: float, masked: bool) -> str:
         parts.append(svg.cell(44 * place, y, 44, 20, share))
         words = svg.text(44 * place + 22, y + 15, f"{share:g}", anchor="middle", fill=ink)
         parts.append(svg.small(words))
-    parts.append(_outline(0, y, 220, 20))
+    parts.append(svg.rect(0, y, 220, 20, stroke=svg.GRID))
     note = "A row looks (query), a column is looked at (key). "
     note += "Crossed out: hidden by the mask." if masked else "No mask: the future is seen."
     parts.append(svg.small(svg.text(232, y + 15, note)))
     return "".join(parts)
-
-
-def _outline(x: float, y: float, width: float, height: float) -> str:
-    return (
-        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" fill="none" '
-        f'stroke="{svg.GRID}"/>'
-    )
 
 
 def two_digits(values) -> np.ndarray:
@@ -271,7 +276,8 @@ class AttentionExplorer(Explorer):
         super().__init__(
             [
                 self.text,
-                row(self.query, self.layer, self.head, self.masked, self.scaled),
+                self.query,
+                row(self.layer, self.head, self.masked, self.scaled),
             ],
             [self.text, self.layer, self.head, self.masked, self.scaled, self.query.slider],
         )
@@ -282,7 +288,7 @@ class AttentionExplorer(Explorer):
         text = self.text.value
         if self._seen is None or self._seen[0] != text:
             most = min(LONGEST, self.model.config.block_size)
-            ids = capped(self.tokenizer.encode(text), most)
+            ids = capped(self.tokenizer.encode(text, allowed_special="all"), most)
             tokens = [token_name(self.tokenizer, id) for id in ids]
             self._seen = (text, trace(self.model, ids), tokens)
             self._overviews.clear()

@@ -28,13 +28,18 @@ LONGEST = 64  # tokens: a picture of more is not read by anyone
 # What ipywidgets leaves out, put in by one style element a widget. It has no global ids, and twice
 # the same rules do no harm. The handle of a slider is a div that nothing names, so when the style
 # is loaded, and whenever a control comes later, each handle is given its slider's description.
+# And the arrow keys of a list are kept from JupyterLab, which would go to another cell with them.
 NAME_SLIDERS = """
 const root = this.closest('.gptlib-explorer');
 if (root && !root.gptlibNamed) {
-  const name = () => root.querySelectorAll('.noUi-handle').forEach(handle => {
-    const label = handle.closest('.widget-slider')?.querySelector('label');
-    if (label && label.textContent) handle.setAttribute('aria-label', label.textContent);
-  });
+  const name = () => {
+    root.querySelectorAll('.noUi-handle').forEach(handle => {
+      const label = handle.closest('.widget-slider')?.querySelector('label');
+      if (label && label.textContent) handle.setAttribute('aria-label', label.textContent);
+    });
+    root.querySelectorAll('select').forEach(list =>
+      list.setAttribute('data-lm-suppress-shortcuts', 'true'));
+  };
   root.gptlibNamed = new MutationObserver(name);
   root.gptlibNamed.observe(root, {childList: true, subtree: true});
   name();
@@ -43,7 +48,7 @@ if (root && !root.gptlibNamed) {
 FOCUS = "outline: 2px solid var(--jp-focus-outline-color, #1976d2) !important; outline-offset: 2px"
 CSS = f"""
 .gptlib-explorer {{ max-width: 900px; }}
-.gptlib-explorer :focus-visible {{ {FOCUS}; }}
+{".gptlib-explorer" * 4} :focus-visible {{ {FOCUS}; }}
 .gptlib-explorer .noUi-handle:focus {{ {FOCUS}; }}
 .gptlib-explorer .widget-html-content {{ line-height: 1.45; font-size: 14px; }}
 .gptlib-explorer .gptlib-box > label {{ position: absolute; width: 1px; height: 1px;
@@ -61,7 +66,7 @@ class Explorer(VBox):
 
     def __init__(self, controls: list[ipywidgets.Widget], watched: list[ipywidgets.Widget]) -> None:
         self.picture = HTML()
-        self.message = HTML(layout={"min_height": "28px"})  # its place is kept: nothing jumps
+        self.message = HTML(layout={"min_height": "24px"})  # its place is kept: nothing jumps
         self._running, self._trouble = False, ""
         style = HTML(f'<style onload="{svg.escape(NAME_SLIDERS)}">{CSS}</style>')
         style.layout.display = "none"
@@ -139,9 +144,9 @@ class Explorer(VBox):
     def fallback(self) -> dict[str, str]:
         """For where no widget can run (the web, print): the picture with its text, and the text."""
         try:
-            words = self.describe()
+            words = svg.writable(self.describe())
         except Exception as error:  # the message says so too
-            words = f"{type(self).__name__}: {error}"
+            words = svg.writable(f"{type(self).__name__}: {error}")
         html = f"{self.picture.value}<p>{svg.escape(words)}</p>"
         return {"text/plain": words, "text/html": html}
 
@@ -159,12 +164,14 @@ def _no_null_hints(widget: ipywidgets.Widget) -> None:
 
 def number(
     name: str, value: float, low: float, high: float, step: float = 1, width: str = "22em"
-) -> tuple[HBox, IntSlider | FloatSlider]:
-    """A slider with a number box beside it, always equal; returns (the row, the slider).
+) -> tuple[HBox, BoundedIntText | BoundedFloatText]:
+    """A slider with a number box beside it, always equal; returns (the row, the box).
 
-    Whole numbers where `step` and `value` are whole. The box has the slider's name too, for a
+    Whole numbers where `step` and `value` are whole. The box is the one to watch: a slider in a
+    page says 1.2999999999999998 where the box says 1.3. It has the slider's name too, for a
     screen reader: its label is there and takes no room.
     """
+    name = svg.writable(name)
     whole = isinstance(value, int) and isinstance(step, int)
     slider_class, box_class = (
         (IntSlider, BoundedIntText) if whole else (FloatSlider, BoundedFloatText)
@@ -172,8 +179,11 @@ def number(
     limits = {"value": value, "min": low, "max": high, "step": step, "description": name}
     slider = slider_class(**limits, readout=False, layout={"width": width}, style=LABEL)
     box = box_class(**limits, layout={"width": "5.5em"}).add_class("gptlib-box")
-    ipywidgets.link((slider, "value"), (box, "value"))
-    return HBox([slider, box]), slider
+    rounded = (lambda shown: round(shown, 9)), (lambda typed: typed)
+    ipywidgets.link((slider, "value"), (box, "value"), transform=rounded)
+    for limit in ("min", "max"):
+        ipywidgets.link((box, limit), (slider, limit))
+    return HBox([slider, box]), box
 
 
 LABEL = {"description_width": "6.5em"}  # so that the controls of a column line up

@@ -82,11 +82,13 @@ def line(name: str, value: str) -> Text:
         value=value,
         description=name,
         continuous_update=False,
-        layout={"width": "100%", "max_width": "880px"},
+        layout={"width": "auto", "max_width": "880px"},
         style=LABEL,
     )
 
 
 def row(*controls: ipywidgets.Widget) -> HBox:
     """Controls side by side, or one below the other where the page is narrow."""
-    return HBox(controls, layout={"flex_flow": "row wrap", "align_items": "center", "grid_gap": "4px 16px"})
+    return HBox(
+        controls, layout={"flex_flow": "row wrap", "align_items": "center", "grid_gap": "4px 16px"}
+    )

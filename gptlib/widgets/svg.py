@@ -34,9 +34,13 @@ def escape(text: object) -> str:
     >>> escape('<img src="x">')
     '&lt;img src=&quot;x&quot;&gt;'
 
-    What no document can hold becomes the replacement sign.
     """
-    return html.escape(_UNWRITABLE.sub("\ufffd", str(text)), quote=True)
+    return html.escape(writable(text), quote=True)
+
+
+def writable(text: object) -> str:
+    """Plain text in which what no document can hold has become the replacement sign."""
+    return _UNWRITABLE.sub("\ufffd", str(text))
 
 
 def document(body: str, width: float, height: float, label: str) -> str:
@@ -141,6 +145,15 @@ def two(number: float) -> str:
     return "0.00" if shown == "-0.00" else shown.replace("-", "−")
 
 
+def rounded(p: float) -> float:
+    """A probability as the number that `two` prints: a bar of this length says the same.
+
+    >>> rounded(0.604), rounded(0.125)
+    (0.6, 0.13)
+    """
+    return round(p + 1e-6, 2)
+
+
 def chance(p: float) -> str:
     """A probability to two digits; 0 is nothing at all, and what only rounds to it is not.
 
@@ -167,6 +180,26 @@ def line_chart(
         x_max: the right end of the axis, so that a growing curve does not rescale it.
         label: what the picture says, in words.
     """
+    body = curves(series, levels, x_max=x_max, x_name=x_name, width=width, height=height)
+    return document(body, width, height, label)
+
+
+def curves(
+    series: dict[str, Sequence[tuple[float, float]]],
+    levels: dict[str, float] | None = None,
+    *,
+    x_max: float,
+    x_name: str,
+    width: int,
+    height: int,
+    mark: float | None = None,
+    log: bool = False,
+) -> str:
+    """What `line_chart` draws, as a part of a larger picture.
+
+    Args:
+        mark: an x at which a line stands upright. log: the x axis is logarithmic, from 0.
+    """
     levels = levels or {}
     left, right, top, bottom = 48, width - 170, 14, height - 36
     values = [y for points in series.values() for _, y in points if math.isfinite(y)]
@@ -176,14 +209,15 @@ def line_chart(
 
     def place(x: float, y: float) -> tuple[float, float]:
         share = (y - low) / (high - low or 1.0)
-        return left + (right - left) * x / (x_max or 1), bottom - (bottom - top) * share
+        along = math.log1p(x) / math.log1p(x_max or 1) if log else x / (x_max or 1)
+        return left + (right - left) * along, bottom - (bottom - top) * share
 
     parts, names = [], []
     for tick in _ticks(low, high):
         y = place(0, tick)[1]
         parts.append(line(left, y, right, y))
         parts.append(text(left - 8, y + 5, f"{tick:g}", anchor="end", fill=FAINT))
-    for tick in _ticks(0, x_max):
+    for tick in [0, *(10**k for k in range(1, 8) if 10**k <= x_max)] if log else _ticks(0, x_max):
         parts.append(text(place(tick, 0)[0], bottom + 18, f"{tick:g}", anchor="middle", fill=FAINT))
     parts.append(text((left + right) / 2, height - 2, x_name, anchor="middle", fill=FAINT))
     for name, level in levels.items():
@@ -201,11 +235,15 @@ def line_chart(
                 f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in placed
             ]
         names.append((placed[-1][1], f"{name} {two(points[-1][1])}", colour, False))
+    if mark is not None:
+        x = place(mark, 0)[0]
+        parts.append(line(x, top - 6, x, bottom, STRONG, thick=2))
+        parts.append(f'<path d="M{x - 6:.1f} {top - 8}h12l-6 9z" fill="{STRONG}"/>')
     heights = spread([y for y, *_ in names], gap=18, low=top, high=bottom)
     for y, (_, name, colour, dashed) in zip(heights, names, strict=True):
         parts.append(line(right + 6, y, right + 22, y, colour, dashed=dashed, thick=2))
         parts.append(text(right + 28, y + 5, name))
-    return document("".join(parts), width, height, label)
+    return "".join(parts)
 
 
 LOOKS = ((SERIES[0], False), (SERIES[1], True), (SERIES[2], False))  # colour, and dots or none
@@ -282,6 +320,7 @@ def text_width(words: str, size: float = 14, code: bool = False) -> float:
     wide = sum(unicodedata.east_asian_width(char) in "WF" for char in words)
     if code:
         return size * 0.603 * (len(words) + wide)
+    wide += sum(char in "mwMW@%" for char in words) * 0.7
     narrow = sum(char in "iljtfrI.,:;'|!()[]" for char in words)
     return size * (0.6 * len(words) + 0.5 * wide - 0.24 * narrow)
 

@@ -1,13 +1,37 @@
-"""Lesson 06's live pictures: the loss while a model trains."""
+"""Lesson 06's live pictures: the loss while a model trains, and what the model makes of a prompt.
 
+Leaves out the optimizer's inside. Axes: L layers, nh heads, T tokens, V = vocab_size.
+"""
+
+import math
+import os
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import ipywidgets
+import numpy as np
+import torch
 from IPython.display import display
+from ipywidgets import Dropdown
+from torch import Tensor
 
-from ..training import Step, Trainer
+from .. import checkpoint
+from ..checkpoint import History
+from ..logits import kl
+from ..model import GPT
+from ..tokenizer import Tokenizer
+from ..trace import trace
+from ..training import Step, TrainConfig, Trainer
 from . import svg
+from .attention import looks, table_svg, two_digits
+from .bars import Bar, bars_height, bars_svg, spoken
+from .base import Explorer, capped, token_name
+from .controls import Picker, few, line, row
+from .live import LiveRun
+from .truth import Truth, true_tokens
 
 REDRAW_SECONDS = 0.25  # a curve redrawn at each step would cost more than the step
 
@@ -52,3 +76,359 @@ def watch(trainer: Trainer, levels: dict[str, float] | None = None) -> Iterator[
             yield step
     finally:  # also when the loop is left or the cell interrupted
         picture.value = loss_curve(trainer, levels)
+
+
+# ---- The explorer: a recorded run to scrub through, and a live one ----
+
+WIDTH, TABLE, HIGH = 880, 560, 284  # pixels; where the heatmap begins, how high both are
+TOKENS = 16  # of a prompt: more are not read beside a chart
+ROWS = 5  # likeliest tokens; all others share one row
+RATES = (1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A run that is over: its tokenizer, its losses, and its model at some steps."""
+
+    tokenizer: Tokenizer
+    history: History
+    load: Callable[[int], GPT]  # step -> the model then, for each of history.steps
+
+    @classmethod
+    def of(cls, name_or_dir: str | os.PathLike) -> "Recording":
+        """The recording of "pets", or of a folder with a history.
+
+        Raises:
+            FileNotFoundError, ValueError: there is none; see `gptlib.load_history`.
+        """
+        history = checkpoint.load_history(name_or_dir)
+        _, tokenizer = checkpoint.load(name_or_dir)
+        return cls(tokenizer, history, lambda step: checkpoint.load_model(name_or_dir, step))
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a model makes of a prompt at one step."""
+
+    step: int
+    weights: Tensor  # (L, nh, T, T)
+    probs: Tensor  # (V,) of the next token
+
+
+def take_frame(model: GPT, ids: Sequence[int], step: int) -> Frame:
+    """One pass over the prompt.
+
+    Raises:
+        ValueError: the weights are no numbers any more.
+    """
+    seen = trace(model, ids)
+    probs = torch.softmax(seen.logits[-1].double().cpu(), -1)  # (V,)
+    if not torch.isfinite(probs).all():
+        raise ValueError("the model's numbers have overflowed: begin again at a lower rate")
+    return Frame(step, seen.weights.cpu(), probs)
+
+
+def training_svg(
+    curve: str,
+    weights,
+    tokens: Sequence[str],
+    rows: Sequence[Bar],
+    names: Sequence[str],
+    *,
+    title: str,
+    caption: str,
+    label: str,
+) -> str:
+    """SVG of a loss curve, and beside and below it the model at one step of it.
+
+    Args:
+        curve: of `svg.curves`, as wide as TABLE. weights: (T, T) of one head. tokens: T strings.
+        rows, names: of `bars_svg`.
+        title: of the whole. caption: of the heatmap. label: all of it in words.
+    """
+    weights = two_digits(weights)
+    hidden = np.triu(np.ones(weights.shape, bool), 1)
+    table, _ = table_svg(weights, tokens, hidden, len(tokens) - 1, x=TABLE, y=40, side=216)
+    body = (
+        svg.text(0, 16, svg.clip(title, WIDTH), bold=True)
+        + f'<g transform="translate(0 28)">{curve}</g>'
+        + svg.small(svg.text(TABLE, 34, caption), bold=True)
+        + table
+        + bars_svg(rows, names, HIGH + 34)
+    )
+    return svg.document(body, WIDTH, HIGH + 34 + bars_height(len(rows)), label)
+
+
+class TrainingExplorer(Explorer):
+    """See `training_explorer`."""
+
+    def __init__(self, recording, prompt, truth, tokens, config) -> None:
+        self.recording, self.tokenizer, self.truth = recording, recording.tokenizer, truth
+        history = recording.history
+        self.levels = {} if history.floor is None else {"floor": history.floor}
+        self._last = recording.load(history.steps[-1])
+        self.levels = {"ln V": math.log(self._last.config.vocab_size)} | self.levels
+        self._load = lru_cache(maxsize=32)(recording.load)
+        self._frame = lru_cache(maxsize=256)(self._recorded_frame)
+        self._lock = threading.RLock()  # a live run redraws from its own thread
+        self._corpus, self._config = tokens, config
+        self.run: LiveRun | None = None
+        self.before: dict[str, list[tuple[float, float]]] = {}  # the curve of the run before
+        self._live_frame: tuple | None = None
+        self.prompt = line("prompt", prompt)
+        steps = [f"{step:,}" for step in history.steps]
+        self.step = Picker("step", steps, len(steps) - 1)
+        self.layer = few("layer", self._last.config.n_layer)
+        self.head = few("head", self._last.config.n_head)
+        self.show = Dropdown(
+            options=["recorded run", "live run"], description="show", layout={"width": "13em"}
+        )
+        self.show.style.description_width = "initial"
+        rates = [f"{rate:g}" for rate in RATES]
+        self.rate = Picker("learning rate", rates, RATES.index(3e-3))
+        self.rate.slider.observe(lambda _: self.guard(self._change_rate), names="value")
+        self.buttons = [
+            self.button("Start", self.start, "train, or train on"),
+            self.button("Stop", self.stop, "after the update that is being made"),
+            self.button("Begin again", self.begin_again, "a new model, at the rate chosen"),
+        ]
+        lines = [self.prompt, row(self.step, self.layer, self.head)]
+        if tokens is not None:
+            lines += [row(self.rate, *self.buttons), row(self.show)]
+        watched = [self.prompt, self.step.slider, self.layer, self.head, self.show]
+        super().__init__(lines, watched)
+
+    # ---- The live run ----
+
+    def start(self) -> None:
+        """Train from where the run is; show it."""
+        if self.run is None:
+            self._new_run()
+        if self.run.done:
+            raise ValueError("this run is over: press Begin again for a new one")
+        self._set_rate()
+        self.run.start()
+        self.show.value = "live run"
+        self._redraw()
+
+    def stop(self) -> None:
+        """Stop after the update that is being made; Start goes on from there."""
+        if self.run is not None:
+            self.run.stop()
+
+    def begin_again(self) -> None:
+        """A new model, at the rate chosen; the curve of the one before stays to compare with."""
+        if self.run is not None:
+            self.run.stop()
+            self.before = {f"before {self._rate_of(self.run)}": _thinned(self._losses(), 40)}
+        self._new_run()
+        self.show.value = "live run"
+        self.run.start()
+        self._redraw()
+
+    def _new_run(self) -> None:
+        config = self._config or TrainConfig(
+            steps=400, batch_size=16, warmup_steps=10, eos_id=self._stop_in_corpus()
+        )
+        rate = RATES[self.rate.value]
+        config = replace(config, learning_rate=rate, final_learning_rate=rate)
+        trainer = Trainer(GPT(self._last.config, seed=config.seed), self._corpus, config)
+        run = LiveRun(trainer, lambda: self._news(run))
+        self.run, self._live_frame = run, None
+
+    def _stop_in_corpus(self) -> int | None:
+        """The stop token, if the corpus has documents that it ends."""
+        stop = self.tokenizer.eos_id
+        return stop if stop is not None and (torch.as_tensor(self._corpus) == stop).any() else None
+
+    def _change_rate(self) -> None:
+        """A run that is training takes the rate at once; one that stands, when it goes on."""
+        if self.run is not None and self.run.running:
+            self._set_rate()
+
+    def _set_rate(self) -> None:
+        rate, trainer = RATES[self.rate.value], self.run.trainer
+        trainer.config = replace(trainer.config, learning_rate=rate, final_learning_rate=rate)
+
+    def _news(self, run: LiveRun) -> None:
+        if run is self.run and self._is_live():
+            self.refresh()
+
+    def guard(self, action: Callable[[], None]) -> None:
+        """As every explorer's, one thread at a time."""
+        with self._lock:
+            super().guard(action)
+
+    def close(self) -> None:
+        """Take the widget off the page, and stop what it trains."""
+        self.stop()
+        super().close()
+
+    # ---- What is shown ----
+
+    def _is_live(self) -> bool:
+        return self.show.value == "live run"
+
+    def ids(self) -> tuple[int, ...]:
+        """The prompt's tokens."""
+        ids = self.tokenizer.encode(self.prompt.value, allowed_special="all")
+        return tuple(capped(ids, min(TOKENS, self._last.config.block_size)))
+
+    def frame(self) -> Frame:
+        """The prompt, seen by the model that is shown."""
+        if not self._is_live():
+            return self._frame(self.ids(), self.recording.history.steps[self.step.value])
+        if self.run is None:
+            return self._frame(self.ids(), self.recording.history.steps[0])
+        with self.run.paused():
+            key = (self.ids(), self.run.trainer.step)
+            if self._live_frame is None or self._live_frame[0] != key:
+                self._live_frame = (key, take_frame(self.run.trainer.model, *key))
+        return self._live_frame[1]
+
+    def _recorded_frame(self, ids: tuple[int, ...], step: int) -> Frame:
+        return take_frame(self._load(step), ids, step)
+
+    def _losses(self) -> list[tuple[float, float]]:
+        return _smoothed(self.run.trainer.history[:]) if self.run else []
+
+    def _rate_of(self, run: LiveRun) -> str:
+        return f"{run.trainer.config.learning_rate:g}"
+
+    def _curve(self, step: int) -> str:
+        """The loss of the run that is shown, with its levels."""
+        history, size = self.recording.history, {"width": TABLE - 30, "height": HIGH - 28}
+        if not self._is_live():
+            heldout = [point for point in history.val_loss if point[0] > 0]  # 0 is far off, by log
+            series = {"loss": _thinned(history.loss), "held-out": _thinned(heldout, 12)}
+            last = max(history.steps[-1], 1)
+            return svg.curves(
+                series, self.levels, x_max=last, x_name="step", mark=step, log=True, **size
+            )
+        name = f"rate {self._rate_of(self.run)}" if self.run else "loss"
+        series = {name: self._losses()} | self.before
+        most = self.run.trainer.config.steps if self.run else 1
+        return svg.curves(series, self.levels, x_max=most, x_name="step", **size)
+
+    def rows(self) -> list[Bar]:
+        """The tokens that the truth and the last recorded model expect, and all others."""
+        ids, steps = self.ids(), self.recording.history.steps
+        now, end = self.frame().probs, self._frame(ids, steps[-1]).probs
+        truth = self._true(ids)
+        order = end.argsort(descending=True, stable=True).tolist()
+        shown = sorted(truth, key=truth.get, reverse=True)[:ROWS]
+        shown += [id for id in order[: 2 * ROWS] if id not in shown]
+        shown = sorted(shown[:ROWS], key=lambda id: -end[id].item())
+        rows = [
+            Bar(
+                token_name(self.tokenizer, id),
+                now[id].item(),
+                end[id].item(),
+                truth.get(id, 0.0) if truth else None,
+            )
+            for id in shown
+        ]
+        others = [i for i in range(len(now)) if i not in shown]
+        if others:
+            left = sum(p for id, p in truth.items() if id not in shown) if truth else None
+            rest = (now[others].sum().item(), end[others].sum().item(), left)
+            rows.append(Bar(f"{len(others):,} others", *rest))
+        return rows
+
+    def _true(self, ids: Sequence[int]) -> dict[int, float]:
+        """The truth as {id: p}, or nothing where there is none."""
+        try:
+            return true_tokens(self.truth, self.tokenizer, ids) if self.truth else {}
+        except ValueError:  # a prompt that the grammar cannot say
+            return {}
+
+    def title(self) -> str:
+        """Where the run is, in one line."""
+        return f"{self._state()}{self._distance(self.frame())}"
+
+    def _state(self) -> str:
+        if not self._is_live():
+            history, step = self.recording.history, self.recording.history.steps[self.step.value]
+            loss = dict(history.val_loss).get(step)
+            said = "" if loss is None else f", held-out loss {svg.two(loss)}"
+            return f"Recorded run, step {step:,} of {history.steps[-1]:,}{said}"
+        if self.run is None:
+            return "Live run: press Start"
+        trainer = self.run.trainer
+        over = "done" if self.run.done else "training" if self.run.running else "stopped"
+        loss = self._losses()
+        said = f", loss {svg.two(loss[-1][1])}" if loss else ""
+        return f"Live run ({over}), step {trainer.step:,} of {trainer.config.steps:,}{said}"
+
+    def _distance(self, frame: Frame) -> str:
+        truth = self._true(self.ids())
+        if not truth:
+            return ""
+        true = torch.zeros_like(frame.probs)
+        for id, p in truth.items():
+            true[id] = p
+        return f", KL from the truth {svg.two(kl(true, frame.probs).item())}"
+
+    def _redraw(self) -> None:
+        super()._redraw()
+        if self.run is not None and self.run.error is not None and self._is_live():
+            raise ValueError(f"{self.run.error}. Begin again")
+
+    def draw(self) -> str:
+        frame, rows = self.frame(), self.rows()
+        tokens = [token_name(self.tokenizer, id) for id in self.ids()]
+        layer, head = self.layer.value, self.head.value
+        names = ["live" if self._is_live() else "now", "at the end"]
+        names += ["truth"] * (rows[0].truth is not None)
+        return training_svg(
+            self._curve(frame.step),
+            frame.weights[layer, head],
+            tokens,
+            rows,
+            names,
+            title=self.title(),
+            caption=f"Layer {layer}, head {head}: rows look at columns",
+            label=self._say(frame, rows, tokens),
+        )
+
+    def _say(self, frame: Frame, rows: Sequence[Bar], tokens: Sequence[str]) -> str:
+        layer, head = self.layer.value, self.head.value
+        last = two_digits(frame.weights[layer, head, -1])
+        where = looks(last, tokens, len(tokens) - 1)
+        text = self.tokenizer.decode(self.ids())
+        return (
+            f"{self.title()}. After {text!r}: {spoken(rows)}. "
+            f"In layer {layer}, head {head}, {where}."
+        )
+
+    def describe(self) -> str:
+        tokens = [token_name(self.tokenizer, id) for id in self.ids()]
+        return self._say(self.frame(), self.rows(), tokens)
+
+
+def _thinned(points: Sequence[tuple[float, float]], most: int = 150) -> list[tuple[float, float]]:
+    """At most about `most` of the points, as close at the start as they were."""
+    if len(points) <= most:
+        return list(points)
+    places = np.unique(np.geomspace(1, len(points), most).round().astype(int)) - 1
+    return [points[place] for place in places.tolist()]
+
+
+def training_explorer(
+    run: str | os.PathLike | Recording,
+    prompt: str = "The cat is",
+    truth: Truth | None = None,
+    tokens: Tensor | None = None,
+    config: TrainConfig | None = None,
+) -> TrainingExplorer:
+    """Scrub through a recorded run, and train a model of the same shape live beside it.
+
+    Args:
+        run: "pets", a folder with a history, or a Recording.
+        prompt: its heatmap and its next-token probabilities are followed; at most 16 tokens.
+        truth: prefix -> {word: probability}, as `gptlib.corpora.pets.next_words`.
+        tokens: a corpus as ids, (N,); with it there is a live run.
+        config: of the live run, whose learning rate is the slider's. None: 400 small steps.
+    """
+    recording = run if isinstance(run, Recording) else Recording.of(run)
+    return TrainingExplorer(recording, prompt, truth, tokens, config)

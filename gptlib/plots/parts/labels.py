@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from .page import text_width
 
-GAP = 6.0  # points between a point and its word
+GAP = 7.5  # points between a point and its word
 # Where a word may stand, best first: right, left, above, below, then the corners; and further out.
 PLACES = [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1)]
 REACH = (1.0, 2.2, 3.6, 5.0)

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.image import AxesImage
 
+from ..style import SMALL, Picture, Theme, readable_on
 from .inputs import shown
-from .style import SMALL, Picture, Theme, readable_on
 
 FEW = 8  # up to so many rows and columns, each cell has its number printed
 CELL = 0.6  # inches of a cell with a number in it
@@ -55,8 +55,10 @@ def cells(
     ax.set_yticks(range(len(rows)), thin(rows, cell))
     columns = thin(columns, cell)
     upright = label_inches(columns) > cell - 0.04
-    ax.set_xticks(range(len(columns)), columns, rotation=90 if upright else 0)
+    turned = {"rotation": 90} if upright else {"va": "baseline"}  # one line for all words
+    ax.set_xticks(range(len(columns)), columns, **turned)
     ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
+    ax.tick_params(axis="x", pad=4 if upright else 7)
     ax.xaxis.set_label_position("top")
     return image
 
@@ -104,7 +106,7 @@ def _hatch(ax: Axes, hidden: np.ndarray, paint: Theme) -> None:
     corners = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)])
     squares = [corners + (column, row) for row, column in np.argwhere(hidden)]
     if squares:
-        style = {"facecolor": paint.fill, "edgecolor": paint.line, "linewidth": 0}
+        style = {"facecolor": paint.paper, "edgecolor": paint.line, "linewidth": 0}
         ax.add_collection(PolyCollection(squares, hatch="///", label="hidden", **style))
 
 
@@ -114,7 +116,7 @@ def _write(ax: Axes, image: AxesImage, texts: np.ndarray, paint: Theme) -> None:
     for (row, column), text in np.ndenumerate(texts):
         covered = np.ma.is_masked(values[row, column])
         ink = paint.soft if covered else readable_on(image.to_rgba(values[row, column]))
-        under = {"facecolor": paint.fill, "linewidth": 0, "pad": 1.5} if covered else None
+        under = {"facecolor": paint.paper, "linewidth": 0, "pad": 1.5} if covered else None
         if text:
             style = {"ha": "center", "va": "center", "fontsize": SMALL, "color": ink}
             ax.text(column, row, text, bbox=under, **style)

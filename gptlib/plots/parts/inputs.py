@@ -58,8 +58,10 @@ def finite(values: np.ndarray, name: str) -> np.ndarray:
     return values
 
 
-def words(tokens: Sequence[str], count: int, name: str = "tokens") -> list[str]:
-    """`count` strings, made printable.
+def words(
+    tokens: Sequence[str], count: int, name: str = "tokens", *, space: str = "␣"
+) -> list[str]:
+    """`count` strings, made printable; in names that are no tokens a space stays a space.
 
     Raises:
         ValueError: another count, or not strings.
@@ -68,7 +70,7 @@ def words(tokens: Sequence[str], count: int, name: str = "tokens") -> list[str]:
         raise ValueError(f"{name} must be a list of strings, not {tokens!r:.60}")
     if len(tokens) != count:
         raise ValueError(f"{count} {name} are needed, one for each row, not {len(tokens)}")
-    return [visible(token) for token in tokens]
+    return [visible(token, space=space) for token in tokens]
 
 
 def index(value: int, count: int, name: str) -> int:
@@ -96,14 +98,14 @@ def distribution(probs: Mapping[str, float], name: str) -> dict[str, float]:
     return dict(zip(words(list(probs), len(values), name), values.tolist(), strict=True))
 
 
-def visible(text: str, longest: int = LONGEST) -> str:
+def visible(text: str, longest: int = LONGEST, space: str = "␣") -> str:
     """Text that prints as what it is: white space shown, what the font lacks in hexadecimal.
 
     >>> visible(" cat"), visible("a\\x00b"), visible("")
     ('␣cat', 'a<U+0000>b', '∅')
     """
-    signs = (SIGNS.get(character, character) for character in text)
-    shown = "".join(sign if _printable(sign) else f"<U+{ord(sign):04X}>" for sign in signs)
+    signs = SIGNS | {" ": space}
+    shown = "".join(signs.get(c, c if _printable(c) else f"<U+{ord(c):04X}>") for c in text)
     if len(shown) > longest:
         return shown[: longest - 1] + "…"
     return shown or "∅"
@@ -148,6 +150,11 @@ def largest(values: Iterable[float], count: int = 1) -> list[int]:
     return sorted(range(len(rounded)), key=lambda place: -rounded[place])[:count]
 
 
+def bare(token: str) -> str:
+    """A token without the sign for the space before a word."""
+    return token.removeprefix("␣") or token
+
+
 def spoken(token: str) -> str:
-    """A token as a description names it, without the sign for the space before a word."""
-    return token.lstrip("␣") or "space"
+    """A token as a description names it: a screen reader has no good word for the sign."""
+    return "space" if token == "␣" else bare(token)

@@ -7,10 +7,9 @@ from gptlib.corpora.pets import join, split
 
 from .inputs import array, largest, shown, visible
 from .page import Page, text_width
-from .style import Theme
 
 ROW = 27.0  # points from one sentence to the next
-BRANCH = 62.0  # points from one word to the next, with the probability between them
+BRANCH = 82.0  # points from one word to the next, with the probability between them
 BAR = 110.0  # points of the longest bar
 MARGIN = 14.0
 END = "(end)"  # where one sentence is the beginning of another
@@ -25,16 +24,22 @@ class Node:
     children: dict[str, "Node"] = field(default_factory=dict)
     sentence: str = ""  # of an end
     drawn: bool = True
+    likely: bool = False  # on the way to the likeliest sentence
+    greedy: bool = False  # on the way that greedy choice takes
     x: float = 0.0  # where its words begin, in points
     y: float = 0.0
 
     @property
     def text(self) -> str:
-        return visible(join(self.said), 36).replace("␣", " ") if self.said else "(start)"
+        return visible(join(self.said), 36, " ") if self.said else "(start)"
 
     @property
     def right(self) -> float:
-        return self.x + text_width(self.text)
+        return self.x + text_width(self.text, weight=self.weight)
+
+    @property
+    def weight(self) -> str:
+        return "bold" if self.likely or self.greedy else "normal"
 
     @property
     def shown(self) -> list["Node"]:
@@ -82,12 +87,24 @@ def _joined(node: Node) -> Node:
     return node
 
 
-def greedy_end(node: Node) -> Node:
-    """The sentence found by taking the likeliest branch each time."""
-    while node.children:
+def mark(root: Node) -> tuple[Node, Node]:
+    """Mark the ways to the likeliest sentence and to greedy choice's; returns their ends."""
+    ends = list(root.ends())
+    best = ends[largest([end.mass for end in ends])[0]]
+    node = root
+    node.greedy = True
+    while node.children:  # the likeliest branch each time
         branches = list(node.children.values())
         node = branches[largest([branch.mass for branch in branches])[0]]
-    return node
+        node.greedy = True
+    _mark_way(root, best)
+    return best, node
+
+
+def _mark_way(node: Node, goal: Node) -> bool:
+    on_way = [_mark_way(child, goal) for child in node.children.values()]
+    node.likely = node is goal or any(on_way)
+    return node.likely
 
 
 def place(root: Node, bottom: float) -> float:
@@ -119,18 +136,20 @@ def hide_all_but(node: Node, keep: set[int]) -> bool:
     return node.drawn
 
 
-def draw_branches(page: Page, node: Node, paint: Theme, likely: Node) -> bool:
-    """Words and branches from here on, bold on the way to `likely`; is this node on it?"""
-    on_way = node is likely
+def draw_branches(page: Page, node: Node) -> None:
+    """Words and branches from here on; the likeliest way thick, the greedy one dashed."""
+    paint = page.paint
+    page.text(node.x, node.y, node.text, ha="left", weight=node.weight)
     for child in node.shown:
-        bold = draw_branches(page, child, paint, likely)
-        on_way = on_way or bold
-        start, end = (node.right + 5, node.y), (child.x - 6, child.y)
-        bend = (start[0] + end[0]) / 2 - 14
-        colour = paint.accent if bold else paint.soft
-        page.curve(start, (bend, start[1]), (bend, end[1]), end, colour, 2.4 if bold else 1.2)
-        under = {"facecolor": paint.paper, "linewidth": 0, "pad": 1}
+        colour, width, dashes = paint.soft, 1.2, "-"
+        if child.greedy:
+            colour, width, dashes = paint.second, 2.2, (0, (4, 2))
+        if child.likely:
+            colour, width, dashes = paint.accent, 2.6, "-"
+        start, end = (node.right + 5, node.y), (child.x - 40, child.y)
+        bend = start[0] + 0.55 * (end[0] - start[0])
+        bends = (bend, start[1]), (bend, end[1])
+        page.curve(start, *bends, end, colour, width, linestyle=dashes, capstyle="butt")
         p = shown(child.mass / node.mass)
-        page.text(child.x - 23, child.y, p, color=colour, bbox=under)
-    page.text(node.x, node.y, node.text, ha="left", weight="bold" if on_way else "normal")
-    return on_way
+        page.text(child.x - 8, child.y, p, ha="right", color=colour, weight=child.weight)
+        draw_branches(page, child)

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from ..style import SMALL, Theme
 from .inputs import shown
-from .style import SMALL, Theme
 
 ROW = 0.36  # inches of a row with one bar
 SERIES = 0.25  # inches of each further bar
@@ -32,10 +32,12 @@ def bars(
     *,
     limits: tuple[float, float] | None = None,
     texts: Sequence[str] | None = None,
+    room: float = 0.2,
 ) -> None:
     """Draw {series: values (N,)} for N names, first name on top, first series on top in each row.
 
-    texts: (N,) in place of the numbers, where there is one series.
+    texts: (N,) in place of the numbers, where there is one series. room: beside the bars for
+    the numbers, as a share of the longest.
     """
     height = 0.8 / len(series)
     for k, ((label, values), look) in enumerate(
@@ -52,10 +54,10 @@ def bars(
     ax.spines["bottom"].set_visible(False)
     low, high = limits or (min(0, *map(min, series.values())), max(0, *map(max, series.values())))
     span = high - low or 1.0
-    # Room beyond the bars for their numbers.
-    ax.set_xlim(low - (0.2 * span if low < 0 else 0), high + (0.2 * span if high > 0 else 0))
+    ax.set_xlim(low - (room * span if low < 0 else 0), high + room * span)
     if low < 0:
         ax.axvline(0, color=paint.soft, linewidth=0.8)
+        ax.spines["left"].set_visible(False)
 
 
 def bars_height(n_names: int, n_series: int = 1) -> float:

@@ -1,5 +1,7 @@
 """A blank page measured in points, for pictures that are drawings more than charts."""
 
+import math
+
 from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, PathPatch
@@ -7,7 +9,7 @@ from matplotlib.path import Path as Curve
 from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
-from .style import SMALL, Picture
+from ..style import SMALL, Picture
 
 POINTS = 72  # in an inch
 
@@ -43,12 +45,28 @@ class Page:
         style = {"solid_capstyle": "round", "solid_joinstyle": "round"} | style
         return self.ax.plot(xs, ys, color=color, linewidth=width, **style)[0]
 
+    def route(self, points, radius, color, width=1.4, **style):
+        """A way through the points with round corners."""
+        vertices, codes = [points[0]], [Curve.MOVETO]
+        for before, corner, after in zip(points, points[1:], points[2:], strict=False):
+            vertices += [_towards(corner, before, radius), corner, _towards(corner, after, radius)]
+            codes += [Curve.LINETO, Curve.CURVE3, Curve.CURVE3]
+        path = Curve([*vertices, points[-1]], [*codes, Curve.LINETO])
+        style = {"facecolor": "none", "capstyle": "butt"} | style
+        return self.ax.add_patch(PathPatch(path, edgecolor=color, linewidth=width, **style))
+
     def curve(self, start, bend, other_bend, end, color, width=1.4, **style):
         """A smooth line from start to end, drawn towards the two bends on its way."""
         codes = [Curve.MOVETO, *[Curve.CURVE4] * 3]
         path = Curve([start, bend, other_bend, end], codes)
         style = {"facecolor": "none", "capstyle": "round"} | style
         return self.ax.add_patch(PathPatch(path, edgecolor=color, linewidth=width, **style))
+
+
+def _towards(start, end, length: float) -> tuple[float, float]:
+    """The point `length` away from start, on the straight way to end."""
+    share = length / math.dist(start, end)
+    return tuple(a + (b - a) * share for a, b in zip(start, end, strict=True))
 
 
 def text_width(text: str, size: float = SMALL, family="DejaVu Sans", weight="normal") -> float:

@@ -1,0 +1,59 @@
+"""Timing two ways of doing one thing, in turn, so that a noisy machine is noisy for both."""
+
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from statistics import median
+
+import torch
+
+PEERS = ("torch", "transformers", "tokenizers", "tiktoken")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison: medians in seconds, and the median of the ratios taken pair by pair."""
+
+    what: str
+    peer: str
+    ours_seconds: float
+    peer_seconds: float
+    ratio: float  # ours / peer: below 1 is faster than the peer
+
+    def __str__(self) -> str:
+        return (
+            f"| {self.what} | {self.peer} | {_seconds(self.ours_seconds)} | "
+            f"{_seconds(self.peer_seconds)} | {self.ratio:.2f} |"
+        )
+
+
+def compare(
+    what: str, peer: str, ours: Callable[[], object], theirs: Callable[[], object], runs: int = 5
+) -> Row:
+    """Run both once to warm up, then in turn `runs` times each."""
+    ours(), theirs()
+    pairs = [(_timed(ours), _timed(theirs)) for _ in range(runs)]
+    ratios = [a / b for a, b in pairs]
+    return Row(what, peer, median(a for a, _ in pairs), median(b for _, b in pairs), median(ratios))
+
+
+def _timed(action: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f} s" if value >= 1 else f"{value * 1000:.1f} ms"
+
+
+def machine() -> str:
+    """What the figures were taken on."""
+    cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA"
+    versions = ", ".join(f"{name} {version(name)}" for name in PEERS)
+    return (
+        f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads, {cuda}; "
+        f"Python {platform.python_version()}, {versions}"
+    )

@@ -1,0 +1,1 @@
+"""What several pictures are made of: checked input, tables, bars, labels, a blank page, a tree."""

@@ -1,0 +1,115 @@
+"""Bars of one distribution beside others: the next token as it is, as it was, as it should be.
+
+A shape for each, so that colour is not needed: a filled bar, a dashed outline, a diamond, a thin
+bar below; and the numbers of all of them in columns.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from . import svg
+
+TRACK, BAR = 176, 380  # where bars begin, and how long 1 is
+COLUMNS = {3: (648, 764, 872), 4: (628, 710, 790, 872)}  # where the numbers of each kind end
+STEP = 28  # pixels from a row to the next
+
+
+class Bar(NamedTuple):
+    """One token, or all others together."""
+
+    name: str
+    now: float  # filled
+    beside: float | None = None  # dashed
+    truth: float | None = None  # a diamond
+    drawn: int | None = None  # how many of so many draws: thin
+    cut: bool = False  # it is 0 because a filter took it out
+
+
+def bars_svg(rows: Sequence[Bar], names: Sequence[str], top: float = 0, draws: int = 1) -> str:
+    """A part of a picture 880 wide and `bars_height(len(rows))` high, from `top` down.
+
+    Args:
+        names: of the filled, the dashed, the true and the drawn values; "" where there are none.
+            Room is kept for as many columns as there are names, and for three at least.
+        draws: how many draws there were.
+    """
+    columns = COLUMNS[max(3, len(names))]
+    parts = [_heading(names, columns, top + 14)]
+    low, foot = top + 26, top + 26 + STEP * len(rows)
+    for share in (0, 0.25, 0.5, 0.75, 1):
+        x = TRACK + BAR * share
+        parts.append(svg.line(x, low, x, foot))
+        words = svg.text(x, foot + 16, f"{share:g}", anchor="middle", fill=svg.FAINT)
+        parts.append(svg.small(words))
+    for place, bar in enumerate(rows):
+        y = low + STEP * place
+        name = svg.clip(bar.name, TRACK - 14, code=True)
+        parts.append(svg.text(TRACK - 10, y + 19, name, anchor="end", code=True))
+        parts.append(_marks(bar, y, draws))
+        shown = ["cut" if bar.cut else svg.chance(bar.now), *map(_shown, (bar.beside, bar.truth))]
+        shown.append("" if bar.drawn is None else f"{bar.drawn:,}")
+        for kind, (x, words) in enumerate(zip(columns, shown, strict=False)):
+            if words:
+                parts.append(svg.text(x, y + 19, words, anchor="end", bold=not kind))
+    return "".join(parts)
+
+
+def _shown(p: float | None) -> str:
+    return "" if p is None else svg.chance(p)
+
+
+def _marks(bar: Bar, y: float, draws: int) -> str:
+    hint = f"{bar.name}: {svg.chance(bar.now)}"
+    parts = [svg.rect(TRACK, y + 6, _length(bar.now), 15, fill=svg.BLUE, hint=hint)]
+    if bar.beside and svg.two(bar.beside) != svg.two(bar.now):  # else it would lie on the edge
+        parts.append(svg.rect(TRACK, y + 6, _length(bar.beside), 15, stroke=svg.INK, dashed=True))
+    if bar.drawn:
+        parts.append(svg.rect(TRACK, y + 22, BAR * bar.drawn / draws, 5, fill=svg.SERIES[2]))
+    if bar.truth:
+        parts.append(_diamond(TRACK + _length(bar.truth), y + 13.5))
+    return "".join(parts)
+
+
+def bars_height(count: int) -> float:
+    return 26 + STEP * count + 24
+
+
+def _heading(names: Sequence[str], columns: Sequence[float], y: float) -> str:
+    """The names of the columns, each with its mark."""
+    parts = []
+    for kind, (x, name) in enumerate(zip(columns, names, strict=False)):
+        if not name:
+            continue
+        parts.append(svg.small(svg.text(x, y, name, anchor="end")))
+        left = x - svg.text_width(name, 13) - 24
+        if kind == 0:
+            parts.append(svg.rect(left, y - 11, 14, 12, fill=svg.BLUE))
+        elif kind == 1:
+            parts.append(svg.rect(left, y - 11, 14, 12, stroke=svg.INK, dashed=True))
+        elif kind == 2:
+            parts.append(_diamond(left + 7, y - 5))
+        else:
+            parts.append(svg.rect(left, y - 7, 14, 5, fill=svg.SERIES[2]))
+    return "".join(parts)
+
+
+def _length(p: float) -> float:
+    """As long as the number that is printed; what is not nothing can be seen."""
+    return BAR * max(svg.rounded(p), 0.004 if p > 0 else 0.0)
+
+
+def _diamond(x: float, y: float) -> str:
+    points = f"{x:.1f},{y - 7:.1f} {x + 6:.1f},{y:.1f} {x:.1f},{y + 7:.1f} {x - 6:.1f},{y:.1f}"
+    return f'<polygon points="{points}" fill="{svg.ORANGE}" stroke="{svg.PAPER}"/>'
+
+
+def spoken(rows: Sequence[Bar]) -> str:
+    """The rows in words, for those who hear the picture."""
+    return ", ".join(map(_row_in_words, rows))
+
+
+def _row_in_words(bar: Bar) -> str:
+    beside = [f"truth {svg.chance(bar.truth)}"] if bar.truth is not None else []
+    beside += [f"drawn {bar.drawn} times"] if bar.drawn is not None else []
+    now = "cut" if bar.cut else svg.chance(bar.now)
+    return f"{bar.name} {now}" + (f" ({', '.join(beside)})" if beside else "")

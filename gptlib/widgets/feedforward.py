@@ -1,0 +1,246 @@
+"""Lesson 04's explorer: take parts of the block out, and see what the next word comes to.
+
+The parts are taken out by `ablations`; the broken model runs once for each choice and text. Leaves
+out what training without the part would give: the other parts could make up for it.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from ipywidgets import Dropdown
+from torch import Tensor
+
+from ..ablations import ablate
+from ..logits import kl
+from ..model import GPT
+from ..sampling import eval_mode, prompt_rows
+from ..tokenizer import Tokenizer
+from . import svg
+from .bars import Bar, bars_height, bars_svg, spoken
+from .base import Explorer, capped, token_name
+from .controls import line, row, tick
+from .truth import Truth, true_tokens
+
+WIDTH = 880
+ROWS, OWN = 7, 3  # tokens that the whole model or the truth expects; that the broken one does
+PARTS = ("attention", "feedforward", "layernorm", "residual")
+NAMES = {"layernorm": "layer norm", "residual": "residual path"}
+
+
+def block_svg(off: Sequence[str], where: str, top: float = 0) -> str:
+    """One block as a row of boxes, what is `off` dashed and crossed out; 126 pixels high.
+
+    Args:
+        off: of "attention", "feedforward", "layernorm", "residual".
+        where: which layers are meant, in words.
+    """
+    y, height = top + 72, 34
+    boxes = ((96, 84, "layernorm"), (206, 110, "attention"))
+    boxes += ((468, 84, "layernorm"), (578, 110, "feedforward"))
+    parts = [svg.small(svg.text(0, top + 16, f"The block, {where}"), bold=True)]
+    parts.append(svg.line(20, y + 17, 850, y + 17, svg.INK))
+    parts.append(f'<path d="M850 {y + 11:g}l12 6l-12 6z" fill="{svg.INK}"/>')
+    for start, end in ((62, 368), (434, 740)):
+        parts.append(_residual(start, end, y, "residual" in off))
+    for x, width, part in boxes:
+        parts.append(_part(x, y, width, height, part, part in off))
+    return "".join(parts)
+
+
+def _residual(start: float, end: float, y: float, off: bool) -> str:
+    """The path around a part, and the sum where it comes in again."""
+    dashes = ' stroke-dasharray="4 5"' if off else ""
+    path = f"M{start} {y + 17:g}v-41q0 -6 6 -6h{end - start - 12}q6 0 6 6v28"
+    ink = svg.FAINT if off else svg.INK
+    drawn = f'<path d="{path}" fill="none" stroke="{ink}" stroke-width="1.5"{dashes}/>'
+    middle = (start + end) / 2
+    if off:
+        words = svg.text(middle, y - 34, "residual path off", anchor="middle")
+        return drawn + svg.small(words) + _cross(middle - 8, y - 32, 16, 14)
+    words = svg.text(middle, y - 34, "residual path", anchor="middle")
+    plus = f'<circle cx="{end}" cy="{y + 17:g}" r="11" fill="{svg.PAPER}" stroke="{svg.INK}"/>'
+    return drawn + svg.small(words) + plus + svg.text(end, y + 22, "+", anchor="middle", bold=True)
+
+
+def _part(x: float, y: float, width: float, height: float, part: str, off: bool) -> str:
+    name = NAMES.get(part, part)
+    if off:
+        box = svg.rect(x, y, width, height, fill=svg.PAPER, stroke=svg.FAINT, dashed=True)
+        cross = _cross(x, y, width, height)
+        below = svg.small(svg.text(x + width / 2, y + height + 16, f"{name} off", anchor="middle"))
+        return box + cross + below
+    opacity, ink = svg.heat(0.2)
+    box = svg.rect(x, y, width, height, fill=svg.PAPER)
+    box += svg.rect(x, y, width, height, fill=svg.HEAT, opacity=opacity, stroke=svg.INK)
+    return box + svg.small(svg.text(x + width / 2, y + 22, name, anchor="middle", fill=ink))
+
+
+def _cross(x: float, y: float, width: float, height: float) -> str:
+    return svg.line(x, y, x + width, y + height, svg.ORANGE, thick=2) + svg.line(
+        x, y + height, x + width, y, svg.ORANGE, thick=2
+    )
+
+
+class Distances(NamedTuple):
+    """Kullback-Leibler divergences in nats; None where there is no truth."""
+
+    from_truth: float | None  # KL(truth || this model)
+    whole_from_truth: float | None  # KL(truth || the whole model)
+    from_whole: float  # KL(the whole model || this model)
+
+    def __str__(self) -> str:
+        whole = f"From the whole model: KL {svg.two(self.from_whole)} nats."
+        if self.from_truth is None:
+            return whole
+        mine, other = svg.two(self.from_truth), svg.two(self.whole_from_truth)
+        return f"From the truth: KL {mine} nats (the whole model {other}). {whole}"
+
+
+class BlockExplorer(Explorer):
+    """See `block_explorer`."""
+
+    def __init__(self, model: GPT, tokenizer: Tokenizer, prompt: str, truth: Truth | None) -> None:
+        self.model, self.tokenizer, self.truth = model, tokenizer, truth
+        self._known: dict[tuple, Tensor] = {}
+        self.prompt = line("prompt", prompt)
+        self.parts = {part: tick(NAMES.get(part, part), True) for part in PARTS}
+        layers = [("in all layers", None)]
+        layers += [(f"in layer {k}", k) for k in range(model.config.n_layer)]
+        self.layers = Dropdown(
+            options=layers,
+            description="out",
+            layout={"width": "14em"},
+            style={"description_width": "initial"},
+        )
+        boxes = list(self.parts.values())
+        super().__init__(
+            [self.prompt, row(*boxes, self.layers)], [self.prompt, *boxes, self.layers]
+        )
+
+    @property
+    def off(self) -> tuple[str, ...]:
+        """The parts that are not ticked."""
+        return tuple(part for part, box in self.parts.items() if not box.value)
+
+    def ids(self) -> list[int]:
+        """The prompt's tokens, at most as many as the model reads."""
+        ids = self.tokenizer.encode(self.prompt.value, allowed_special="all")
+        return capped(ids, min(64, self.model.config.block_size))
+
+    def probs(self, off: tuple[str, ...] = ()) -> Tensor:
+        """What follows the prompt without these parts, (V,); each choice runs once a prompt."""
+        ids = tuple(self.ids())
+        layer = self.layers.value if off else None
+        key = (ids, off, layer)
+        if key not in self._known:
+            if any(known[0] != ids for known in self._known):
+                self._known.clear()
+            layers = None if layer is None else [layer]
+            model = ablate(self.model, *off, layers=layers) if off else self.model
+            self._known[key] = next_probs(model, ids)
+        return self._known[key]
+
+    def rows(self) -> list[Bar]:
+        """What the whole model and the truth expect, what this model does, and all others.
+
+        For one prompt the first rows stay: parts change their numbers only.
+        """
+        whole, now = self.probs(), self.probs(self.off)
+        truth, _ = self.true()
+        expected = sorted(truth, key=truth.get, reverse=True)[:ROWS]
+        expected += [id for id in _largest(whole, ROWS) if id not in expected]
+        expected = sorted(expected[:ROWS], key=lambda id: -whole[id].item())
+        own = [id for id in _largest(now, ROWS + OWN) if id not in expected][:OWN]
+        shown = expected + own
+        rows = [
+            Bar(
+                token_name(self.tokenizer, id),
+                now[id].item(),
+                whole[id].item(),
+                truth.get(id, 0.0) if truth else None,
+            )
+            for id in shown
+        ]
+        if len(whole) > len(shown):
+            rest = [_rest(now, shown), _rest(whole, shown)]
+            left = sum(p for id, p in truth.items() if id not in shown) if truth else None
+            rows.append(Bar(f"{len(whole) - len(shown):,} others", *rest, left))
+        return rows
+
+    def true(self) -> tuple[dict[int, float], str]:
+        """The truth as {id: p}, and why there is none."""
+        if self.truth is None:
+            return {}, ""
+        try:
+            return true_tokens(self.truth, self.tokenizer, self.ids()), ""
+        except ValueError as error:
+            return {}, f"No truth here: {error}"
+
+    def distances(self) -> Distances:
+        """How far the model without the parts is from the truth and from the whole model."""
+        whole, now = self.probs(), self.probs(self.off)
+        truth, _ = self.true()
+        true = torch.zeros_like(whole)
+        for id, p in truth.items():
+            true[id] = p
+        pairs = [kl(true, now).item(), kl(true, whole).item()] if truth else [None, None]
+        return Distances(*pairs, kl(whole, now).item())
+
+    def where(self) -> str:
+        """Which layers lose the parts, in words."""
+        layer, count = self.layers.value, self.model.config.n_layer
+        return f"in layer {layer}" if layer is not None else f"in all layers ({count})"
+
+    def draw(self) -> str:
+        rows = self.rows()
+        names = ["as ticked", "whole model"] + (["truth"] if rows[0].truth is not None else [])
+        said = f"{self.distances()} {self.true()[1]}"
+        bars = bars_svg(rows, names, 182)
+        words = svg.text(0, 160, svg.clip(said, WIDTH))
+        body = block_svg(self.off, self.where()) + words + bars
+        return svg.document(body, WIDTH, 182 + bars_height(len(rows)), self._say(rows))
+
+    def describe(self) -> str:
+        return self._say(self.rows())
+
+    def _say(self, rows: Sequence[Bar]) -> str:
+        off = " and ".join(NAMES.get(part, part) for part in self.off)
+        model = f"Without {off} {self.where()}" if off else "With every part"
+        text = self.tokenizer.decode(self.ids())
+        return f"{model}, after {text!r}: {spoken(rows)}. {self.distances()}"
+
+
+@torch.no_grad()
+def next_probs(model: GPT, ids: Sequence[int]) -> Tensor:
+    """The distribution of the token after `ids`, (V,), on the CPU in float64.
+
+    Raises:
+        ValueError: the logits are not numbers.
+    """
+    with eval_mode(model):
+        logits = model(prompt_rows(model, list(ids)))[0, -1].double().cpu()  # (V,)
+    if not torch.isfinite(logits).all():
+        raise ValueError("without this part the numbers overflow: the logits are not finite")
+    return torch.softmax(logits, -1)
+
+
+def _largest(probs: Tensor, count: int) -> list[int]:
+    return probs.argsort(descending=True, stable=True)[:count].tolist()
+
+
+def _rest(probs: Tensor, shown: list[int]) -> float:
+    rest = probs.clone()
+    rest[shown] = 0
+    return rest.sum().item()
+
+
+def block_explorer(
+    model: GPT, tokenizer: Tokenizer, prompt: str = "The cat is", truth: Truth | None = None
+) -> BlockExplorer:
+    """Untick attention, feedforward, layer norm or residual path, and watch the next word.
+
+    Args:
+        truth: prefix -> {word: probability}, as `gptlib.corpora.pets.next_words`.
+    """
+    return BlockExplorer(model, tokenizer, prompt, truth)

@@ -1,0 +1,27 @@
+"""The truth as tokens: a grammar knows which word comes next, a model speaks of tokens."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+Truth = Callable[[str], dict[str, float]]  # prefix -> {word: probability}
+
+
+def true_tokens(truth: Truth, tokenizer, ids: Sequence[int]) -> dict[int, float]:
+    """{id: probability} of the next token after `ids`, from the words that `truth` knows of.
+
+    A word of several tokens gives its probability to the first of them.
+
+    Raises:
+        ValueError: as `truth` does, for a prefix that its grammar cannot produce.
+    """
+    prefix = tokenizer.decode(ids)
+    apart = prefix and not prefix[-1].isspace() and not prefix.endswith(tuple(_specials(tokenizer)))
+    found: dict[int, float] = defaultdict(float)
+    for word, p in truth(prefix).items():
+        spaced = f" {word}" if apart and word[0].isalnum() else word
+        found[tokenizer.encode(spaced, allowed_special="all")[0]] += p
+    return dict(found)
+
+
+def _specials(tokenizer) -> list[str]:
+    return list(tokenizer.special_tokens)

@@ -1,0 +1,108 @@
+"""What holds of every notebook as it is committed. That its outputs are true is nbval's part:
+`make test` runs each one and compares.
+"""
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").rglob("[0-9]*.ipynb"))
+LESSONS = [path for path in NOTEBOOKS if path.parent.name == "notebooks"]
+A_PATH = re.compile(r"/(?:home|root|Users|tmp|work|usr|opt|mnt|content)/[\w.-]|[A-Za-z]:\\\\")
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+
+
+@cache
+def cells(path: Path, kind: str) -> list[dict]:
+    whole = json.loads(path.read_text(encoding="utf-8"))
+    return [cell for cell in whole["cells"] if cell["cell_type"] == kind and source(cell).strip()]
+
+
+def source(cell: dict) -> str:
+    return "".join(cell["source"])
+
+
+def outputs(path: Path) -> list[dict]:
+    return [output for cell in cells(path, "code") for output in cell["outputs"]]
+
+
+def test_there_are_notebooks():
+    assert LESSONS
+
+
+@each_notebook
+def test_it_was_run_from_top_to_bottom_once(path):
+    counts = [cell["execution_count"] for cell in cells(path, "code")]
+    assert counts == list(range(1, len(counts) + 1)), "run `make notebooks`"
+
+
+@each_notebook
+def test_no_cell_failed_or_warned(path):
+    for output in outputs(path):
+        assert output["output_type"] != "error"
+        assert "Warning" not in json.dumps(output)
+
+
+@each_notebook
+def test_no_output_tells_of_the_machine_that_made_it(path):
+    assert not A_PATH.search(json.dumps(outputs(path)))
+
+
+@each_notebook
+def test_no_widget_state_and_no_mark_of_a_python_is_kept(path):
+    metadata = json.loads(path.read_text(encoding="utf-8"))["metadata"]
+    assert set(metadata) == {"kernelspec", "language_info"}
+    assert metadata["kernelspec"]["name"] == "python3"
+    assert set(metadata["language_info"]) == {"name"}
+
+
+@each_notebook
+def test_every_picture_says_in_words_what_it_shows(path):
+    for output in outputs(path):
+        data = output.get("data", {})
+        if "image/png" in data:
+            assert len("".join(data["text/plain"])) > 40
+            assert not "".join(data["text/plain"]).startswith("<")
+
+
+@each_notebook
+def test_nothing_is_fetched_from_elsewhere(path):
+    for cell in cells(path, "code") + cells(path, "markdown"):
+        assert not re.search(r"""(src=["']?|!\[[^]]*\]\()(https?:)?//""", source(cell))
+        assert not re.search(r"pip install|!wget|!curl|%pip", source(cell))
+
+
+@each_notebook
+def test_it_is_small_enough_to_open_at_once(path):
+    assert path.stat().st_size < 1.5e6
+
+
+@each_lesson
+def test_code_cells_are_short(path):
+    lengths = [
+        sum(1 for line in source(c).splitlines() if line.strip()) for c in cells(path, "code")
+    ]
+    assert max(lengths) <= 12
+    assert median(lengths) <= 6
+    assert len(lengths) <= 26
+
+
+@each_lesson
+def test_there_is_no_more_prose_than_a_class_hour_holds(path):
+    words = sum(len(source(cell).split()) for cell in cells(path, "markdown"))
+    assert 500 < words < 1600
+
+
+@each_lesson
+def test_it_begins_with_its_question_and_the_map_and_ends_with_what_comes_next(path):
+    first = source(cells(path, "markdown")[0])
+    assert first.startswith(f"# {path.stem[:2]} · ") and "?" in first
+    assert any("plots.machine(" in source(cell) for cell in cells(path, "code")[:2])
+    assert "**Next:**" in source(cells(path, "markdown")[-1])
