@@ -9,6 +9,7 @@ import warnings
 from functools import cache
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
@@ -48,6 +49,7 @@ def causal(count, generator, *lead):
     return torch.softmax(mask_scores(scores), -1)
 
 
+@cache
 def pictures():
     """{name: a function that draws it}: every public function, small and large."""
     model, tokenizer, (three, tokens), (long, many) = shipped()
@@ -125,25 +127,33 @@ EVERY = pytest.mark.parametrize("name", NAMES)
 
 
 @cache
-def picture(name, theme):
+def looked_at(name, theme):
+    """A picture drawn once, as an image and to be measured; nothing may be changed by that."""
+    before = dict(matplotlib.rcParams.copy())
     with warnings.catch_warnings(), plots.theme(theme):
         warnings.simplefilter("error")
         figure = pictures()[name]()
-        figure.png()
-    return figure
+        png = figure.png()
+        texts, ground = measured(figure)
+    changed = dict(matplotlib.rcParams.copy()) != before
+    width = int.from_bytes(png[16:20]) / DPI * CSS_DPI
+    return SimpleNamespace(figure=figure, width=width, texts=texts, ground=ground, changed=changed)
 
 
-def texts(figure):
-    """Every text that is seen, with its box in pixels, drawn once."""
+def measured(figure):
+    """Every text that is seen with its box in pixels, and the picture without any text."""
     figure.set_dpi(100)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     found = []
     for text in figure.findobj(Text):
-        seen = text.get_visible() and text.get_text().strip()
-        if seen and (text.axes is None or text.axes.get_visible()):
-            found.append((text, text.get_window_extent(canvas.get_renderer())))
-    return found, canvas
+        if text.get_visible() and text.get_text().strip():
+            box = Text.get_window_extent(text, canvas.get_renderer())  # without its arrow
+            found.append(SimpleNamespace(text=text.get_text(), box=box, colour=text.get_color()))
+            found[-1].size = text.get_fontsize()
+            text.set_color((0, 0, 0, 0))  # its ground stays
+    canvas.draw()
+    return found, np.asarray(canvas.buffer_rgba())[..., :3] / 255
 
 
 # ---- Reading ----
@@ -152,22 +162,54 @@ def texts(figure):
 @EVERY
 @THEMED
 def test_every_text_contrasts_with_what_lies_behind_it(name, theme):
-    figure = pictures_again(name, theme)
-    found, canvas = texts(figure)
-    colours = [text.get_color() for text, _ in found]
-    for text, _ in found:
-        text.set_color((0, 0, 0, 0))  # its ground stays
-    canvas.draw()
-    pixels = np.asarray(canvas.buffer_rgba())[..., :3] / 255
-    linear = np.where(pixels <= 0.04045, pixels / 12.92, ((pixels + 0.055) / 1.055) ** 2.4)
+    look = looked_at(name, theme)
+    linear = np.where(
+        look.ground <= 0.04045, look.ground / 12.92, ((look.ground + 0.055) / 1.055) ** 2.4
+    )
     ground = linear @ [0.2126, 0.7152, 0.0722]
-    for (text, box), colour in zip(found, colours, strict=True):
-        left, right = (int(np.clip(x, 0, pixels.shape[1] - 1)) for x in (box.x0, box.x1))
-        top, bottom = (int(np.clip(len(pixels) - y, 0, len(pixels) - 1)) for y in (box.y1, box.y0))
+    tall, wide = ground.shape
+    for text in look.texts:
+        left, right = np.clip([text.box.x0, text.box.x1], 0, wide - 1).astype(int)
+        top, bottom = np.clip([tall - text.box.y1, tall - text.box.y0], 0, tall - 1).astype(int)
         behind = ground[top : bottom + 1, left : right + 1]
-        ink = luminance(colour)
+        ink = luminance(text.colour)
         ratio = (np.maximum(behind, ink) + 0.05) / (np.minimum(behind, ink) + 0.05)
-        assert np.mean(ratio >= 4.5) > 0.85, (text.get_text(), ratio.min())
+        assert np.mean(ratio >= 4.5) > 0.85, (text.text, ratio.min())
+
+
+@EVERY
+def test_no_text_covers_another_and_none_is_cut_off(name):
+    look = looked_at(name, "light")
+    boxes = [(text.text, *text.box.extents) for text in look.texts]
+    for one, other in combinations(boxes, 2):
+        width = min(one[3], other[3]) - max(one[1], other[1])
+        height = min(one[4], other[4]) - max(one[2], other[2])
+        assert width < 1.5 or height < 3.5, (one[0], other[0])  # boxes have a hair around letters
+    if not look.figure.crop:  # the others are cropped around what is drawn
+        wide, tall = look.figure.bbox.size
+        for text, left, low, right, high in boxes:
+            assert left >= 2 and low >= 2 and right <= wide - 2 and high <= tall - 2, text
+
+
+@EVERY
+def test_letters_are_large_enough_for_the_last_row_and_pictures_fit_a_page(name):
+    look = looked_at(name, "light")
+    assert all(text.size >= SMALL for text in look.texts)
+    assert look.width <= 1050  # CSS pixels: wider, and a page would shrink the letters
+
+
+@EVERY
+def test_every_picture_says_in_one_line_what_it_shows(name):
+    said = plots.describe(looked_at(name, "light").figure)
+    assert said.endswith(".") and "\n" not in said and "nan" not in said.lower().split()
+    assert said == plots.describe(looked_at(name, "dark").figure)
+    assert "-0.00" not in said
+
+
+@EVERY
+@THEMED
+def test_drawing_changes_no_setting_of_matplotlib(name, theme):
+    assert not looked_at(name, theme).changed
 
 
 def pictures_again(name, theme):
@@ -177,39 +219,7 @@ def pictures_again(name, theme):
 
 
 def luminance(colour):
-    return (contrast(colour, "black") * 0.05) - 0.05
-
-
-@EVERY
-def test_no_text_covers_another_and_none_is_cut_off(name):
-    figure = pictures_again(name, "light")
-    found, _ = texts(figure)
-    boxes = [(text.get_text(), *box.extents) for text, box in found]
-    for one, other in combinations(boxes, 2):
-        width = min(one[3], other[3]) - max(one[1], other[1])
-        height = min(one[4], other[4]) - max(one[2], other[2])
-        assert width < 1.5 or height < 3.5, (one[0], other[0])  # boxes have a hair around letters
-    if not figure.crop:  # the others are cropped around what is drawn
-        wide, tall = figure.bbox.size
-        for text, left, low, right, high in boxes:
-            assert left >= 2 and low >= 2 and right <= wide - 2 and high <= tall - 2, text
-
-
-@EVERY
-def test_letters_are_large_enough_for_the_last_row_and_pictures_fit_a_page(name):
-    figure = picture(name, "light")
-    found, _ = texts(figure)
-    assert all(text.get_fontsize() >= SMALL for text, _ in found)
-    png = figure.png()
-    assert int.from_bytes(png[16:20]) / DPI * CSS_DPI <= 1050
-
-
-@EVERY
-def test_every_picture_says_in_one_line_what_it_shows(name):
-    said = plots.describe(picture(name, "light"))
-    assert said.endswith(".") and "\n" not in said and "nan" not in said.lower().split()
-    assert said == plots.describe(picture(name, "dark"))
-    assert "-0.00" not in said and "␣␣" not in said
+    return contrast(colour, "black") * 0.05 - 0.05
 
 
 def test_both_themes_have_colours_that_read_on_their_paper():
@@ -229,13 +239,6 @@ def test_shades_rise_steadily_in_both_themes():
 
 
 # ---- Leaving nothing behind ----
-
-
-@EVERY
-def test_drawing_changes_no_setting_of_matplotlib(name):
-    before = dict(matplotlib.rcParams.copy())
-    pictures_again(name, "dark").png()
-    assert dict(matplotlib.rcParams.copy()) == before
 
 
 def test_the_settings_of_the_user_change_no_picture():

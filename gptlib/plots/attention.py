@@ -104,7 +104,7 @@ def _mosaic(weights: np.ndarray, tokens: list[str], theme: str | None) -> Pictur
         one = np.ma.masked_array(weights[place], _future(weights[place]))
         framed[place][:count, :count] = one
     table = framed.transpose(0, 2, 1, 3).reshape(n_layer * size, n_head * size)[:-gap, :-gap]
-    side = min(0.8, WIDE / n_head)
+    side = min(0.8, (WIDE - 1.5) / n_head)
     with sheet(n_head * side + 1.5, n_layer * side + 1.2, theme, "compressed") as (picture, paint):
         ax = picture.add_subplot(xlabel=f"head, and in it {TO}", ylabel=f"layer, and in it {FROM}")
         image = ax.imshow(table, paint.hue, vmin=0, vmax=1, interpolation="nearest")

@@ -13,6 +13,7 @@ from .parts.inputs import array, finite, largest, shown, spoken, two, words
 from .parts.labels import place_labels
 from .style import SMALL, Picture, sheet
 
+WIDE = 9.6  # inches of all tables together
 MARKS = "osD^vP*X"  # one shape a group, so that colour is not the only sign
 
 
@@ -67,8 +68,9 @@ def cosine_heatmap(vectors, labels: Sequence[str], *, theme: str | None = None) 
     if not shared:
         raise ValueError("vectors is empty: there is no table to draw")
     labels, count = shared[0], len(tables)
-    side = side_inches(len(labels), most=6.4 if count == 1 else 4.4)
-    width, room = count * (side + 0.3), label_inches(labels) + 0.4
+    room = label_inches(labels) + 0.4
+    side = min(side_inches(len(labels)), (WIDE - room) / count)
+    size = max(count * side + room, 4.6), side + room + 0.3
     with sheet(max(width + room + 1, 4.6), side + room + 0.5, theme, "compressed") as (
         picture,
         paint,

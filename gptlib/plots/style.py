@@ -161,6 +161,8 @@ class Picture(Figure):
     def draw(self, renderer) -> None:
         with rc(self.paint):  # ticks are made when they are first drawn
             super().draw(renderer)
+        if self.get_layout_engine() is not None:  # laid out once: else each draw moves it a hair
+            self.set_layout_engine("none")
 
     def png(self) -> bytes:
         """The image, the same bytes each time."""

@@ -184,7 +184,7 @@ def overview_svg(weights, masked: bool = True) -> str:
     for layer in range(0, weights.shape[0], every):
         middle = HEADS_TOP + pitch * layer + mini / 2 + 5
         parts.append(svg.small(svg.text(HEADS_LEFT - 10, middle, layer, anchor="end")))
-    shades = np.ceil(pooled * 10 - 1e-6).astype(int)  # ten of them
+    shades = np.round(pooled * 10).astype(int)  # what rounds to nothing is left white
     for shade in range(1, 11):
         squares = (
             _square(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from . import svg
 
 TRACK, BAR = 176, 380  # where bars begin, and how long 1 is
-COLUMNS = {3: (648, 764, 872), 4: (628, 710, 790, 872)}  # where the numbers of each kind end
+COLUMNS = {3: (648, 764, 872), 4: (628, 704, 776, 872)}  # where the numbers of each kind end
 STEP = 28  # pixels from a row to the next
 
 
@@ -50,7 +50,9 @@ def bars_svg(rows: Sequence[Bar], names: Sequence[str], top: float = 0, draws: i
         shown.append("" if bar.drawn is None else f"{bar.drawn:,}")
         for kind, (x, words) in enumerate(zip(columns, shown, strict=False)):
             if words:
-                parts.append(svg.text(x, y + 19, words, anchor="end", bold=not kind))
+                parts.append(
+                    svg.text(x, y + 19, words, anchor="end", bold=not kind and not bar.cut)
+                )
     return "".join(parts)
 
 
@@ -81,7 +83,7 @@ def _heading(names: Sequence[str], columns: Sequence[float], y: float) -> str:
         if not name:
             continue
         parts.append(svg.small(svg.text(x, y, name, anchor="end")))
-        left = x - svg.text_width(name, 13) - 24
+        left = x - svg.text_width(name, 13) - 22
         if kind == 0:
             parts.append(svg.rect(left, y - 11, 14, 12, fill=svg.BLUE))
         elif kind == 1:

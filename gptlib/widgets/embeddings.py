@@ -9,6 +9,7 @@ Axes: V = vocab_size, C = n_embd, N words on the map.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from ipywidgets import Combobox
@@ -32,7 +33,7 @@ Table = Tensor | np.ndarray | GPT | Callable[[], Tensor | GPT]
 
 def directions(table) -> np.ndarray:
     """Each row of `table` (N, C) made one long; a row of zeros stays."""
-    table = np.asarray(table, dtype=np.float64)
+    table = np.asarray(table)
     lengths = np.linalg.norm(table, axis=1, keepdims=True)
     return table / np.where(lengths > 0, lengths, 1.0)
 
@@ -250,6 +251,7 @@ class EmbeddingExplorer(Explorer):
         points = {step: self.projection(table[:count]) for step, table in self.tables.items()}
         self.points, self.count = points, count
         self.box = _box(np.stack(list(points.values())))  # of all steps: the map stays still
+        self._near = lru_cache(maxsize=256)(lambda step, place: nearest(self.tables[step], place))
         self.word = Combobox(
             value=word,
             options=self.words[:count],
@@ -283,7 +285,7 @@ class EmbeddingExplorer(Explorer):
 
     def near(self) -> list[tuple[int, float]]:
         """(place in `ids`, cosine) of the nearest at the step as it stands."""
-        return nearest(self.tables[self._step()], self.place())
+        return self._near(self._step(), self.place())
 
     def _step(self) -> int:
         return self.steps[self.step.value]

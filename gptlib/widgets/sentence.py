@@ -20,7 +20,10 @@ class Word(NamedTuple):
 
 
 def sentence_svg(words: Sequence[Word], top: float = 0) -> str:
-    """The sentence in boxes, each drawn token with its probability below; its last LINES lines."""
+    """The sentence in boxes, each drawn token with its probability below; its last LINES lines.
+
+    Beside the line below it stands how many tokens are not shown.
+    """
     lines, hidden = _lines(words)
     parts = []
     for place, entries in enumerate(lines):
@@ -28,7 +31,9 @@ def sentence_svg(words: Sequence[Word], top: float = 0) -> str:
         for x, width, word in entries:
             parts.append(_box(word, x, y, width))
     if hidden:
-        parts.append(svg.text(0, top + 44, f"… {hidden} before", fill=svg.FAINT))
+        words = f"… and {hidden} tokens before"
+        y = top + SENTENCE_HEIGHT + 18
+        parts.append(svg.text(WIDTH, y, words, anchor="end", fill=svg.FAINT))
     return "".join(parts)
 
 

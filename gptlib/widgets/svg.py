@@ -59,11 +59,9 @@ def standalone(picture: str) -> str:
 
 def page(picture: str, title: str) -> str:
     """A whole HTML page around a picture."""
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>{escape(title)}</title></head>"
-        f'<body style="{_fixed(FONT)}">{_fixed(picture)}</body></html>\n'
-    )
+    body = _fixed(f'<body style="{FONT}">{picture}</body>')
+    head = f'<head><meta charset="utf-8"><title>{escape(title)}</title></head>'
+    return f'<!doctype html>\n<html lang="en">{head}{body}</html>\n'
 
 
 def _fixed(markup: str) -> str:

@@ -83,7 +83,7 @@ def watch(trainer: Trainer, levels: dict[str, float] | None = None) -> Iterator[
 WIDTH, TABLE, HIGH = 880, 560, 284  # pixels; where the heatmap begins, how high both are
 TOKENS = 16  # of a prompt: more are not read beside a chart
 ROWS = 5  # likeliest tokens; all others share one row
-RATES = (1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0)
+RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0)
 
 
 @dataclass(frozen=True)
@@ -175,6 +175,7 @@ class TrainingExplorer(Explorer):
         self.run: LiveRun | None = None
         self.before: dict[str, list[tuple[float, float]]] = {}  # the curve of the run before
         self._live_frame: tuple | None = None
+        self._first_rate = 0.0
         self.prompt = line("prompt", prompt)
         steps = [f"{step:,}" for step in history.steps]
         self.step = Picker("step", steps, len(steps) - 1)
@@ -192,9 +193,9 @@ class TrainingExplorer(Explorer):
             self.button("Stop", self.stop, "after the update that is being made"),
             self.button("Begin again", self.begin_again, "a new model, at the rate chosen"),
         ]
-        lines = [self.prompt, row(self.step, self.layer, self.head)]
+        lines = [self.prompt, self.step, row(self.layer, self.head)]
         if tokens is not None:
-            lines += [row(self.rate, *self.buttons), row(self.show)]
+            lines[2:] = [row(self.rate, *self.buttons), row(self.layer, self.head, self.show)]
         watched = [self.prompt, self.step.slider, self.layer, self.head, self.show]
         super().__init__(lines, watched)
 
@@ -220,7 +221,8 @@ class TrainingExplorer(Explorer):
         """A new model, at the rate chosen; the curve of the one before stays to compare with."""
         if self.run is not None:
             self.run.stop()
-            self.before = {f"before {self._rate_of(self.run)}": _thinned(self._losses(), 40)}
+            losses = _smoothed(self.run.trainer.history[:])
+            self.before = {f"before {self._rates()}": _thinned(losses, 40)}
         self._new_run()
         self.show.value = "live run"
         self.run.start()
@@ -234,7 +236,7 @@ class TrainingExplorer(Explorer):
         config = replace(config, learning_rate=rate, final_learning_rate=rate)
         trainer = Trainer(GPT(self._last.config, seed=config.seed), self._corpus, config)
         run = LiveRun(trainer, lambda: self._news(run))
-        self.run, self._live_frame = run, None
+        self.run, self._live_frame, self._first_rate = run, None, rate
 
     def _stop_in_corpus(self) -> int | None:
         """The stop token, if the corpus has documents that it ends."""
@@ -248,11 +250,20 @@ class TrainingExplorer(Explorer):
 
     def _set_rate(self) -> None:
         rate, trainer = RATES[self.rate.value], self.run.trainer
+        if trainer.step == 0:
+            self._first_rate = rate
         trainer.config = replace(trainer.config, learning_rate=rate, final_learning_rate=rate)
 
     def _news(self, run: LiveRun) -> None:
-        if run is self.run and self._is_live():
-            self.refresh()
+        """From the run's own thread: a new frame, which every control then only picks from."""
+
+        def show() -> None:
+            self._live_frame = None
+            if self._is_live():
+                self._redraw()
+
+        if run is self.run:
+            self.guard(show)
 
     def guard(self, action: Callable[[], None]) -> None:
         """As every explorer's, one thread at a time."""
@@ -280,20 +291,24 @@ class TrainingExplorer(Explorer):
             return self._frame(self.ids(), self.recording.history.steps[self.step.value])
         if self.run is None:
             return self._frame(self.ids(), self.recording.history.steps[0])
-        with self.run.paused():
-            key = (self.ids(), self.run.trainer.step)
-            if self._live_frame is None or self._live_frame[0] != key:
-                self._live_frame = (key, take_frame(self.run.trainer.model, *key))
+        ids = self.ids()
+        if self._live_frame is None or self._live_frame[0] != ids:
+            with self.run.paused():
+                trainer = self.run.trainer
+                self._live_frame = (ids, take_frame(trainer.model, ids, trainer.step))
         return self._live_frame[1]
 
     def _recorded_frame(self, ids: tuple[int, ...], step: int) -> Frame:
         return take_frame(self._load(step), ids, step)
 
     def _losses(self) -> list[tuple[float, float]]:
-        return _smoothed(self.run.trainer.history[:]) if self.run else []
+        """Of the live run, as far as it is shown."""
+        return _smoothed(self.run.trainer.history[: self.frame().step]) if self.run else []
 
-    def _rate_of(self, run: LiveRun) -> str:
-        return f"{run.trainer.config.learning_rate:g}"
+    def _rates(self) -> str:
+        """The learning rate of the live run: at its start and, where it was changed, now."""
+        now = self.run.trainer.config.learning_rate
+        return f"{now:g}" if now == self._first_rate else f"{self._first_rate:g}→{now:g}"
 
     def _curve(self, step: int) -> str:
         """The loss of the run that is shown, with its levels."""
@@ -305,7 +320,7 @@ class TrainingExplorer(Explorer):
             return svg.curves(
                 series, self.levels, x_max=last, x_name="step", mark=step, log=True, **size
             )
-        name = f"rate {self._rate_of(self.run)}" if self.run else "loss"
+        name = f"rate {self._rates()}" if self.run else "loss"
         series = {name: self._losses()} | self.before
         most = self.run.trainer.config.steps if self.run else 1
         return svg.curves(series, self.levels, x_max=most, x_name="step", **size)
@@ -358,12 +373,13 @@ class TrainingExplorer(Explorer):
         over = "done" if self.run.done else "training" if self.run.running else "stopped"
         loss = self._losses()
         said = f", loss {svg.two(loss[-1][1])}" if loss else ""
-        return f"Live run ({over}), step {trainer.step:,} of {trainer.config.steps:,}{said}"
+        step = self.frame().step
+        return f"Live run ({over}), step {step:,} of {trainer.config.steps:,}{said}"
 
     def _distance(self, frame: Frame) -> str:
         truth = self._true(self.ids())
         if not truth:
-            return ""
+            return ", no truth for this prompt" if self.truth else ""
         true = torch.zeros_like(frame.probs)
         for id, p in truth.items():
             true[id] = p

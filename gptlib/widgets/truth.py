@@ -14,14 +14,13 @@ def true_tokens(truth: Truth, tokenizer, ids: Sequence[int]) -> dict[int, float]
     Raises:
         ValueError: as `truth` does, for a prefix that its grammar cannot produce.
     """
+    ids = list(ids)
+    if tokenizer.eos_id in ids:  # a new document knows nothing of those before it
+        ids = ids[len(ids) - ids[::-1].index(tokenizer.eos_id) :]
     prefix = tokenizer.decode(ids)
-    apart = prefix and not prefix[-1].isspace() and not prefix.endswith(tuple(_specials(tokenizer)))
+    apart = prefix and not prefix[-1].isspace()
     found: dict[int, float] = defaultdict(float)
     for word, p in truth(prefix).items():
         spaced = f" {word}" if apart and word[0].isalnum() else word
         found[tokenizer.encode(spaced, allowed_special="all")[0]] += p
     return dict(found)
-
-
-def _specials(tokenizer) -> list[str]:
-    return list(tokenizer.special_tokens)

@@ -76,8 +76,10 @@ def overlap(one, other) -> float:
 def spread(places: Sequence[float], gap: float) -> list[float]:
     """Move rising numbers apart, as little as needed, until neighbours are `gap` apart.
 
-    >>> spread([0.0, 1.0, 9.0], gap=2.0)
-    [-0.5, 1.5, 9.0]
+    None of them comes closer to 0 than half a gap.
+
+    >>> spread([1.0, 2.0, 9.0], gap=2.0)
+    [1.0, 3.0, 9.0]
     """
     groups: list[list[float]] = []  # [sum of the wishes, how many]: one block each
     for place in places:
@@ -89,9 +91,9 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
 
 
 def _low(group: list[float], gap: float) -> float:
-    """Where a block of labels begins, if its middle is the mean of what its members wish."""
+    """Where a block of labels begins: its middle is the mean of what its members wish."""
     total, count = group
-    return total / count - gap * (count - 1) / 2
+    return max(total / count - gap * (count - 1) / 2, gap / 2)
 
 
 def _high(group: list[float], gap: float) -> float:
