@@ -8,7 +8,6 @@ from importlib import import_module
 
 from . import corpora
 from .ablations import ablate
-from .attention import attention, fast_attention
 from .checkpoint import load, load_history, save
 from .logits import kl, log_softmax, nll, softmax
 from .model import GPT, GPTConfig
@@ -28,9 +27,7 @@ __all__ = [
     "TrainConfig",
     "Trainer",
     "ablate",
-    "attention",
     "corpora",
-    "fast_attention",
     "generate",
     "kl",
     "load",

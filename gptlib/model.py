@@ -7,6 +7,8 @@ Axes: B batch, T tokens, C = n_embd channels, V = vocab_size.
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 
 import torch
@@ -154,3 +156,16 @@ class GPT(nn.Module):
         from . import checkpoint
 
         return checkpoint.load_model(name_or_dir)
+
+
+@contextmanager
+def eval_mode(model: GPT) -> Iterator[None]:
+    """Dropout off inside; each module gets its own mode back afterwards, after an error too."""
+    training = [module for module in model.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True

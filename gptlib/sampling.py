@@ -8,7 +8,6 @@ Axes: B batch, T tokens, V = vocab_size.
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from .embeddings import check_ids
 from .logits import softmax
-from .model import GPT
+from .model import GPT, eval_mode
 
 
 def check_settings(temperature: float, top_k: int | None, top_p: float | None) -> None:
@@ -206,19 +205,6 @@ def generate(
     )
     out = torch.cat([rows, *(step.ids[:, None] for step in steps)], dim=1)  # (B, T + n)
     return out if torch.as_tensor(ids).ndim == 2 else out[0]
-
-
-@contextmanager
-def eval_mode(model: GPT) -> Iterator[None]:
-    """Dropout off inside; each module gets its own mode back afterwards, after an error too."""
-    training = [module for module in model.modules() if module.training]
-    for module in training:
-        module.training = False
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 def prompt_rows(model: GPT, ids: Tensor | Sequence[int]) -> Tensor:

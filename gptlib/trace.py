@@ -8,18 +8,30 @@ Axes: T tokens, nh heads, hs channels of a head, C = n_embd, V = vocab_size, L =
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
 from .attention import attention_scores, mask_scores
-from .model import GPT
-from .sampling import eval_mode, prompt_rows
+from .model import GPT, eval_mode
+from .sampling import prompt_rows
 
 
-@dataclass(frozen=True)
-class LayerTrace:
+class _Shapes:
+    """Shows a trace by the names and shapes of what it holds: the numbers would fill pages."""
+
+    def __repr__(self) -> str:
+        lines = [type(self).__name__]
+        for field in fields(self):
+            value = getattr(self, field.name)
+            shape = tuple(value.shape) if isinstance(value, Tensor) else f"{len(value)} LayerTrace"
+            lines.append(f"  {field.name:<16}{shape}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, repr=False)
+class LayerTrace(_Shapes):
     """What one block did to one row of tokens."""
 
     x: Tensor  # (T, C) the residual stream as it came in
@@ -40,8 +52,8 @@ class LayerTrace:
     out: Tensor  # (T, C) the residual stream as it went out
 
 
-@dataclass(frozen=True)
-class Trace:
+@dataclass(frozen=True, repr=False)
+class Trace(_Shapes):
     """Every intermediate of one pass over one row of T tokens."""
 
     ids: Tensor  # (T,)

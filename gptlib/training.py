@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 
 from .embeddings import check_ids
 from .logits import nll, token_nll
-from .model import GPT
+from .model import GPT, eval_mode
 
 NOTHING = -1  # a target where there is nothing to predict: the padding of evaluation rows
 
@@ -205,16 +205,13 @@ def evaluation_rows(
 @torch.no_grad()
 def evaluate(model: GPT, x: Tensor, y: Tensor, batch_size: int = 64) -> float:
     """Mean loss in nats over the targets of `evaluation_rows`, dropout off."""
-    was_training = model.training
-    model.eval()
     total, count = 0.0, 0
-    for rows, targets in zip(x.split(batch_size), y.split(batch_size), strict=True):
-        rows, targets = rows.to(model.device), targets.to(model.device)
-        kept = targets != NOTHING
-        losses = token_nll(model(rows).float(), targets.clamp(min=0))  # (B, T)
-        total += losses[kept].double().sum().item()
-        count += int(kept.sum())
-    model.train(was_training)
+    with eval_mode(model):
+        for rows, targets in zip(x.split(batch_size), y.split(batch_size), strict=True):
+            rows, targets = rows.to(model.device), targets.to(model.device)
+            losses = token_nll(model(rows).float(), targets.clamp(min=0))  # (B, T)
+            kept = losses[targets != NOTHING].cpu()
+            total, count = total + kept.double().sum().item(), count + len(kept)
     return total / count
 
 

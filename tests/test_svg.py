@@ -5,7 +5,7 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gptlib.plots.style import contrast
@@ -79,6 +79,7 @@ def test_the_fallback_colours_read_on_the_fallback_paper():
     assert contrast(value["FAINT"], value["PAPER"]) >= 4.5
 
 
+@settings(deadline=None)
 @given(ANY_TEXT)
 def test_escaped_text_says_the_same_and_ends_no_tag_or_attribute(words):
     picture = svg.document(svg.text(0, 0, words), 10, 10, words)
@@ -93,6 +94,7 @@ def test_what_no_document_can_hold_becomes_the_replacement_sign():
     assert svg.escape("a\x00b\ud800c\x85") == "a\ufffdb\ufffdc\ufffd"
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False, width=32))
 def test_two_digits_do_not_depend_on_the_last_bit_of_a_tie(number):
     near = math.nextafter(number, math.inf)
@@ -106,6 +108,7 @@ def test_two_says_what_is_no_number():
     assert [svg.two(x) for x in (math.nan, math.inf, -math.inf)] == ["NaN", "∞", "−∞"]
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1))
 def test_a_bar_is_as_long_as_the_number_beside_it(p):
     shown = svg.chance(p)
@@ -119,6 +122,7 @@ def test_a_clipped_text_fits_and_a_short_one_stays():
         assert cut.endswith("…") and svg.text_width(cut, code=code) <= 110
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 100), max_size=5))
 def test_names_that_are_spread_keep_their_order_and_their_distance(places):
     spread = svg.spread(places, gap=18, low=0, high=100)

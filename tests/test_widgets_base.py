@@ -36,11 +36,12 @@ HOSTILE = st.one_of(
     st.text(st.characters(), max_size=20),
 )
 
-TAGS = set("svg text rect line title polygon polyline circle g".split())
+TAGS = set("svg text rect line path title polygon polyline circle g".split())
 TAGS |= set("div p span table caption thead tbody tr th td".split())
 ATTRIBUTES = set(
     "xmlns viewBox width height style role aria-label x y x1 x2 y1 y2 cx cy r rx points fill "
-    "fill-opacity stroke stroke-width stroke-dasharray text-anchor transform scope tabindex".split()
+    "fill-opacity stroke stroke-opacity stroke-width stroke-dasharray d text-anchor transform "
+    "scope tabindex".split()
 )
 
 
@@ -49,18 +50,21 @@ class _Reader(HTMLParser):
 
     def __init__(self):
         super().__init__(convert_charrefs=True)
-        self.found, self.open, self.text = [], [], []
+        self.found, self.open, self.text, self.signs = [], [], [], 0
 
     def handle_starttag(self, tag, attributes):
         self.found.append((tag, dict(attributes)))
+        self.signs += 1
         if tag not in ("img", "br", "meta"):
             self.open.append(tag)
 
     def handle_startendtag(self, tag, attributes):
         self.found.append((tag, dict(attributes)))
+        self.signs += 1
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
+        self.signs += 1
 
     def handle_data(self, data):
         if self.open[-1:] != ["title"]:  # shown to a mouse at rest alone
@@ -81,6 +85,7 @@ def elements(picture):
     reader.feed(picture)
     reader.close()
     assert not reader.open, "not closed"
+    assert picture.count("<") == reader.signs, "a sign that begins no tag"
     for tag, attributes in reader.found:
         assert tag in TAGS, tag
         assert set(attributes) <= {name.lower() for name in ATTRIBUTES}, attributes

@@ -411,8 +411,9 @@ def test_hostile_tokens_of_a_tokenizer_reach_no_page_unescaped(name):
 
 
 def test_the_bars_are_as_long_as_their_numbers():
-    picture = bars.bars_svg([Bar("a", 0.254, 0.5, 0.75, 100)], ["n", "m", "t", "d"], draws=1000)
-    widths = [a["width"] for t, a in elements(f"<svg>{picture}</svg>") if t == "rect"]
+    body = bars.bars_svg([Bar("a", 0.254, 0.5, 0.75, 100)], ["n", "m", "t", "d"], draws=1000)
+    picture = svg.document(body, 10, 10, "")
+    widths = [a["width"] for t, a in elements(picture) if t == "rect"]
     widths = [float(width) for width in widths if float(width) > 20]
     assert widths == [pytest.approx(share * bars.BAR, abs=0.1) for share in (0.25, 0.5, 0.1)]
 

@@ -43,7 +43,7 @@ def attention_head(
     tokens = words(tokens, len(weights))
     side, room = side_inches(len(tokens)), label_inches(tokens) + 0.6
     with sheet(side + room + 0.8, side + room + 0.5, theme, "compressed") as (picture, paint):
-        ax = picture.add_subplot(title=name, xlabel=TO, ylabel=FROM, aspect="equal")
+        ax = picture.add_subplot(title=name, xlabel=TO, ylabel=FROM)
         look = {"cell": side / len(tokens), "hidden": _future(weights), "hidden_text": "0"}
         image = cells(ax, weights, tokens, tokens, paint, **look)
         if not few(weights):
@@ -84,7 +84,6 @@ def _grid_of_tables(weights: np.ndarray, tokens: list[str], theme: str | None) -
             one = weights[layer, head]
             look = {"cell": side / count, "hidden": _future(one), "texts": False}
             image = cells(ax, one, tokens, tokens, paint, **look)
-            ax.set_aspect("equal")
             ax.set_title(f"head {head}" if layer == 0 else "", loc="center")
             ax.set_ylabel(f"layer {layer}" if head == 0 else "", weight="bold", color=paint.ink)
             ax.tick_params(labeltop=layer == 0, labelleft=head == 0)
@@ -106,7 +105,7 @@ def _mosaic(weights: np.ndarray, tokens: list[str], theme: str | None) -> Pictur
     table = framed.transpose(0, 2, 1, 3).reshape(n_layer * size, n_head * size)[:-gap, :-gap]
     side = min(0.8, (WIDE - 1.5) / n_head)
     with sheet(n_head * side + 1.5, n_layer * side + 1.2, theme, "compressed") as (picture, paint):
-        ax = picture.add_subplot(xlabel=f"head, and in it {TO}", ylabel=f"layer, and in it {FROM}")
+        ax = picture.add_subplot(xlabel=f"head, in it {TO}", ylabel=f"layer, in it {FROM}")
         image = ax.imshow(table, paint.hue, vmin=0, vmax=1, interpolation="nearest")
         ax.set_xticks(np.arange(n_head) * size + (count - 1) / 2, range(n_head))
         ax.set_yticks(np.arange(n_layer) * size + (count - 1) / 2, range(n_layer))
@@ -147,12 +146,13 @@ def attention_steps(
         ]
         for ax, (title, caption, values, look) in zip(axes, steps, strict=True):
             image = cells(ax, values, tokens, tokens, paint, cell=side / len(tokens), **look)
-            ax.set(title=title, xlabel=TO, ylabel=FROM if ax is axes[0] else "", aspect="equal")
+            ax.set(title=title, xlabel=TO, ylabel=FROM if ax is axes[0] else "")
             ax.text(0.5, -0.04, caption, transform=ax.transAxes, ha="center", va="top")
             ax.tick_params(labelleft=ax is axes[0])
             if not few(values) and ax is not axes[0]:
                 colour_bar(picture, image, ax, "", None)
         picture.suptitle(place.removeprefix(", "), color=paint.soft, fontsize=SIZE)
+        picture.get_layout_engine().set(h_pad=0.09)
     picture.description = (
         f"Attention step by step{place}. Scores from {two(scores.min())} to {two(scores.max())}. "
         f"Weights: {_looks(weights, tokens)}"

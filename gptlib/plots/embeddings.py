@@ -71,15 +71,12 @@ def cosine_heatmap(vectors, labels: Sequence[str], *, theme: str | None = None) 
     room = label_inches(labels) + 0.4
     side = min(side_inches(len(labels)), (WIDE - room) / count)
     size = max(count * side + room, 4.6), side + room + 0.3
-    with sheet(max(width + room + 1, 4.6), side + room + 0.5, theme, "compressed") as (
-        picture,
-        paint,
-    ):
+    with sheet(*size, theme, "compressed") as (picture, paint):
         axes = picture.subplots(1, count, sharey=True, squeeze=False)[0]
         look = {"cmap": colormaps["cividis"], "limits": (-1, 1), "cell": side / len(labels)}
         for ax, (title, table) in zip(axes, tables.items(), strict=True):
             image = cells(ax, table, labels, labels, paint, **look)
-            ax.set(title=title, aspect="equal")
+            ax.set_title(title)
             ax.tick_params(labelleft=ax is axes[0])
         colour_bar(picture, image, axes, "cosine", [-1, 0, 1])
     said = (f"{title}. {_most_alike(table, labels)}" for title, table in tables.items())
@@ -157,7 +154,7 @@ def position_similarity(vectors, *, theme: str | None = None) -> Picture:
         ax = picture.add_subplot(xlabel="position", ylabel="position")
         look = {"cmap": colormaps["cividis"], "limits": (-1, 1)}
         image = cells(ax, table, names, names, paint, **look)
-        ax.set(title="Cosines of the position vectors", aspect="equal")
+        ax.set_title("Cosines of the position vectors")
         colour_bar(picture, image, ax, "cosine", [-1, 0, 1])
     near = table.diagonal(1).mean() if count > 1 else 1.0
     picture.description = (

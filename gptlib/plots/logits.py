@@ -85,7 +85,7 @@ def logit_lens(
     with sheet(max(size[0], 5.0), size[1], theme) as (picture, paint):
         ax = picture.add_subplot(title="The best next word after each layer")
         texts = np.vectorize(lambda name, p: f"{name}\n{shown(p)}", otypes=[object])(names, share)
-        cells(ax, share, rows, tokens, paint, texts=texts, cell=column)
+        cells(ax, share, rows, tokens, paint, texts=texts, cell=column, aspect="auto")
     said = ", ".join(
         f"{row} {'say' if row == 'embeddings' else 'says'} {spoken(name)} ({two(p)})"
         for row, name, p in zip(rows[::-1], names[::-1, -1], share[::-1, -1], strict=True)

@@ -6,7 +6,7 @@ is `ablations`. Axes: L layers, nh heads, T tokens.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -141,21 +141,23 @@ def table_svg(
 
 
 def _cells(shares, tokens: Sequence[str], hidden, left: float, top: float, size: float) -> str:
-    count = len(tokens)
+    """The squares of the table; what is hidden is crossed out."""
+    count, seen = len(tokens), np.where(hidden, 0.0, shares)
     parts = [svg.rect(left, top, count * size, count * size, stroke=svg.GRID)]
-    gap = 1 if size >= 12 else 0
-    for i, j in np.argwhere(~hidden).tolist():
-        share, x, y = float(shares[i, j]), left + j * size, top + i * size
-        title = f"{tokens[i]} to {tokens[j]}: {svg.two(share)}" if count <= TITLED else ""
-        parts.append(svg.cell(x, y, size - gap, size - gap, share, title))
-        if count <= PRINTED:
-            words = svg.text(
-                x + size / 2,
-                y + size / 2 + 5,
-                svg.two(share),
-                anchor="middle",
-                fill=svg.heat(share)[1],
-            )
+    if count > TITLED:
+        for share in np.unique(seen[seen > 0]).tolist():
+            places = np.argwhere(seen == share).tolist()
+            corners = ((left + j * size, top + i * size) for i, j in places)
+            parts.append(_squares(corners, size, share))
+    else:
+        parts += [
+            _cell(seen[i, j], f"{tokens[i]} to {tokens[j]}", left + j * size, top + i * size, size)
+            for i, j in np.argwhere(~hidden).tolist()
+        ]
+    if count <= PRINTED:
+        for i, j in np.argwhere(~hidden).tolist():
+            x, y, ink = left + (j + 0.5) * size, top + (i + 0.5) * size + 5, svg.heat(seen[i, j])[1]
+            words = svg.text(x, y, svg.two(seen[i, j]), anchor="middle", fill=ink)
             parts.append(svg.small(words))
     strokes = (
         f"M{left + j * size + 0.2 * size:.1f} {top + i * size + 0.8 * size:.1f}"
@@ -164,6 +166,11 @@ def _cells(shares, tokens: Sequence[str], hidden, left: float, top: float, size:
     )
     parts.append(f'<path d="{"".join(strokes)}" stroke="{svg.GRID}" fill="none"/>')
     return "".join(parts)
+
+
+def _cell(share: float, pair: str, x: float, y: float, size: float) -> str:
+    side = size - 1 if size >= 12 else size
+    return svg.cell(x, y, side, side, float(share), f"{pair}: {svg.two(share)}")
 
 
 def overview_svg(weights, masked: bool = True) -> str:
@@ -185,27 +192,27 @@ def overview_svg(weights, masked: bool = True) -> str:
         middle = HEADS_TOP + pitch * layer + mini / 2 + 5
         parts.append(svg.small(svg.text(HEADS_LEFT - 10, middle, layer, anchor="end")))
     shades = np.round(pooled * 10).astype(int)  # what rounds to nothing is left white
+    x, y = HEADS_LEFT, HEADS_TOP
     for shade in range(1, 11):
-        squares = (
-            _square(
-                HEADS_LEFT + pitch * head + size * j, HEADS_TOP + pitch * layer + size * i, size
-            )
+        corners = (
+            (x + pitch * head + size * j, y + pitch * layer + size * i)
             for layer, head, i, j in np.argwhere(shades == shade).tolist()
         )
-        opacity = svg.heat(shade / 10)[0]
-        parts.append(
-            f'<path d="{"".join(squares)}" fill="{svg.HEAT}" fill-opacity="{opacity:.3g}"/>'
-        )
+        parts.append(_squares(corners, size, shade / 10))
     outlines = (
-        _square(HEADS_LEFT + pitch * head, HEADS_TOP + pitch * layer, mini)
+        f"M{x + pitch * head:g} {y + pitch * layer:g}h{mini}v{mini}h-{mini}z"
         for layer, head in np.ndindex(weights.shape[:2])
     )
     parts.append(f'<path d="{"".join(outlines)}" fill="none" stroke="{svg.GRID}"/>')
     return "".join(parts)
 
 
-def _square(x: float, y: float, side: float) -> str:
-    return f"M{x:.1f} {y:.1f}h{side:.1f}v{side:.1f}h-{side:.1f}z"
+def _squares(corners: Iterable[tuple[float, float]], size: float, share: float) -> str:
+    """Many squares of one shade in one element: strokes as wide as they are long."""
+    strokes = "".join(f"M{x:.1f} {y + size / 2:.1f}h{size:.1f}" for x, y in corners)
+    opacity = f"{svg.heat(share)[0]:.3g}"
+    look = f'stroke="{svg.HEAT}" stroke-opacity="{opacity}" stroke-width="{size:.1f}"'
+    return f'<path d="{strokes}" {look}/>' if strokes else ""
 
 
 def _mini(shape: tuple[int, ...]) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import ipywidgets
 from ipywidgets import Checkbox, Dropdown, HBox, IntSlider, Text
 
+from . import svg
 from .base import LABEL
 
 
@@ -32,7 +33,8 @@ class Picker(HBox):
         """Other things to pick from, and which of them is picked."""
         self._relabelling = True
         try:
-            self.names.options = [(label, place) for place, label in enumerate(labels)]
+            shown = [svg.writable(label) for label in labels]
+            self.names.options = [(label, place) for place, label in enumerate(shown)]
             self.names.index = value
             self.slider.max = max(1, len(labels) - 1)  # a slider needs some way to go
             self.slider.disabled = self.names.disabled = len(labels) < 2

@@ -46,7 +46,10 @@ def nearest(table, word: int, count: int = NEIGHBOURS) -> list[tuple[int, float]
     >>> nearest([[1.0, 0.0], [0.0, 1.0], [3.0, 4.0]], 0, 2)
     [(2, 0.6), (1, 0.0)]
     """
-    units = directions(table)
+    return _nearest(directions(table), word, count)
+
+
+def _nearest(units, word: int, count: int = NEIGHBOURS) -> list[tuple[int, float]]:
     values = units @ units[word]
     order = [k for k in np.argsort(-values, kind="stable").tolist() if k != word]
     return [(k, float(values[k])) for k in order[:count]]
@@ -92,7 +95,6 @@ def embedding_svg(
     box: tuple[float, float, float, float] | None = None,
     title: str = "",
     note: str = "",
-    names: Sequence[str] | None = None,
 ) -> str:
     """SVG of the map, and beside it the neighbours of one word with their cosines.
 
@@ -101,27 +103,23 @@ def embedding_svg(
         chosen: the word looked at. neighbours: (place, cosine) of the nearest, nearest first.
         path: where the chosen word came from, (x, y) of each earlier snapshot.
         box: (left, bottom, right, top) of what the map holds; None: just the points.
-        names: of the neighbours, where they are not among `words`.
     """
     points = np.asarray(points, dtype=np.float64)
     place = _placing(_box(points) if box is None else box)
     spots, trail = place(points), place(np.asarray(path, dtype=np.float64).reshape(-1, 2))
-    near = [place for place, _ in neighbours if place < len(words)]
-    known = names or [words[place] for place, _ in neighbours]
+    near = [k for k, _ in neighbours]
+    values = [value for _, value in neighbours]
     body = (
         svg.small(svg.text(0, 16, title), bold=True)
         + svg.rect(0.5, MAP_TOP + 0.5, MAP_WIDTH - 1, MAP_HEIGHT - 1, stroke=svg.GRID)
         + _trail(trail, spots[chosen])
         + _dots(spots, words, chosen, near)
         + _labels(spots, words, chosen, near)
-        + _neighbours(words[chosen], known, [value for _, value in neighbours])
+        + _neighbours(words[chosen], [words[k] for k in near], values)
         + svg.small(svg.text(0, HEIGHT - 6, note))
     )
     label = f"{title}. Nearest to {quoted(words[chosen])} by cosine: "
-    label += ", ".join(
-        f"{quoted(name)} {svg.two(value)}"
-        for name, (_, value) in zip(known, neighbours, strict=True)
-    )
+    label += ", ".join(f"{quoted(words[k])} {svg.two(value)}" for k, value in neighbours)
     return svg.document(body, WIDTH, HEIGHT, f"{label}.")
 
 
@@ -245,13 +243,13 @@ class EmbeddingExplorer(Explorer):
         tables = {step: _rows(history[step]) for step in self.steps}
         self.ids = shown_ids(tokenizer, len(tables[self.steps[-1]]), ids)
         self.tables = {step: directions(table[self.ids]) for step, table in tables.items()}
-        self.words = [token_name(tokenizer, id) for id in self.ids]
+        self.words = [svg.writable(token_name(tokenizer, id)) for id in self.ids]
         count = min(MOST, len(self.ids))
         self.projection = principal_axes(self.tables[self.steps[-1]][:count])
-        points = {step: self.projection(table[:count]) for step, table in self.tables.items()}
-        self.points, self.count = points, count
-        self.box = _box(np.stack(list(points.values())))  # of all steps: the map stays still
-        self._near = lru_cache(maxsize=256)(lambda step, place: nearest(self.tables[step], place))
+        points = [self.projection(table[:count]) for table in self.tables.values()]
+        left, bottom, right, top = _box(np.stack(points))  # of all steps: the map stays still
+        self.corners, self.count = np.array([(left, bottom), (right, top)]), count
+        self._near = lru_cache(maxsize=256)(lambda step, place: _nearest(self.tables[step], place))
         self.word = Combobox(
             value=word,
             options=self.words[:count],
@@ -292,30 +290,27 @@ class EmbeddingExplorer(Explorer):
 
     def draw(self) -> str:
         step, place, near = self._step(), self.place(), self.near()
-        words, points, chosen = self.words[: self.count], self.points[step], place
-        earlier = self.steps[: self.step.value]
+        table, earlier = self.tables[step], self.steps[: self.step.value]
+        # In a large vocabulary the word and its neighbours may not be among the first.
+        others = [k for k in (place, *(k for k, _ in near)) if k >= self.count]
+        shown = [*range(self.count), *others]
+        points = self.projection(table[shown])
         path = [self.projection(self.tables[s][place : place + 1])[0] for s in earlier]
-        if place >= self.count:  # not on the map: it takes a place of its own there
-            words = [*words, self.words[place]]
-            mine = self.projection(self.tables[step][place : place + 1])
-            points, chosen = np.concatenate([points, mine]), self.count
-        on_map = [(k if k < self.count else len(words), value) for k, value in near]
         title = f"Embeddings after {step:,} steps" if len(self.steps) > 1 else "Embeddings"
         return embedding_svg(
             points,
-            words,
-            chosen,
-            on_map,
+            [self.words[k] for k in shown],
+            shown.index(place),
+            [(shown.index(k), value) for k, value in near],
             path=path,
-            box=self.box,
+            box=_box(np.concatenate([self.corners, points, *np.reshape(path, (-1, 1, 2))])),
             title=title,
             note=self._note(),
-            names=[self.words[k] for k, _ in near],
         )
 
     def _note(self) -> str:
         share = svg.two(self.projection.share)
-        note = f"{self.count} of {len(self.ids)} words. " if self.count < len(self.ids) else ""
+        note = f"{self.count:,} of {len(self.ids):,} words. " if self.count < len(self.ids) else ""
         note += f"Directions of the vectors; the map holds {share} of their spread"
         return note + (" at the last step." if len(self.steps) > 1 else ".")
 
@@ -362,7 +357,7 @@ def _rows(table: Table) -> np.ndarray:
 def embedding_explorer(
     snapshots: Mapping[int, Table] | Table,
     tokenizer: Tokenizer,
-    word: str = " cat",
+    word: str = "cat",
     ids: Sequence[int] | None = None,
 ) -> EmbeddingExplorer:
     """Walk among the words: type one, see its neighbours, and scrub through training.

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ..ablations import ablate
 from ..logits import kl
-from ..model import GPT
-from ..sampling import eval_mode, prompt_rows
+from ..model import GPT, eval_mode
+from ..sampling import prompt_rows
 from ..tokenizer import Tokenizer
 from . import svg
 from .bars import Bar, bars_height, bars_svg, spoken

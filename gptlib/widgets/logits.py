@@ -47,7 +47,7 @@ def softmax_svg(logits: Mapping[str, float], c: float = 0.0, temperature: float 
         start = 220 + 90 * min(z, 0) / reach
         parts.append(svg.rect(start, y + 4, 90 * abs(z) / reach, 20, fill=svg.SERIES[2]))
         parts.append(svg.text(372, y + 19, svg.two(z), anchor="end"))
-        parts.append(svg.rect(410, y + 4, 140 * power / max(powers), 20, fill=svg.ORANGE))
+        parts.append(svg.rect(410, y + 4, 140 * share / max(shares), 20, fill=svg.ORANGE))
         parts.append(svg.text(626, y + 19, _short(power), anchor="end"))
         parts.append(svg.rect(660, y + 4, 160 * svg.rounded(share), 20, fill=svg.BLUE))
         parts.append(svg.text(876, y + 19, svg.chance(share), anchor="end", bold=True))
@@ -87,7 +87,9 @@ def _titles(c: float, temperature: float) -> list[str]:
 
 
 def _short(number: float) -> str:
-    """A positive number in three digits, with a power of ten where it is far from 1."""
+    """A power of e in three digits, with a power of ten where it is far from 1."""
+    if number in (0, math.inf):  # beyond what a computer's numbers reach
+        return "∞" if number else "0"
     if 0.01 <= number < 10_000:
         return f"{number:.3g}"
     digits, _, power = f"{number:.1e}".partition("e")
@@ -118,8 +120,8 @@ class SoftmaxExplorer(Explorer):
         settings: list[FloatSlider] = [*self.sliders.values(), self.c, self.temperature]
         self.start = [slider.value for slider in settings]
         self.settings = settings
-        again = self.button("Reset", self.reset, "everything as it was at first")
-        super().__init__([row(*rows), row(first, second, again)], settings)
+        self.buttons = {"Reset": self.button("Reset", self.reset, "everything as it was at first")}
+        super().__init__([row(*rows), row(first, second, *self.buttons.values())], settings)
 
     def reset(self) -> None:
         """All controls as they were at first."""
@@ -202,7 +204,7 @@ def _cell(words: Sequence[Best], room: float) -> str:
     for word in words:
         name = svg.escape(svg.clip(word.name, room, code=True)) + " ✓" * word.comes
         bar = f"{_BAR}; width: {100 * svg.rounded(word.p):g}%"
-        p = f'<span style="{_OVER}">{svg.chance(word.p)}</span>'
+        p = f'<span style="{_OVER}">{svg.escape(svg.chance(word.p))}</span>'
         parts.append(
             f'<div style="{_LINE}{"; font-weight: bold" * word.comes}"><div style="{bar}"></div>'
             f'<span style="{_WORD}">{name}</span>{p}</div>'

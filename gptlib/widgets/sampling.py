@@ -9,9 +9,9 @@ from ipywidgets import BoundedIntText
 from torch import Tensor
 
 from ..logits import kl, softmax
-from ..model import GPT
+from ..model import GPT, eval_mode
 from ..sampling import draw as draw_ids
-from ..sampling import eval_mode, next_token_probs, prompt_rows
+from ..sampling import next_token_probs, prompt_rows
 from ..tokenizer import Tokenizer
 from . import svg
 from .bars import Bar, bars_height, bars_svg, spoken

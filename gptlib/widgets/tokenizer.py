@@ -159,9 +159,11 @@ class TokenizerExplorer(Explorer):
         self.special = tick("special tokens", False, "read <|endoftext|> as one token")
         count = max(1, len(tokenizer.merges))  # a slider needs some way to go
         first, self.merges = number("merges", count, 0, count)
-        back = self.button("Fuse back", self.fuse_back, "before the last merge that changed this")
-        on = self.button("Fuse on", self.fuse_on, "to the next merge that changes this text")
-        controls = [self.text, row(first, back, on, self.special)]
+        self.buttons = {
+            "Fuse back": self.button("Fuse back", self.fuse_back, "undo the last merge seen here"),
+            "Fuse on": self.button("Fuse on", self.fuse_on, "to the next merge seen here"),
+        }
+        controls = [self.text, row(first, *self.buttons.values(), self.special)]
         super().__init__(controls, [self.text, self.special, self.merges])
 
     def _read(self, text: str, special: bool) -> list[Fusion]:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
 from matplotlib.image import AxesImage
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 
 from ..style import SMALL, Picture, Theme, readable_on
 from .inputs import shown
@@ -33,6 +34,7 @@ def cells(
     hidden: np.ndarray | None = None,
     hidden_text: str = "",
     texts: np.ndarray | bool = True,
+    aspect: str = "equal",
 ) -> AxesImage:
     """Draw values (R, S) into `ax` as shaded cells, and hatch those that are `hidden` (R, S).
 
@@ -44,7 +46,7 @@ def cells(
     hidden = np.zeros(values.shape, bool) if hidden is None else hidden
     low, high = limits
     image = ax.imshow(
-        np.ma.masked_array(values, hidden), cmap or paint.hue, vmin=low, vmax=high, aspect="auto"
+        np.ma.masked_array(values, hidden), cmap or paint.hue, vmin=low, vmax=high, aspect=aspect
     )
     _hatch(ax, hidden, paint)
     if texts is True:
@@ -103,11 +105,12 @@ def _grid(ax: Axes, shape: tuple[int, int], paint: Theme) -> None:
 
 def _hatch(ax: Axes, hidden: np.ndarray, paint: Theme) -> None:
     """Cross out the cells where `hidden` (R, S) is True."""
-    corners = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)])
-    squares = [corners + (column, row) for row, column in np.argwhere(hidden)]
+    unit = Path.unit_rectangle()
+    squares = [Path(unit.vertices + (x - 0.5, y - 0.5), unit.codes) for y, x in np.argwhere(hidden)]
     if squares:
+        whole = Path.make_compound_path(*squares)  # one path: its hatch is drawn once
         style = {"facecolor": paint.paper, "edgecolor": paint.line, "linewidth": 0}
-        ax.add_collection(PolyCollection(squares, hatch="///", label="hidden", **style))
+        ax.add_patch(PathPatch(whole, hatch="///", label="hidden", **style))
 
 
 def _write(ax: Axes, image: AxesImage, texts: np.ndarray, paint: Theme) -> None:
