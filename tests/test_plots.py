@@ -383,7 +383,8 @@ def test_the_stacked_columns_hold_the_probabilities_and_the_truth_beside():
         heights = [bar.get_height() for bar in stack]
         assert heights == pytest.approx([probs[0][k], probs[1][k], TRUTH[word]])
         assert stack.get_label() == word
-    assert [bar.get_y() for bar in stacks[1]] == [0.1, 0.5, 0.6]  # each on top of the last
+    lower = [bar.get_y() for bar in stacks[1]]
+    assert lower == pytest.approx([0.1, 0.5, 0.6])  # each on top of the last
     ticks = [label.get_text() for label in figure.axes[0].get_xticklabels()]
     assert ticks == ["0", "300", "truth"]
     assert "Step 300: sleeping 0.50, on 0.30" in plots.describe(figure)

@@ -14,7 +14,8 @@ from test_widgets_sampling import Names
 import gptlib
 from gptlib.plots.style import contrast
 from gptlib.widgets import attention_explorer, svg
-from gptlib.widgets.attention import attention_svg, attention_weights, overview_svg, two_digits
+from gptlib.widgets.attention import attention_weights
+from gptlib.widgets.heads import attention_svg, overview_svg, two_digits
 
 SENTENCE = "Mia has a red ball. Tom has a big blue ball. The ball of Mia is"
 

@@ -13,14 +13,8 @@ from test_widgets_sampling import Names
 
 import gptlib
 from gptlib.widgets import embedding_explorer, svg
-from gptlib.widgets.embeddings import (
-    MOST,
-    directions,
-    embedding_svg,
-    nearest,
-    principal_axes,
-    shown_ids,
-)
+from gptlib.widgets.embeddings import MOST, shown_ids
+from gptlib.widgets.word_map import directions, embedding_svg, nearest, principal_axes
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from gptlib.checkpoint import History
 from gptlib.corpora import pets as grammar
 from gptlib.widgets import svg, training_explorer, watch
 from gptlib.widgets.bars import Bar
-from gptlib.widgets.live import LiveRun
-from gptlib.widgets.training import RATES, Recording, loss_curve, training_svg
+from gptlib.widgets.runs import LiveRun, Recording
+from gptlib.widgets.training import RATES, loss_curve, training_svg
 
 LETTERS = Names([*"abcdefghijk"])
 TOKENS = torch.arange(4000) % 11
@@ -124,7 +124,7 @@ def test_the_curve_lies_between_ln_v_and_the_floor_and_the_mark_moves(explorer):
 def test_layer_head_and_prompt_redraw_and_only_the_prompt_needs_a_pass(explorer, monkeypatch):
     passes = []
     monkeypatch.setattr(
-        "gptlib.widgets.training.trace",
+        "gptlib.widgets.runs.trace",
         lambda model, ids: passes.append(ids) or gptlib.trace(model, ids),
     )
     seen = {explorer.picture.value}
@@ -140,7 +140,7 @@ def test_layer_head_and_prompt_redraw_and_only_the_prompt_needs_a_pass(explorer,
 def test_a_step_seen_before_costs_no_pass(explorer, monkeypatch):
     for place in (0, 1):
         explorer.step.value = place
-    monkeypatch.setattr("gptlib.widgets.training.trace", None)
+    monkeypatch.setattr("gptlib.widgets.runs.trace", None)
     explorer.step.value = 0
     assert explorer.message.value == ""
 

@@ -105,7 +105,7 @@ def _mosaic(weights: np.ndarray, tokens: list[str], theme: str | None) -> Pictur
     table = framed.transpose(0, 2, 1, 3).reshape(n_layer * size, n_head * size)[:-gap, :-gap]
     side = min(0.8, (WIDE - 1.5) / n_head)
     with sheet(n_head * side + 1.5, n_layer * side + 1.2, theme, "compressed") as (picture, paint):
-        ax = picture.add_subplot(xlabel=f"head, in it {TO}", ylabel=f"layer, in it {FROM}")
+        ax = picture.add_subplot(xlabel=f"head, inside it {TO}", ylabel=f"layer, inside it {FROM}")
         image = ax.imshow(table, paint.hue, vmin=0, vmax=1, interpolation="nearest")
         ax.set_xticks(np.arange(n_head) * size + (count - 1) / 2, range(n_head))
         ax.set_yticks(np.arange(n_layer) * size + (count - 1) / 2, range(n_layer))
@@ -133,7 +133,7 @@ def attention_steps(
     tokens = words(tokens, len(scores))
     room = label_inches(tokens) + 1
     side = max(CAPTION, min(side_inches(len(scores)), (WIDE - room) / 3))
-    with sheet(3 * side + room, side + room, theme, "compressed") as (picture, paint):
+    with sheet(3 * side + room, side + room + 0.4, theme, "compressed") as (picture, paint):
         axes = picture.subplots(1, 3, sharey=True)
         hidden = np.isneginf(masked)
         signed = {"cmap": colormaps["cividis"], "limits": (scores.min(), scores.max())}
@@ -152,7 +152,6 @@ def attention_steps(
             if not few(values) and ax is not axes[0]:
                 colour_bar(picture, image, ax, "", None)
         picture.suptitle(place.removeprefix(", "), color=paint.soft, fontsize=SIZE)
-        picture.get_layout_engine().set(h_pad=0.09)
     picture.description = (
         f"Attention step by step{place}. Scores from {two(scores.min())} to {two(scores.max())}. "
         f"Weights: {_looks(weights, tokens)}"

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 
 from .parts.heatmap import cells, colour_bar, label_inches, side_inches
 from .parts.inputs import array, finite, largest, shown, spoken, two, words
 from .parts.labels import place_labels
-from .style import SMALL, Picture, sheet
+from .style import SMALL, Picture, Theme, sheet
 
 WIDE = 9.6  # inches of all tables together
 MARKS = "osD^vP*X"  # one shape a group, so that colour is not the only sign
@@ -111,12 +112,7 @@ def embedding_map(
     )
     with sheet(9, 6.2, theme) as (picture, paint):
         ax = picture.add_subplot(title=title)
-        names = list(dict.fromkeys(groups))
-        colours = [paint.accent, paint.second, paint.soft, paint.ink]
-        for k, name in enumerate(names):
-            own = points[[group == name for group in groups]]
-            marker, colour = MARKS[k % len(MARKS)], colours[k % len(colours)]
-            ax.scatter(*own.T, s=46, marker=marker, color=colour, label=name, zorder=3)
+        _scatter(ax, points, groups, paint)
         first, second = (shown(share) for share in shares)
         ax.set_xlabel(f"first direction: {first} of the variance")
         ax.set_ylabel(f"second direction: {second} of the variance")
@@ -126,15 +122,24 @@ def embedding_map(
         ax.axvline(0, color=paint.line, linewidth=0.8, zorder=0)
         ax.margins(0.1)
         ax.set_aspect("equal", adjustable="datalim")  # distances count the same both ways
-        if names != [""]:
+        if any(groups):
             style = {"handlelength": 1, "handletextpad": 0.4, "columnspacing": 1.5}
-            picture.legend(loc="outside upper left", ncols=min(len(names), 7), **style)
+            picture.legend(loc="outside upper left", ncols=7, **style)
         place_labels(ax, points, labels, fontsize=SMALL, color=paint.ink, line=paint.soft)
     picture.description = (
         f"Map of {len(labels)} words; its axes hold {two(shares[0])} and {two(shares[1])} of the "
         f"variance. {_most_alike(alike, labels)}"
     )
     return picture
+
+
+def _scatter(ax: Axes, points: np.ndarray, groups: list[str], paint: Theme) -> None:
+    """A mark at each point (N, 2), each group's with a shape and a colour of its own."""
+    colours = [paint.accent, paint.second, paint.soft, paint.ink]
+    for k, name in enumerate(dict.fromkeys(groups)):
+        own = points[[group == name for group in groups]]
+        marker, colour = MARKS[k % len(MARKS)], colours[k % len(colours)]
+        ax.scatter(*own.T, s=46, marker=marker, color=colour, label=name, zorder=3)
 
 
 def position_similarity(vectors, *, theme: str | None = None) -> Picture:

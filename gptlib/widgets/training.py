@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import ipywidgets
@@ -18,19 +18,15 @@ from IPython.display import display
 from ipywidgets import Dropdown
 from torch import Tensor
 
-from .. import checkpoint
-from ..checkpoint import History
 from ..logits import kl
 from ..model import GPT
-from ..tokenizer import Tokenizer
-from ..trace import trace
 from ..training import Step, TrainConfig, Trainer
 from . import svg
-from .attention import looks, table_svg, two_digits
 from .bars import Bar, bars_height, bars_svg, spoken
 from .base import Explorer, capped, token_name
 from .controls import Picker, few, line, row
-from .live import LiveRun
+from .heads import looks, table_svg, two_digits
+from .runs import Frame, LiveRun, Recording, take_frame
 from .truth import Truth, true_tokens
 
 REDRAW_SECONDS = 0.25  # a curve redrawn at each step would cost more than the step
@@ -63,10 +59,11 @@ def _smoothed(history: list[Step], most: int = 200) -> list[tuple[float, float]]
 def watch(trainer: Trainer, levels: dict[str, float] | None = None) -> Iterator[Step]:
     """Iterate `trainer` with a progress bar and a loss curve that grows: `for step in watch(t)`.
 
-    Without a front end that shows widgets the loop runs all the same.
+    Interrupting the cell ends the loop with a line that says so; run it again to go on. Without
+    a front end that shows widgets the loop runs all the same, and the last curve is kept as SVG.
     """
     picture = ipywidgets.HTML(loss_curve(trainer, levels))
-    display(picture)
+    shown = display(_with_fallback(picture), raw=True, display_id=True)
     drawn = time.perf_counter()
     try:
         for step in trainer.progress():
@@ -74,8 +71,17 @@ def watch(trainer: Trainer, levels: dict[str, float] | None = None) -> Iterator[
                 picture.value = loss_curve(trainer, levels)
                 drawn = time.perf_counter()
             yield step
-    finally:  # also when the loop is left or the cell interrupted
+    except KeyboardInterrupt:
+        print(f"Stopped after step {trainer.step}. Run this cell again to go on.")
+    finally:  # also when the loop is left
         picture.value = loss_curve(trainer, levels)
+        if shown is not None:
+            shown.update(_with_fallback(picture), raw=True)
+
+
+def _with_fallback(picture: ipywidgets.HTML) -> dict:
+    """The widget, and for a page without a kernel the picture that it shows."""
+    return picture._repr_mimebundle_() | {"text/html": picture.value, "text/plain": "Loss by step"}
 
 
 # ---- The explorer: a recorded run to scrub through, and a live one ----
@@ -84,48 +90,6 @@ WIDTH, TABLE, HIGH = 880, 560, 284  # pixels; where the heatmap begins, how high
 TOKENS = 16  # of a prompt: more are not read beside a chart
 ROWS = 5  # likeliest tokens; all others share one row
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0)
-
-
-@dataclass(frozen=True)
-class Recording:
-    """A run that is over: its tokenizer, its losses, and its model at some steps."""
-
-    tokenizer: Tokenizer
-    history: History
-    load: Callable[[int], GPT]  # step -> the model then, for each of history.steps
-
-    @classmethod
-    def of(cls, name_or_dir: str | os.PathLike) -> "Recording":
-        """The recording of "pets", or of a folder with a history.
-
-        Raises:
-            FileNotFoundError, ValueError: there is none; see `gptlib.load_history`.
-        """
-        history = checkpoint.load_history(name_or_dir)
-        _, tokenizer = checkpoint.load(name_or_dir)
-        return cls(tokenizer, history, lambda step: checkpoint.load_model(name_or_dir, step))
-
-
-@dataclass(frozen=True)
-class Frame:
-    """What a model makes of a prompt at one step."""
-
-    step: int
-    weights: Tensor  # (L, nh, T, T)
-    probs: Tensor  # (V,) of the next token
-
-
-def take_frame(model: GPT, ids: Sequence[int], step: int) -> Frame:
-    """One pass over the prompt.
-
-    Raises:
-        ValueError: the weights are no numbers any more.
-    """
-    seen = trace(model, ids)
-    probs = torch.softmax(seen.logits[-1].double().cpu(), -1)  # (V,)
-    if not torch.isfinite(probs).all():
-        raise ValueError("the model's numbers have overflowed: begin again at a lower rate")
-    return Frame(step, seen.weights.cpu(), probs)
 
 
 def training_svg(

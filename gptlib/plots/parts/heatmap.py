@@ -54,15 +54,20 @@ def cells(
     if texts is not False:
         _write(ax, image, np.where(hidden, hidden_text, texts), paint)
     _grid(ax, values.shape, paint)
-    ax.set_yticks(range(len(rows)), thin(rows, cell))
-    columns = thin(columns, cell)
+    _name_cells(ax, thin(rows, cell), thin(columns, cell), cell)
+    return image
+
+
+def _name_cells(ax: Axes, rows: Sequence[str], columns: Sequence[str], cell: float) -> None:
+    """Rows on the left and columns on top, upright where they would touch."""
+    ax.set_yticks(range(len(rows)), rows)
     upright = label_inches(columns) > cell - 0.04
     turned = {"rotation": 90} if upright else {"va": "baseline"}  # one line for all words
     ax.set_xticks(range(len(columns)), columns, **turned)
     ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
     ax.tick_params(axis="x", pad=4 if upright else 7)
     ax.xaxis.set_label_position("top")
-    return image
+    ax.xaxis.labelpad = 4 if upright else 7
 
 
 def few(values: np.ndarray) -> bool:

@@ -1,21 +1,71 @@
-"""A training run in a thread, so that the page goes on answering while it trains.
+"""Training runs to look at: one that was recorded, and one that goes on in a thread.
 
-The kernel reads what a page sends on threads of its own, and a cell or callback that trained there
+The thread keeps the page answering. The kernel reads what a page sends on threads of its own, and a cell or callback that trained there
 would keep it from reading. PyTorch lets other threads run during each of its operations, so sliders
 answer beside the training. A run is bounded by the steps of its Trainer.
 """
 
+import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
+from .. import checkpoint
+from ..checkpoint import History
+from ..model import GPT
+from ..tokenizer import Tokenizer
+from ..trace import trace
 from ..training import Trainer
 
 BREATH = 0.001  # seconds after each update: who waits for the model gets it
 NEWS = 0.2  # seconds from one redrawing to the next
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A run that is over: its tokenizer, its losses, and its model at some steps."""
+
+    tokenizer: Tokenizer
+    history: History
+    load: Callable[[int], GPT]  # step -> the model then, for each of history.steps
+
+    @classmethod
+    def of(cls, name_or_dir: str | os.PathLike) -> "Recording":
+        """The recording of "pets", or of a folder with a history.
+
+        Raises:
+            FileNotFoundError, ValueError: there is none; see `gptlib.load_history`.
+        """
+        history = checkpoint.load_history(name_or_dir)
+        _, tokenizer = checkpoint.load(name_or_dir)
+        return cls(tokenizer, history, lambda step: checkpoint.load_model(name_or_dir, step))
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a model makes of a prompt at one step."""
+
+    step: int
+    weights: Tensor  # (L, nh, T, T)
+    probs: Tensor  # (V,) of the next token
+
+
+def take_frame(model: GPT, ids: Sequence[int], step: int) -> Frame:
+    """One pass over the prompt.
+
+    Raises:
+        ValueError: the weights are no numbers any more.
+    """
+    seen = trace(model, ids)
+    probs = torch.softmax(seen.logits[-1].double().cpu(), -1)  # (V,)
+    if not torch.isfinite(probs).all():
+        raise ValueError("the model's numbers have overflowed: begin again at a lower rate")
+    return Frame(step, seen.weights.cpu(), probs)
 
 
 class LiveRun:
