@@ -105,6 +105,13 @@ def test_save_pretrained_leaves_the_folders_tokenizer_in_place(folder, small):
     assert gptlib.load(folder)[0].config == small.config
 
 
+def test_a_save_that_was_cut_off_after_its_commit_is_completed_by_loading(folder, model):
+    gptlib.save(folder.parent / "new", model)
+    (folder.parent / "new").rename(folder / ".saved")
+    assert gptlib.GPT.from_pretrained(folder).config == model.config
+    assert not (folder / ".saved").exists()
+
+
 def test_half_precision_weights_load_as_float32(folder, small):
     tensors = load_file(folder / "model.safetensors")
     save_file({k: t.half() for k, t in tensors.items()}, folder / "model.safetensors")

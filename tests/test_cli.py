@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -174,12 +175,27 @@ def test_a_model_is_not_replaced_unless_asked(train, tmp_path):
     before = weights(tmp_path / "run")
     refused(train(), "holds a model (go on with --resume)")
     assert weights(tmp_path / "run") == before
+    (tmp_path / "cut-off").mkdir()  # a first save that was killed while its files moved
+    shutil.copytree(tmp_path / "run", tmp_path / "cut-off" / ".saved")
+    refused(train("cut-off"), "holds a model (go on with --resume)")
     assert train("run", "--overwrite", "--seed", "1")[0] == 0
     assert weights(tmp_path / "run") != before
 
 
 def test_divergence_is_one_line_of_advice(train):
     refused(train("run", "--learning-rate", "1e30"), "try a learning rate below 1e+30")
+
+
+def test_memory_that_is_used_up_is_one_line_and_a_bug_is_not_hidden(train, monkeypatch):
+    def update(self):
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(gptlib.Trainer, "update", update)
+    message = "CUDA out of memory. Tried to allocate 20.00 GiB.\n"
+    refused(train(), "out of memory: try a smaller --batch-size, --block-size or model")
+    message = "shapes cannot be multiplied"
+    with pytest.raises(RuntimeError, match=message):
+        train()
 
 
 def test_what_a_disk_says_is_one_line_and_the_last_save_stays(train, tmp_path, monkeypatch):
@@ -216,6 +232,7 @@ def test_a_resumed_run_ends_with_the_very_weights_of_an_unbroken_one(
     status, out, err = train("broken", *options)
     assert status == 130 and out == "" and err.count("\n") == 1
     assert "interrupted after step 7 of 12, saved in" in err and "--resume" in err
+    assert checkpoint.load_training(tmp_path / "broken")[1]["step"] == 7
     monkeypatch.undo()
     assert json.loads(train("broken", *options, "--resume")[1])["steps"] == 12
     assert weights(tmp_path / "broken") == weights(tmp_path / "whole")
@@ -375,6 +392,15 @@ def test_a_stream_that_cannot_show_a_sign_gets_its_number(pets, monkeypatch):
     monkeypatch.setattr("sys.stdout", narrow)
     assert cli.main(["sample", "--prompt", "caf\u00e9", "--max-new-tokens", "0"]) == 0
     assert narrow.buffer.getvalue().decode() == "caf\\xe9\n"
+
+
+def test_a_reader_that_had_enough_is_no_error(pets, capsys, monkeypatch):
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "w") as pipe:
+        monkeypatch.setattr("sys.stdout", pipe)
+        assert cli.main(["tokenize", "The cat is"]) == 1
+    assert capsys.readouterr().err == ""
 
 
 def test_doctor_says_line_by_line_what_is_here(pets, capsys):

@@ -136,7 +136,7 @@ def test_the_steps_of_plain_scores_are_computed_as_the_model_computes_them():
     scores = torch.tensor([[0.0, 5.0], [math.log(3.0), 0.0]], requires_grad=True)
     figure = plots.attention_steps(scores, ["a", "b"])
     assert np.allclose(image_of(figure.axes[2]).filled(0), [[1, 0], [0.75, 0.25]])
-    assert "a looks most at a (1.00), b at a (0.75)" in plots.describe(figure)
+    assert '"a" looks most at "a" (1.00), "b" at "a" (0.75)' in plots.describe(figure)
 
 
 def test_an_unmasked_model_has_no_crossed_out_step(model):
@@ -549,7 +549,7 @@ def test_new_tokens_are_framed_bold_and_named():
     assert edges["th"] > edges["e"]
     bold = {t.get_text() for t in figure.axes[0].texts if t.get_weight() == "bold"}
     assert bold == {"t", "h"}
-    said = "The text the after each merge. letters: 3 tokens. t + h: 2 tokens, new: th."
+    said = 'The text "the" after each merge. letters: 3 tokens. t + h: 2 tokens, new: th.'
     assert plots.describe(figure) == said
 
 

@@ -209,6 +209,11 @@ def test_two_updates_are_adamw_worked_by_hand():
             torch.testing.assert_close(p.detach(), by_hand[name], rtol=0, atol=1e-5)
 
 
+def test_dropout_falls_elsewhere_at_each_step():
+    run = trainer(tokens=torch.arange(9), dropout=0.5, learning_rate=0.0)  # nothing else changes
+    assert len({step.loss for step in run}) == 6
+
+
 def test_the_loss_starts_near_ln_of_the_vocabulary_and_a_step_says_what_it_did():
     first = trainer().update()
     assert isinstance(first, Step)
@@ -293,6 +298,7 @@ def test_a_run_taken_up_from_its_state_ends_with_the_same_weights(dropout):
     second.load_state(tensors, numbers)
     list(second)
     assert same_weights(whole, second)
+    assert all(torch.equal(t, first.state()[0][name]) for name, t in tensors.items())  # copied
     assert [s._replace(seconds=0) for s in second.history] == [
         s._replace(seconds=0) for s in whole.history
     ]

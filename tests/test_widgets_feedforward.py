@@ -11,7 +11,7 @@ import gptlib
 from gptlib.corpora import pets as grammar
 from gptlib.widgets import block_explorer, svg
 from gptlib.widgets.bars import Bar, bars_svg, spoken
-from gptlib.widgets.feedforward import PARTS, block_svg, next_probs
+from gptlib.widgets.feedforward import ALL, PARTS, block_svg, next_probs
 
 
 @pytest.fixture
@@ -41,12 +41,12 @@ def test_with_every_part_both_columns_are_the_models(explorer, pets):
 
 
 @pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("layer", [None, 0, 1])
+@pytest.mark.parametrize("layer", [ALL, 0, 1])
 def test_without_a_part_the_first_column_is_the_ablated_models(explorer, pets, part, layer):
     explorer.layers.value = layer
     explorer.parts[part].value = False
     model, tokenizer = pets
-    broken = gptlib.ablate(model, part, layers=None if layer is None else [layer])
+    broken = gptlib.ablate(model, part, layers=None if layer == ALL else [layer])
     probs, whole = probs_of(broken, tokenizer), probs_of(model, tokenizer)
     for word in grammar.next_words("The cat is"):
         id = tokenizer.encode(f" {word}")[0]

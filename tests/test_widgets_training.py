@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-import threading
 import time
 
 import pytest
@@ -56,7 +55,7 @@ def wait_for(condition, seconds=20):
 
 
 def press(explorer, name):
-    next(button for button in explorer.buttons if button.description == name).click()
+    explorer.buttons[name].click()
 
 
 def numbers(explorer):
@@ -236,7 +235,7 @@ def slowly(live, seconds=0.02):
 
 
 def test_stop_acts_within_a_fraction_of_a_second_and_start_goes_on(live):
-    live._new_run()
+    live.run = live.new_run()
     slowly(live)
     press(live, "Start")
     wait_for(lambda: live.run.trainer.step >= 2)
@@ -253,17 +252,26 @@ def test_stop_acts_within_a_fraction_of_a_second_and_start_goes_on(live):
     assert live.run.trainer.history[step].step == step + 1
 
 
-def test_start_twice_makes_one_thread(live):
-    live._new_run()
-    slowly(live)
-    before = threading.active_count()
-    for _ in range(5):
+def test_however_often_start_is_pressed_there_is_one_update_at_a_time(live):
+    live.run = live.new_run()
+    update, at_work, most = live.run.trainer.update, [], []
+
+    def counted():
+        at_work.append(1)
+        most.append(len(at_work))
+        time.sleep(0.01)
+        step = update()
+        at_work.pop()
+        return step
+
+    live.run.trainer.update = counted
+    while not live.run.done:
         press(live, "Start")
-    assert threading.active_count() <= before + 1
-    press(live, "Stop")
-    press(live, "Start")  # while the last update is being made
-    assert threading.active_count() <= before + 1
-    wait_for(lambda: live.run.done and not live.run.running)
+        press(live, "Stop")
+        live.run.start()
+        time.sleep(0.002)
+    wait_for(lambda: not live.run.running)
+    assert set(most) == {1}
     assert [step.step for step in live.run.trainer.history] == list(range(1, 31))
 
 
@@ -284,7 +292,7 @@ def test_a_run_ends_by_itself_and_a_new_one_begins_again(live):
 
 
 def test_closing_stops_the_training(live):
-    live._new_run()
+    live.run = live.new_run()
     slowly(live)
     press(live, "Start")
     wait_for(lambda: live.run.trainer.step >= 1)
@@ -294,7 +302,7 @@ def test_closing_stops_the_training(live):
 
 
 def test_the_rate_can_be_changed_while_it_trains(live):
-    live._new_run()
+    live.run = live.new_run()
     slowly(live)
     press(live, "Start")
     wait_for(lambda: live.run.trainer.step >= 2)
@@ -314,7 +322,7 @@ def test_the_rate_of_a_run_that_stands_counts_when_it_goes_on(live):
 
 
 def test_other_controls_answer_while_it_trains_and_none_of_them_errs(live):
-    live._new_run()
+    live.run = live.new_run()
     slowly(live, 0.005)
     press(live, "Start")
     k = 0
@@ -329,7 +337,7 @@ def test_other_controls_answer_while_it_trains_and_none_of_them_errs(live):
 
 
 def test_a_loss_that_blows_up_is_said_and_ends_the_run(live):
-    live._new_run()
+    live.run = live.new_run()
 
     def fails():
         raise FloatingPointError("the loss is nan at step 1: try a learning rate below 3")

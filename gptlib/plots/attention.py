@@ -14,7 +14,7 @@ from gptlib.attention import mask_scores
 from gptlib.trace import LayerTrace, Trace
 
 from .parts.heatmap import cells, colour_bar, few, label_inches, side_inches
-from .parts.inputs import array, finite, index, largest, spoken, two, words
+from .parts.inputs import array, counted, finite, index, largest, quoted, two, words
 from .style import SIZE, Picture, sheet
 
 FROM, TO = "from (query)", "to (key)"
@@ -32,8 +32,8 @@ def attention_head(
         weights: (T, T), or a Trace, of which `layer` and `head` are shown.
         tokens: T strings.
 
-    >>> attention_head([[1.0, 0.0], [0.3, 0.7]], ["The", " cat"]).description
-    'Attention weights. The looks most at The (1.00), cat at cat (0.70). The future is hidden.'
+    >>> attention_head([[1.0, 0.0], [0.3, 0.7]], ["A", " cat"]).description
+    'Attention weights. "A" looks most at "A" (1.00), "cat" at "cat" (0.70). The future is hidden.'
     """
     name = "Attention weights"
     if isinstance(weights, Trace):
@@ -60,7 +60,7 @@ def attention_heads(weights, tokens: Sequence[str], *, theme: str | None = None)
         tokens: T strings.
 
     >>> attention_heads([[[[1.0, 0.0], [0.3, 0.7]]]], ["The", " cat"]).description
-    'Attention weights, layers x heads: 1 x 1. cat looks most: in layer 0 head 0 at cat (0.70).'
+    'Attention weights, 1 layer of 1 head. "cat" looks most: in layer 0 head 0 at "cat" (0.70).'
     """
     weights = weights.weights if isinstance(weights, Trace) else weights
     weights = _checked(weights, "L", "nh", "T", "T")
@@ -126,7 +126,7 @@ def attention_steps(
         tokens: T strings.
 
     >>> attention_steps([[0.0, 2.0], [1.0, 1.0]], ["The", " cat"]).description.split(". ")[1:3]
-    ['Scores from 0.00 to 2.00', 'Weights: The looks most at The (1.00), cat at The (0.50)']
+    ['Scores from 0.00 to 2.00', 'Weights: "The" looks most at "The" (1.00), "cat" at "The" (0.50)']
     """
     place = _layer(scores, layer, head)[1] if isinstance(scores, Trace) else ""
     scores, masked, weights = _three_steps(scores, layer, head)
@@ -199,7 +199,7 @@ def _looks(weights: np.ndarray, tokens: list[str]) -> str:
         (most,) = largest(weights[row])
         verb = "looks most at" if not said else "at"
         said.append(
-            f"{spoken(tokens[row])} {verb} {spoken(tokens[most])} ({two(weights[row, most])})"
+            f"{quoted(tokens[row])} {verb} {quoted(tokens[most])} ({two(weights[row, most])})"
         )
     hidden = "The future is hidden." if _future(weights).any() else "No part is hidden."
     return f"{', '.join(said)}. {hidden}"
@@ -216,8 +216,8 @@ def _looks_in_each_head(weights: np.ndarray, tokens: list[str]) -> str:
     for k in heads:
         (most,) = largest(last[k])
         place = f"in layer {k // n_head} head {k % n_head}"
-        said.append(f"{place} at {spoken(tokens[most])} ({two(last[k, most])})")
+        said.append(f"{place} at {quoted(tokens[most])} ({two(last[k, most])})")
     return (
-        f"Attention weights, layers x heads: {n_layer} x {n_head}. "
-        f"{spoken(tokens[-1])} looks most: {', '.join(said)}."
+        f"Attention weights, {counted(n_layer, 'layer')} of {counted(n_head, 'head')}. "
+        f"{quoted(tokens[-1])} looks most: {', '.join(said)}."
     )

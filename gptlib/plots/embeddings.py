@@ -10,7 +10,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 
 from .parts.heatmap import cells, colour_bar, label_inches, side_inches
-from .parts.inputs import array, finite, largest, shown, spoken, two, words
+from .parts.inputs import array, counted, finite, largest, shown, spoken, two, words
 from .parts.labels import place_labels
 from .style import SMALL, Picture, Theme, sheet
 
@@ -105,14 +105,11 @@ def embedding_map(
     points, shares = project_2d(vectors)
     alike = cosines(vectors)
     labels = words(labels, len(points), "labels")
-    groups = (
-        words(groups, len(points), "groups", space=" ")
-        if groups is not None
-        else [""] * len(points)
-    )
+    if groups is not None:
+        groups = words(groups, len(points), "groups", space=" ")
     with sheet(9, 6.2, theme) as (picture, paint):
         ax = picture.add_subplot(title=title)
-        _scatter(ax, points, groups, paint)
+        _scatter(ax, points, groups or [""] * len(points), paint)
         first, second = (shown(share) for share in shares)
         ax.set_xlabel(f"first direction: {first} of the variance")
         ax.set_ylabel(f"second direction: {second} of the variance")
@@ -122,12 +119,13 @@ def embedding_map(
         ax.axvline(0, color=paint.line, linewidth=0.8, zorder=0)
         ax.margins(0.1)
         ax.set_aspect("equal", adjustable="datalim")  # distances count the same both ways
-        if any(groups):
+        if groups is not None:
             style = {"handlelength": 1, "handletextpad": 0.4, "columnspacing": 1.5}
             picture.legend(loc="outside upper left", ncols=7, **style)
         place_labels(ax, points, labels, fontsize=SMALL, color=paint.ink, line=paint.soft)
+    first, second = (two(share) for share in shares)
     picture.description = (
-        f"Map of {len(labels)} words; its axes hold {two(shares[0])} and {two(shares[1])} of the "
+        f"Map of {counted(len(labels), 'word')}; its axes hold {first} and {second} of the "
         f"variance. {_most_alike(alike, labels)}"
     )
     return picture
@@ -163,7 +161,7 @@ def position_similarity(vectors, *, theme: str | None = None) -> Picture:
         colour_bar(picture, image, ax, "cosine", [-1, 0, 1])
     near = table.diagonal(1).mean() if count > 1 else 1.0
     picture.description = (
-        f"Cosines of {count} positions. In the mean, neighbours {two(near)}, "
+        f"Cosines of {counted(count, 'position')}. In the mean, neighbours {two(near)}, "
         f"the first and the last {two(table[0, -1])}."
     )
     return picture

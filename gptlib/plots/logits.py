@@ -11,7 +11,7 @@ from gptlib.trace import Trace
 
 from .parts.bars import bars, bars_height
 from .parts.heatmap import cells, label_inches
-from .parts.inputs import array, finite, largest, shown, spoken, two, visible, words
+from .parts.inputs import array, finite, largest, quoted, shown, spoken, two, visible, words
 from .style import Picture, sheet
 
 TOP = 100.0  # the largest logit that is drawn: e^100 has 44 digits
@@ -67,7 +67,7 @@ def logit_lens(
         vocabulary: V strings, or a function from id to string, as `tokenizer.token_str`.
 
     >>> logit_lens([[[0.0, 9.0]], [[9.0, 0.0]]], [" is"], [" on", " happy"]).description
-    'Logit lens. After is: embeddings say happy (1.00), layer 0 says on (1.00).'
+    'Logit lens. After "is": embeddings say "happy" (1.00), layer 0 says "on" (1.00).'
     """
     if isinstance(logits_by_layer, Trace):
         logits_by_layer = logits_by_layer.logits_by_layer
@@ -87,10 +87,10 @@ def logit_lens(
         texts = np.vectorize(lambda name, p: f"{name}\n{shown(p)}", otypes=[object])(names, share)
         cells(ax, share, rows, tokens, paint, texts=texts, cell=column, aspect="auto")
     said = ", ".join(
-        f"{row} {'say' if row == 'embeddings' else 'says'} {spoken(name)} ({two(p)})"
+        f"{row} {'say' if row == 'embeddings' else 'says'} {quoted(name)} ({two(p)})"
         for row, name, p in zip(rows[::-1], names[::-1, -1], share[::-1, -1], strict=True)
     )
-    picture.description = f"Logit lens. After {spoken(tokens[-1])}: {said}."
+    picture.description = f"Logit lens. After {quoted(tokens[-1])}: {said}."
     return picture
 
 

@@ -69,7 +69,7 @@ def machine(lit: str | None = None, *, theme: str | None = None) -> Picture:
     picture.description = (
         f"The whole machine{f', with {lit} lit' if lit else ''}. From left to right: the text "
         '"The cat is"; the tokenizer cuts it into three tokens; embeddings make each a vector; '
-        "attention and feedforward, repeated in every layer, work on the vectors; logits give "
+        "attention and feedforward, repeated in every layer, work on the vectors; logits, after softmax, give "
         "sleeping 0.60, on 0.30, happy 0.05, running 0.05; sampling draws sleeping, which joins "
         "the text, and it all begins again. Training adjusts the numbers from embeddings to logits."
     )
@@ -212,9 +212,10 @@ def _feedforward(page: Page, x: float, tone: Tone) -> None:
 
 def _logits(page: Page, x: float, tone: Tone) -> None:
     for k, (word, p) in enumerate(WORDS.items()):
-        y = ROWS[0] + 2 - 21.5 * k
+        y = ROWS[0] + 9 - 21.5 * k
         page.text(x + 57, y, word, ha="right", color=tone.text, zorder=3)
         page.ax.add_patch(Rectangle((x + 61, y - 6), 36 * p, 11, color=tone.strong, zorder=3))
+    page.text(x + CARD / 2, LOW + 13, "(by softmax)", color=page.paint.soft, zorder=3)
 
 
 def _sampling(page: Page, x: float, tone: Tone) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from .parts.bars import bars, bars_height
-from .parts.inputs import bare, distribution, largest, shown, spoken, two, words
+from .parts.inputs import bare, counted, distribution, largest, shown, spoken, two, words
 from .parts.page import POINTS, Page
 from .parts.tree import BAR, MARGIN, ROW, Node, draw_branches, grow, hide_all_but, mark, place
 from .style import Picture, sheet
@@ -117,8 +117,8 @@ def sentence_tree(sentences: Iterable[tuple[str, float]], *, theme: str | None =
             rest = f"and {len(left_out)} more, {shown(sum(left_out))} together"
             page.text(width + 24, MARGIN + 4, rest, ha="left", color=paint.soft)
     picture.description = (
-        f"Tree of {len(ends)} sentences. Likeliest: {best.sentence} ({two(best.mass)}). "
-        f"Found by greedy choice: {greedy.sentence} ({two(greedy.mass)})."
+        f"Tree of {counted(len(ends), 'sentence')}. Likeliest: {best.sentence} "
+        f"({two(best.mass)}). Found by greedy choice: {greedy.sentence} ({two(greedy.mass)})."
     )
     return picture
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
-from .parts.inputs import visible, words
+from .parts.inputs import counted, quoted, visible, words
 from .parts.page import POINTS, Page, text_width
 from .style import SIZE, Picture, sheet
 
@@ -45,7 +45,7 @@ def token_strip(
                 page.text(x + widths[k] / 2, y - 11, ids[k], color=page.paint.soft)
                 x += widths[k]
     said = (token + (f" ({id})" if id else "") for token, id in pairs)
-    picture.description = f"{len(tokens)} tokens: {', '.join(said)}."
+    picture.description = f"{counted(len(tokens), 'token')}: {', '.join(said)}."
     return picture
 
 
@@ -62,7 +62,7 @@ def merge_strips(
         labels: a name for each step, such as "t + h"; None: its number.
 
     >>> merge_strips([["t", "h", "e"], ["th", "e"]], ["letters", "t + h"]).description
-    'The text the after each merge. letters: 3 tokens. t + h: 2 tokens, new: th.'
+    'The text "the" after each merge. letters: 3 tokens. t + h: 2 tokens, new: th.'
     """
     rows = [[visible(token, 1000) for token in step] for step in steps]
     texts = {"".join(row) for row in rows}
@@ -82,14 +82,14 @@ def merge_strips(
             top, spans = height - MARGIN - k * tall, _spans(row)
             page.text(left - MARGIN, top - TALL / 2, label, ha="right", color=page.paint.soft)
             _strip(page, row, lines, (left, top), new=set(spans) - before)
-            count = f"{len(row)} tokens" if len(row) > 1 else "1 token"
+            count = counted(len(row), "token")
             page.text(width - MARGIN, top - TALL / 2, count, ha="right", color=page.paint.soft)
             fused = dict.fromkeys(row[j] for j, s in enumerate(spans) if s not in before)
             new = f", new: {', '.join(fused)}" if fused else ""
             said.append(f"{label}: {count}{new}.")
             before = set(spans)
     text = texts.pop().replace("␣", " ").strip()
-    picture.description = f"The text {text} after each merge. {' '.join(said)}"
+    picture.description = f"The text {quoted(text)} after each merge. {' '.join(said)}"
     return picture
 
 

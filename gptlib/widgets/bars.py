@@ -4,8 +4,11 @@ A shape for each, so that colour is not needed: a filled bar, a dashed outline, 
 bar below; and the numbers of all of them in columns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
+
+import torch
+from torch import Tensor
 
 from . import svg
 
@@ -103,6 +106,40 @@ def _length(p: float) -> float:
 def _diamond(x: float, y: float) -> str:
     points = f"{x:.1f},{y - 7:.1f} {x + 6:.1f},{y:.1f} {x:.1f},{y + 7:.1f} {x - 6:.1f},{y:.1f}"
     return f'<polygon points="{points}" fill="{svg.ORANGE}" stroke="{svg.PAPER}"/>'
+
+
+def expected(probs: Tensor, truth: dict[int, float], count: int) -> list[int]:
+    """The ids of at most `count` tokens that the truth, then `probs` (V,) hold for likeliest.
+
+    In the order of `probs`, the likeliest first.
+    """
+    best = probs.argsort(descending=True, stable=True)[: 2 * count].tolist()
+    shown = sorted(truth, key=truth.get, reverse=True)[:count]
+    shown += [id for id in best if id not in shown]
+    return sorted(shown[:count], key=lambda id: -probs[id].item())
+
+
+def rows_of(
+    shown: Sequence[int],
+    name: Callable[[int], str],
+    now: Tensor,
+    beside: Tensor,
+    truth: dict[int, float],
+) -> list[Bar]:
+    """A row for each id of `shown` and one for all others together; now, beside (V,)."""
+    rows = [
+        Bar(name(id), now[id].item(), beside[id].item(), truth.get(id, 0.0) if truth else None)
+        for id in shown
+    ]
+    if len(now) == len(shown):
+        return rows
+    rest = torch.ones(len(now), dtype=torch.bool)
+    rest[list(shown)] = False
+    left = sum(p for id, p in truth.items() if id not in shown) if truth else None
+    others = Bar(
+        f"{len(now) - len(shown):,} others", now[rest].sum().item(), beside[rest].sum().item(), left
+    )
+    return [*rows, others]
 
 
 def spoken(rows: Sequence[Bar]) -> str:

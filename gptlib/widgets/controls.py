@@ -59,16 +59,20 @@ class Picker(HBox):
             self.slider.value = self.names.index
 
 
-def few(name: str, count: int, value: int = 0) -> Dropdown:
-    """A short list of the numbers 0 .. count - 1, such as layers or heads."""
+def choice(name: str, options: Sequence, width: str = "13em") -> Dropdown:
+    """A list of a few things; `options` may be pairs (words, value)."""
     return Dropdown(
-        options=list(range(count)),
-        value=value,
+        options=options,
         description=name,
-        layout={"width": "10em"},
+        layout={"width": width},
         style={"description_width": "initial"},
-        disabled=count < 2,
+        disabled=len(options) < 2,
     )
+
+
+def few(name: str, count: int) -> Dropdown:
+    """A short list of the numbers 0 .. count - 1, such as layers or heads."""
+    return choice(name, range(count), "10em")
 
 
 def tick(name: str, value: bool, hint: str = "") -> Checkbox:

@@ -5,10 +5,10 @@ out what training without the part would give: the other parts could make up for
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
-from ipywidgets import Dropdown
 from torch import Tensor
 
 from ..ablations import ablate
@@ -17,13 +17,14 @@ from ..model import GPT, eval_mode
 from ..sampling import prompt_rows
 from ..tokenizer import Tokenizer
 from . import svg
-from .bars import Bar, bars_height, bars_svg, spoken
+from .bars import Bar, bars_height, bars_svg, expected, rows_of, spoken
 from .base import Explorer, capped, token_name
-from .controls import line, row, tick
-from .truth import Truth, true_tokens
+from .controls import choice, line, row, tick
+from .truth import Truth, kl_from, true_tokens
 
 WIDTH = 880
 ROWS, OWN = 7, 3  # tokens that the whole model or the truth expects; that the broken one does
+ALL = -1  # layers
 PARTS = ("attention", "feedforward", "layernorm", "residual")
 NAMES = {"layernorm": "layer norm", "residual": "residual path"}
 
@@ -105,14 +106,9 @@ class BlockExplorer(Explorer):
         self._known: dict[tuple, Tensor] = {}
         self.prompt = line("prompt", prompt)
         self.parts = {part: tick(NAMES.get(part, part), True) for part in PARTS}
-        layers = [("in all layers", None)]
+        layers = [("in all layers", ALL)]
         layers += [(f"in layer {k}", k) for k in range(model.config.n_layer)]
-        self.layers = Dropdown(
-            options=layers,
-            description="out",
-            layout={"width": "14em"},
-            style={"description_width": "initial"},
-        )
+        self.layers = choice("out", layers)
         boxes = list(self.parts.values())
         super().__init__(
             [self.prompt, row(*boxes, self.layers)], [self.prompt, *boxes, self.layers]
@@ -131,12 +127,12 @@ class BlockExplorer(Explorer):
     def probs(self, off: tuple[str, ...] = ()) -> Tensor:
         """What follows the prompt without these parts, (V,); each choice runs once a prompt."""
         ids = tuple(self.ids())
-        layer = self.layers.value if off else None
+        layer = self.layers.value if off else ALL
         key = (ids, off, layer)
         if key not in self._known:
             if any(known[0] != ids for known in self._known):
                 self._known.clear()
-            layers = None if layer is None else [layer]
+            layers = None if layer == ALL else [layer]
             model = ablate(self.model, *off, layers=layers) if off else self.model
             self._known[key] = next_probs(model, ids)
         return self._known[key]
@@ -148,25 +144,11 @@ class BlockExplorer(Explorer):
         """
         whole, now = self.probs(), self.probs(self.off)
         truth, _ = self.true()
-        expected = sorted(truth, key=truth.get, reverse=True)[:ROWS]
-        expected += [id for id in _largest(whole, ROWS) if id not in expected]
-        expected = sorted(expected[:ROWS], key=lambda id: -whole[id].item())
-        own = [id for id in _largest(now, ROWS + OWN) if id not in expected][:OWN]
-        shown = expected + own
-        rows = [
-            Bar(
-                token_name(self.tokenizer, id),
-                now[id].item(),
-                whole[id].item(),
-                truth.get(id, 0.0) if truth else None,
-            )
-            for id in shown
-        ]
-        if len(whole) > len(shown):
-            rest = [_rest(now, shown), _rest(whole, shown)]
-            left = sum(p for id, p in truth.items() if id not in shown) if truth else None
-            rows.append(Bar(f"{len(whole) - len(shown):,} others", *rest, left))
-        return rows
+        first = expected(whole, truth, ROWS)
+        best = now.argsort(descending=True, stable=True)[: ROWS + OWN].tolist()
+        own = [id for id in best if id not in first][:OWN]
+        name = partial(token_name, self.tokenizer)
+        return rows_of(first + own, name, now, whole, truth)
 
     def true(self) -> tuple[dict[int, float], str]:
         """The truth as {id: p}, and why there is none."""
@@ -181,16 +163,13 @@ class BlockExplorer(Explorer):
         """How far the model without the parts is from the truth and from the whole model."""
         whole, now = self.probs(), self.probs(self.off)
         truth, _ = self.true()
-        true = torch.zeros_like(whole)
-        for id, p in truth.items():
-            true[id] = p
-        pairs = [kl(true, now).item(), kl(true, whole).item()] if truth else [None, None]
-        return Distances(*pairs, kl(whole, now).item())
+        both = [kl_from(truth, now), kl_from(truth, whole)] if truth else [None, None]
+        return Distances(*both, kl(whole, now).item())
 
     def where(self) -> str:
         """Which layers lose the parts, in words."""
         layer, count = self.layers.value, self.model.config.n_layer
-        return f"in layer {layer}" if layer is not None else f"in all layers ({count})"
+        return f"in layer {layer}" if layer != ALL else f"in all layers ({count})"
 
     def draw(self) -> str:
         rows = self.rows()
@@ -223,16 +202,6 @@ def next_probs(model: GPT, ids: Sequence[int]) -> Tensor:
     if not torch.isfinite(logits).all():
         raise ValueError("without this part the numbers overflow: the logits are not finite")
     return torch.softmax(logits, -1)
-
-
-def _largest(probs: Tensor, count: int) -> list[int]:
-    return probs.argsort(descending=True, stable=True)[:count].tolist()
-
-
-def _rest(probs: Tensor, shown: list[int]) -> float:
-    rest = probs.clone()
-    rest[shown] = 0
-    return rest.sum().item()
 
 
 def block_explorer(

@@ -1,8 +1,8 @@
 """Training runs to look at: one that was recorded, and one that goes on in a thread.
 
-The thread keeps the page answering. The kernel reads what a page sends on threads of its own, and a cell or callback that trained there
-would keep it from reading. PyTorch lets other threads run during each of its operations, so sliders
-answer beside the training. A run is bounded by the steps of its Trainer.
+A callback that trained would keep the kernel from reading what the page sends. In a thread of its
+own the training leaves room: PyTorch lets other threads run during each of its operations. A run is
+bounded by the steps of its Trainer.
 """
 
 import os
@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -78,6 +78,7 @@ class LiveRun:
 
     def __init__(self, trainer: Trainer, news: Callable[[], None]) -> None:
         self.trainer, self.error = trainer, None
+        self.first_rate = trainer.config.learning_rate
         self._news = news
         self._state = threading.Lock()  # of the two below
         self._running, self._stopping = False, False
@@ -111,6 +112,25 @@ class LiveRun:
         """Inside, the model stays as it is."""
         with self._model:
             yield
+
+    def frame(self, ids: Sequence[int]) -> Frame:
+        """The prompt, seen by the model as it is between two updates."""
+        with self.paused():
+            return take_frame(self.trainer.model, ids, self.trainer.step)
+
+    def set_rate(self, rate: float) -> None:
+        """A constant learning rate from the next update on."""
+        if self.trainer.step == 0:
+            self.first_rate = rate
+        self.trainer.config = replace(
+            self.trainer.config, learning_rate=rate, final_learning_rate=rate
+        )
+
+    @property
+    def rates(self) -> str:
+        """The learning rate: at the start and, where it was changed, now."""
+        first, now = self.first_rate, self.trainer.config.learning_rate
+        return f"{now:g}" if now == first else f"{first:g}→{now:g}"
 
     def _train(self, threads: int) -> None:
         torch.set_num_threads(threads)

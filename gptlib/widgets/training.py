@@ -8,26 +8,23 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import ipywidgets
 import numpy as np
 import torch
 from IPython.display import display
-from ipywidgets import Dropdown
 from torch import Tensor
 
-from ..logits import kl
 from ..model import GPT
 from ..training import Step, TrainConfig, Trainer
 from . import svg
-from .bars import Bar, bars_height, bars_svg, spoken
+from .bars import Bar, bars_height, bars_svg, expected, rows_of, spoken
 from .base import Explorer, capped, token_name
-from .controls import Picker, few, line, row
+from .controls import Picker, choice, few, line, row
 from .heads import looks, table_svg, two_digits
 from .runs import Frame, LiveRun, Recording, take_frame
-from .truth import Truth, true_tokens
+from .truth import Truth, kl_from, true_tokens
 
 REDRAW_SECONDS = 0.25  # a curve redrawn at each step would cost more than the step
 
@@ -126,55 +123,50 @@ def training_svg(
 class TrainingExplorer(Explorer):
     """See `training_explorer`."""
 
+    run: LiveRun | None = None  # the live one, once Start was pressed
+
     def __init__(self, recording, prompt, truth, tokens, config) -> None:
         self.recording, self.tokenizer, self.truth = recording, recording.tokenizer, truth
-        history = recording.history
-        self.levels = {} if history.floor is None else {"floor": history.floor}
-        self._last = recording.load(history.steps[-1])
-        self.levels = {"ln V": math.log(self._last.config.vocab_size)} | self.levels
-        self._load = lru_cache(maxsize=32)(recording.load)
-        self._frame = lru_cache(maxsize=256)(self._recorded_frame)
-        self._lock = threading.RLock()  # a live run redraws from its own thread
         self._corpus, self._config = tokens, config
-        self.run: LiveRun | None = None
+        self._last = recording.load(recording.history.steps[-1])
+        self._load = lru_cache(maxsize=32)(recording.load)
+        self._recorded = lru_cache(maxsize=256)(self._recorded_frame)
+        self._lock = threading.RLock()  # a live run redraws from its own thread
+        self._live: tuple[tuple[int, ...], Frame] | None = None  # (prompt, what it came to)
         self.before: dict[str, list[tuple[float, float]]] = {}  # the curve of the run before
-        self._live_frame: tuple | None = None
-        self._first_rate = 0.0
+        super().__init__(*self._controls(prompt, live=tokens is not None))
+
+    def _controls(self, prompt: str, live: bool) -> tuple[list, list]:
+        """All controls, and those of them that a picture depends on."""
+        steps = [f"{step:,}" for step in self.recording.history.steps]
         self.prompt = line("prompt", prompt)
-        steps = [f"{step:,}" for step in history.steps]
         self.step = Picker("step", steps, len(steps) - 1)
         self.layer = few("layer", self._last.config.n_layer)
         self.head = few("head", self._last.config.n_head)
-        self.show = Dropdown(
-            options=["recorded run", "live run"], description="show", layout={"width": "13em"}
-        )
-        self.show.style.description_width = "initial"
-        rates = [f"{rate:g}" for rate in RATES]
-        self.rate = Picker("learning rate", rates, RATES.index(3e-3))
+        self.show = choice("show", ["recorded run", "live run"])
+        self.rate = Picker("learning rate", [f"{rate:g}" for rate in RATES], RATES.index(3e-3))
         self.rate.slider.observe(lambda _: self.guard(self._change_rate), names="value")
-        self.buttons = [
-            self.button("Start", self.start, "train, or train on"),
-            self.button("Stop", self.stop, "after the update that is being made"),
-            self.button("Begin again", self.begin_again, "a new model, at the rate chosen"),
-        ]
+        self.buttons = {
+            "Start": self.button("Start", self.start, "train, or train on"),
+            "Stop": self.button("Stop", self.stop, "after the update that is being made"),
+            "Begin again": self.button("Begin again", self.begin_again, "a new model"),
+        }
         lines = [self.prompt, self.step, row(self.layer, self.head)]
-        if tokens is not None:
-            lines[2:] = [row(self.rate, *self.buttons), row(self.layer, self.head, self.show)]
-        watched = [self.prompt, self.step.slider, self.layer, self.head, self.show]
-        super().__init__(lines, watched)
+        if live:
+            train = row(self.rate, *self.buttons.values())
+            lines[2:] = [train, row(self.layer, self.head, self.show)]
+        return lines, [self.prompt, self.step.slider, self.layer, self.head, self.show]
 
     # ---- The live run ----
 
     def start(self) -> None:
         """Train from where the run is; show it."""
         if self.run is None:
-            self._new_run()
+            self.run = self.new_run()
         if self.run.done:
             raise ValueError("this run is over: press Begin again for a new one")
-        self._set_rate()
-        self.run.start()
-        self.show.value = "live run"
-        self._redraw()
+        self.run.set_rate(RATES[self.rate.value])
+        self._go()
 
     def stop(self) -> None:
         """Stop after the update that is being made; Start goes on from there."""
@@ -186,21 +178,25 @@ class TrainingExplorer(Explorer):
         if self.run is not None:
             self.run.stop()
             losses = _smoothed(self.run.trainer.history[:])
-            self.before = {f"before {self._rates()}": _thinned(losses, 40)}
-        self._new_run()
-        self.show.value = "live run"
+            self.before = {f"before {self.run.rates}": _thinned(losses, 40)}
+        self.run = self.new_run()
+        self._go()
+
+    def _go(self) -> None:
+        self._live = None
         self.run.start()
+        self.show.value = "live run"
         self._redraw()
 
-    def _new_run(self) -> None:
+    def new_run(self) -> LiveRun:
+        """A model of the recorded one's shape, about to be trained on the corpus."""
         config = self._config or TrainConfig(
             steps=400, batch_size=16, warmup_steps=10, eos_id=self._stop_in_corpus()
         )
-        rate = RATES[self.rate.value]
-        config = replace(config, learning_rate=rate, final_learning_rate=rate)
         trainer = Trainer(GPT(self._last.config, seed=config.seed), self._corpus, config)
         run = LiveRun(trainer, lambda: self._news(run))
-        self.run, self._live_frame, self._first_rate = run, None, rate
+        run.set_rate(RATES[self.rate.value])
+        return run
 
     def _stop_in_corpus(self) -> int | None:
         """The stop token, if the corpus has documents that it ends."""
@@ -210,20 +206,14 @@ class TrainingExplorer(Explorer):
     def _change_rate(self) -> None:
         """A run that is training takes the rate at once; one that stands, when it goes on."""
         if self.run is not None and self.run.running:
-            self._set_rate()
-
-    def _set_rate(self) -> None:
-        rate, trainer = RATES[self.rate.value], self.run.trainer
-        if trainer.step == 0:
-            self._first_rate = rate
-        trainer.config = replace(trainer.config, learning_rate=rate, final_learning_rate=rate)
+            self.run.set_rate(RATES[self.rate.value])
 
     def _news(self, run: LiveRun) -> None:
         """From the run's own thread: a new frame, which every control then only picks from."""
 
         def show() -> None:
-            self._live_frame = None
-            if self._is_live():
+            self._live = None
+            if self.is_live:
                 self._redraw()
 
         if run is self.run:
@@ -241,7 +231,9 @@ class TrainingExplorer(Explorer):
 
     # ---- What is shown ----
 
-    def _is_live(self) -> bool:
+    @property
+    def is_live(self) -> bool:
+        """The live run is shown, not the recorded one."""
         return self.show.value == "live run"
 
     def ids(self) -> tuple[int, ...]:
@@ -251,139 +243,105 @@ class TrainingExplorer(Explorer):
 
     def frame(self) -> Frame:
         """The prompt, seen by the model that is shown."""
-        if not self._is_live():
-            return self._frame(self.ids(), self.recording.history.steps[self.step.value])
+        ids, steps = self.ids(), self.recording.history.steps
+        if not self.is_live:
+            return self._recorded(ids, steps[self.step.value])
         if self.run is None:
-            return self._frame(self.ids(), self.recording.history.steps[0])
-        ids = self.ids()
-        if self._live_frame is None or self._live_frame[0] != ids:
-            with self.run.paused():
-                trainer = self.run.trainer
-                self._live_frame = (ids, take_frame(trainer.model, ids, trainer.step))
-        return self._live_frame[1]
+            return self._recorded(ids, steps[0])
+        if self._live is None or self._live[0] != ids:
+            self._live = (ids, self.run.frame(ids))
+        return self._live[1]
 
     def _recorded_frame(self, ids: tuple[int, ...], step: int) -> Frame:
         return take_frame(self._load(step), ids, step)
 
-    def _losses(self) -> list[tuple[float, float]]:
-        """Of the live run, as far as it is shown."""
-        return _smoothed(self.run.trainer.history[: self.frame().step]) if self.run else []
-
-    def _rates(self) -> str:
-        """The learning rate of the live run: at its start and, where it was changed, now."""
-        now = self.run.trainer.config.learning_rate
-        return f"{now:g}" if now == self._first_rate else f"{self._first_rate:g}→{now:g}"
-
-    def _curve(self, step: int) -> str:
-        """The loss of the run that is shown, with its levels."""
-        history, size = self.recording.history, {"width": TABLE - 30, "height": HIGH - 28}
-        if not self._is_live():
-            heldout = [point for point in history.val_loss if point[0] > 0]  # 0 is far off, by log
-            series = {"loss": _thinned(history.loss), "held-out": _thinned(heldout, 12)}
-            last = max(history.steps[-1], 1)
-            return svg.curves(
-                series, self.levels, x_max=last, x_name="step", mark=step, log=True, **size
-            )
-        name = f"rate {self._rates()}" if self.run else "loss"
-        series = {name: self._losses()} | self.before
-        most = self.run.trainer.config.steps if self.run else 1
-        return svg.curves(series, self.levels, x_max=most, x_name="step", **size)
-
     def rows(self) -> list[Bar]:
         """The tokens that the truth and the last recorded model expect, and all others."""
-        ids, steps = self.ids(), self.recording.history.steps
-        now, end = self.frame().probs, self._frame(ids, steps[-1]).probs
-        truth = self._true(ids)
-        order = end.argsort(descending=True, stable=True).tolist()
-        shown = sorted(truth, key=truth.get, reverse=True)[:ROWS]
-        shown += [id for id in order[: 2 * ROWS] if id not in shown]
-        shown = sorted(shown[:ROWS], key=lambda id: -end[id].item())
-        rows = [
-            Bar(
-                token_name(self.tokenizer, id),
-                now[id].item(),
-                end[id].item(),
-                truth.get(id, 0.0) if truth else None,
-            )
-            for id in shown
-        ]
-        others = [i for i in range(len(now)) if i not in shown]
-        if others:
-            left = sum(p for id, p in truth.items() if id not in shown) if truth else None
-            rest = (now[others].sum().item(), end[others].sum().item(), left)
-            rows.append(Bar(f"{len(others):,} others", *rest))
-        return rows
+        ids, truth = self.ids(), self.true()
+        end = self._recorded(ids, self.recording.history.steps[-1]).probs
+        name = partial(token_name, self.tokenizer)
+        return rows_of(expected(end, truth, ROWS), name, self.frame().probs, end, truth)
 
-    def _true(self, ids: Sequence[int]) -> dict[int, float]:
+    def true(self) -> dict[int, float]:
         """The truth as {id: p}, or nothing where there is none."""
         try:
-            return true_tokens(self.truth, self.tokenizer, ids) if self.truth else {}
+            return true_tokens(self.truth, self.tokenizer, self.ids()) if self.truth else {}
         except ValueError:  # a prompt that the grammar cannot say
             return {}
 
     def title(self) -> str:
-        """Where the run is, in one line."""
-        return f"{self._state()}{self._distance(self.frame())}"
+        """Where the run is, and how far from the truth, in one line."""
+        where = self._where_live() if self.is_live else self._where_recorded()
+        truth = self.true()
+        if truth:
+            return f"{where}, KL from the truth {svg.two(kl_from(truth, self.frame().probs))}"
+        return f"{where}, no truth for this prompt" if self.truth else where
 
-    def _state(self) -> str:
-        if not self._is_live():
-            history, step = self.recording.history, self.recording.history.steps[self.step.value]
-            loss = dict(history.val_loss).get(step)
-            said = "" if loss is None else f", held-out loss {svg.two(loss)}"
-            return f"Recorded run, step {step:,} of {history.steps[-1]:,}{said}"
+    def _where_recorded(self) -> str:
+        history, step = self.recording.history, self.frame().step
+        loss = dict(history.val_loss).get(step)
+        said = "" if loss is None else f", held-out loss {svg.two(loss)}"
+        return f"Recorded run, step {step:,} of {history.steps[-1]:,}{said}"
+
+    def _where_live(self) -> str:
         if self.run is None:
             return "Live run: press Start"
-        trainer = self.run.trainer
         over = "done" if self.run.done else "training" if self.run.running else "stopped"
-        loss = self._losses()
-        said = f", loss {svg.two(loss[-1][1])}" if loss else ""
-        step = self.frame().step
-        return f"Live run ({over}), step {step:,} of {trainer.config.steps:,}{said}"
+        losses, most = self._losses(), self.run.trainer.config.steps
+        said = f", loss {svg.two(losses[-1][1])}" if losses else ""
+        return f"Live run ({over}), step {self.frame().step:,} of {most:,}{said}"
 
-    def _distance(self, frame: Frame) -> str:
-        truth = self._true(self.ids())
-        if not truth:
-            return ", no truth for this prompt" if self.truth else ""
-        true = torch.zeros_like(frame.probs)
-        for id, p in truth.items():
-            true[id] = p
-        return f", KL from the truth {svg.two(kl(true, frame.probs).item())}"
+    def _losses(self) -> list[tuple[float, float]]:
+        """Of the live run, as far as it is shown."""
+        return _smoothed(self.run.trainer.history[: self.frame().step])
+
+    def curve(self) -> str:
+        """The loss of the run that is shown, with ln V and, if it is known, the floor."""
+        history, vocab_size = self.recording.history, self._last.config.vocab_size
+        levels = {"ln V": math.log(vocab_size)}
+        levels |= {} if history.floor is None else {"floor": history.floor}
+        look = {"x_name": "step", "width": TABLE - 30, "height": HIGH - 28}
+        if not self.is_live:
+            heldout = [point for point in history.val_loss if point[0] > 0]  # 0 is far off, by log
+            series = {"loss": _thinned(history.loss), "held-out": _thinned(heldout, 12)}
+            look |= {"x_max": history.steps[-1], "mark": self.frame().step, "log": True}
+        elif self.run is None:
+            series, look["x_max"] = {"loss": []}, 1
+        else:
+            series = {f"rate {self.run.rates}": self._losses()} | self.before
+            look["x_max"] = self.run.trainer.config.steps
+        return svg.curves(series, levels, **look)
 
     def _redraw(self) -> None:
         super()._redraw()
-        if self.run is not None and self.run.error is not None and self._is_live():
+        if self.is_live and self.run is not None and self.run.error is not None:
             raise ValueError(f"{self.run.error}. Begin again")
 
     def draw(self) -> str:
-        frame, rows = self.frame(), self.rows()
-        tokens = [token_name(self.tokenizer, id) for id in self.ids()]
         layer, head = self.layer.value, self.head.value
-        names = ["live" if self._is_live() else "now", "at the end"]
-        names += ["truth"] * (rows[0].truth is not None)
+        rows = self.rows()
         return training_svg(
-            self._curve(frame.step),
-            frame.weights[layer, head],
-            tokens,
+            self.curve(),
+            self.frame().weights[layer, head],
+            self.names(),
             rows,
-            names,
+            ["live" if self.is_live else "now", "at the end", "truth" if self.true() else ""],
             title=self.title(),
             caption=f"Layer {layer}, head {head}: rows look at columns",
-            label=self._say(frame, rows, tokens),
+            label=self.describe(),
         )
 
-    def _say(self, frame: Frame, rows: Sequence[Bar], tokens: Sequence[str]) -> str:
-        layer, head = self.layer.value, self.head.value
-        last = two_digits(frame.weights[layer, head, -1])
-        where = looks(last, tokens, len(tokens) - 1)
-        text = self.tokenizer.decode(self.ids())
-        return (
-            f"{self.title()}. After {text!r}: {spoken(rows)}. "
-            f"In layer {layer}, head {head}, {where}."
-        )
+    def names(self) -> list[str]:
+        """The prompt's tokens, as they are shown."""
+        return [token_name(self.tokenizer, id) for id in self.ids()]
 
     def describe(self) -> str:
-        tokens = [token_name(self.tokenizer, id) for id in self.ids()]
-        return self._say(self.frame(), self.rows(), tokens)
+        layer, head, names = self.layer.value, self.head.value, self.names()
+        last = two_digits(self.frame().weights[layer, head, -1])
+        where = looks(last, names, len(names) - 1)
+        text = self.tokenizer.decode(self.ids())
+        said = f"{self.title()}. After {text!r}: {spoken(self.rows())}."
+        return f"{said} In layer {layer}, head {head}, {where}."
 
 
 def _thinned(points: Sequence[tuple[float, float]], most: int = 150) -> list[tuple[float, float]]:

@@ -3,6 +3,11 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
+import torch
+from torch import Tensor
+
+from ..logits import kl
+
 Truth = Callable[[str], dict[str, float]]  # prefix -> {word: probability}
 
 
@@ -24,3 +29,11 @@ def true_tokens(truth: Truth, tokenizer, ids: Sequence[int]) -> dict[int, float]
         spaced = f" {word}" if apart and word[0].isalnum() else word
         found[tokenizer.encode(spaced, allowed_special="all")[0]] += p
     return dict(found)
+
+
+def kl_from(truth: dict[int, float], probs: Tensor) -> float:
+    """KL(truth || probs) in nats, of {id: p} and (V,): what believing `probs` costs."""
+    dense = torch.zeros_like(probs)
+    for id, p in truth.items():
+        dense[id] = p
+    return kl(dense, probs).item()

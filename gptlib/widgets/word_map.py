@@ -37,6 +37,7 @@ def nearest(table, word: int, count: int = NEIGHBOURS) -> list[tuple[int, float]
 
 
 def nearest_of_units(units, word: int, count: int = NEIGHBOURS) -> list[tuple[int, float]]:
+    """The same, of rows (N, C) that are one long already."""
     values = units @ units[word]
     order = [k for k in np.argsort(-values, kind="stable").tolist() if k != word]
     return [(k, float(values[k])) for k in order[:count]]

@@ -155,6 +155,20 @@ def bare(token: str) -> str:
     return token.removeprefix("␣") or token
 
 
+def quoted(token: str) -> str:
+    """The same in quotation marks, for sentences that a word such as `is` would confuse."""
+    return f'"{spoken(token)}"'
+
+
+def counted(number: int, thing: str) -> str:
+    """How many there are.
+
+    >>> counted(1, "token"), counted(3, "token")
+    ('1 token', '3 tokens')
+    """
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def spoken(token: str) -> str:
     """A token as a description names it: a screen reader has no good word for the sign."""
     return "space" if token == "␣" else bare(token)
