@@ -45,9 +45,7 @@ def train_model() -> None:
         warnings.simplefilter("ignore", UserWarning)
         tokenizer = gptlib.Tokenizer.train(corpus.train, 2000)
     tokens, heldout = corpus.encode(tokenizer)
-    model = gptlib.GPT(
-        gptlib.GPTConfig(vocab_size=tokenizer.vocab_size, **SHAPE), seed=MODEL_SEED
-    )
+    model = gptlib.GPT(gptlib.GPTConfig(vocab_size=tokenizer.vocab_size, **SHAPE), seed=MODEL_SEED)
     config = gptlib.TrainConfig(
         steps=5000,
         batch_size=64,

@@ -5,6 +5,7 @@ An explorer's `draw` is a pure function of its controls that returns SVG or HTML
 """
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,6 +68,7 @@ class Explorer(VBox):
     def __init__(self, controls: list[ipywidgets.Widget], watched: list[ipywidgets.Widget]) -> None:
         self.picture = HTML()
         self.message = HTML(layout={"min_height": "24px"})  # its place is kept: nothing jumps
+        self._lock = threading.RLock()  # JupyterLab has messages handled in more than one thread
         self._running, self._trouble = False, ""
         style = HTML(f'<style onload="{svg.escape(NAME_SLIDERS)}">{CSS}</style>')
         style.layout.display = "none"
@@ -98,18 +100,19 @@ class Explorer(VBox):
         An action that moves a control runs `refresh` inside this one: the outermost decides, so
         that an error within is not wiped away by the success around it.
         """
-        outermost = not self._running
-        if outermost:
-            self._running, self._trouble = True, ""
-        try:
-            action()
-        except Exception as error:  # whatever it is, the class must see it
-            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-            self._trouble = f"{kind}{error}" or type(error).__name__
-        finally:
+        with self._lock:  # or a picture of an earlier moment could come last, and stay
+            outermost = not self._running
             if outermost:
-                self._running = False
-                self.say(self._trouble)
+                self._running, self._trouble = True, ""
+            try:
+                action()
+            except Exception as error:  # whatever it is, the class must see it
+                kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+                self._trouble = f"{kind}{error}" or type(error).__name__
+            finally:
+                if outermost:
+                    self._running = False
+                    self.say(self._trouble)
 
     def say(self, words: str) -> None:
         """Show a line of plain text between the controls and the picture; "" clears it."""
