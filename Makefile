@@ -87,6 +87,7 @@ PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist loadfile
 test: install  ## run every test, then every notebook against its committed outputs
 	$(PYTEST)
 	$(PYTEST) --nbval --nbval-current-env $(NOTEBOOKS)
+	@$(PY) tests/browser.py
 
 # No widget state, no cell timings, and no trace of which Python ran it.
 notebooks: install  ## execute every notebook in place, leaving no widget state
@@ -103,6 +104,7 @@ data: install  ## make every file of data/ again, from its seed
 
 bench: install  ## measure gptlib beside its peers
 	$(PY) -m benchmarks
+	$(PY) -m benchmarks.widgets
 
 lint: install  ## check style with ruff
 	$(PY) -m ruff check .

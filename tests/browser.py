@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,8 +20,8 @@ import nbformat
 from playwright.sync_api import Locator, Page, sync_playwright
 
 PATIENCE = 30  # seconds; a busy machine is slow, and no test measures time
+NO_CHROMIUM = "no Chromium found: install one, or name it with GPTLIB_CHROMIUM"
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 # What a browser would fetch for itself is switched off, and every name but this machine's is
 # unknown to it. The window is high enough for two explorers: JupyterLab leaves out of the page what
 # is far outside.
@@ -43,7 +43,7 @@ def find_chromium() -> str | None:
     named = os.environ.get("GPTLIB_CHROMIUM")
     if named:
         return shutil.which(named)
-    return next(filter(None, map(shutil.which, (*CHROMIUMS, MAC_CHROME))), None)
+    return next(filter(None, map(shutil.which, CHROMIUMS)), None)
 
 
 @contextmanager
@@ -297,4 +297,5 @@ def settled(read: Callable[[], object], expected: object) -> object:
         time.sleep(0.02)
 
 
-__all__: Sequence[str] = ("Explorer", "Lab", "Notebook", "chromium_page", "find_chromium")
+if __name__ == "__main__" and find_chromium() is None:  # the end of `make test`
+    print(f"\nThe widgets were NOT tried in a browser: {NO_CHROMIUM}.")

@@ -417,7 +417,6 @@ def test_a_device_that_is_not_here_is_refused_with_what_to_do(monkeypatch):
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 def test_cuda_trains_to_nearly_the_losses_of_the_cpu():
     exact = [step.loss for step in trainer(TOKENS[:50])]
     on_cuda = trainer(TOKENS[:50], device="auto", bf16=False)
