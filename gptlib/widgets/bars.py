@@ -13,7 +13,7 @@ from torch import Tensor
 from . import svg
 
 TRACK, BAR = 176, 380  # where bars begin, and how long 1 is
-COLUMNS = {3: (648, 764, 872), 4: (628, 704, 776, 872)}  # where the numbers of each kind end
+COLUMNS = {3: (640, 764, 872), 4: (628, 704, 776, 872)}  # where the numbers of each kind end
 STEP = 28  # pixels from a row to the next
 
 

@@ -47,10 +47,17 @@ if (root && !root.gptlibNamed) {
 }
 """
 FOCUS = "outline: 2px solid var(--jp-focus-outline-color, #1976d2) !important; outline-offset: 2px"
+# ipywidgets' own arrow is black, also on a dark page; this grey shows on both.
+ARROW = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E"
+    "%3Cpath d='M5 7l4 4 4-4' fill='none' stroke='%23888' stroke-width='2'/%3E%3C/svg%3E"
+)
 CSS = f"""
 .gptlib-explorer {{ max-width: 900px; }}
 {".gptlib-explorer" * 4} :focus-visible {{ {FOCUS}; }}
 .gptlib-explorer .noUi-handle:focus {{ {FOCUS}; }}
+.gptlib-explorer .widget-hbox {{ overflow: visible; }}
+.gptlib-explorer {{ --jp-widgets-dropdown-arrow: url("{ARROW}"); }}
 .gptlib-explorer .widget-html-content {{ line-height: 1.45; font-size: 14px; }}
 .gptlib-explorer .gptlib-box > label {{ position: absolute; width: 1px; height: 1px;
   overflow: hidden; clip-path: inset(50%); }}

@@ -5,9 +5,8 @@ Leaves out the optimizer's inside. Axes: L layers, nh heads, T tokens, V = vocab
 
 import math
 import os
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 
 import ipywidgets
@@ -131,7 +130,6 @@ class TrainingExplorer(Explorer):
         self._last = recording.load(recording.history.steps[-1])
         self._load = lru_cache(maxsize=32)(recording.load)
         self._recorded = lru_cache(maxsize=256)(self._recorded_frame)
-        self._lock = threading.RLock()  # a live run redraws from its own thread
         self._live: tuple[tuple[int, ...], Frame] | None = None  # (prompt, what it came to)
         self.before: dict[str, list[tuple[float, float]]] = {}  # the curve of the run before
         super().__init__(*self._controls(prompt, live=tokens is not None))
@@ -218,11 +216,6 @@ class TrainingExplorer(Explorer):
 
         if run is self.run:
             self.guard(show)
-
-    def guard(self, action: Callable[[], None]) -> None:
-        """As every explorer's, one thread at a time."""
-        with self._lock:
-            super().guard(action)
 
     def close(self) -> None:
         """Take the widget off the page, and stop what it trains."""
