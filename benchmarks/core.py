@@ -43,7 +43,7 @@ def bpe_training(text: str, vocab_size: int) -> Row:
         trainer = trainers.BpeTrainer(
             vocab_size=vocab_size, initial_alphabet=alphabet, show_progress=False
         )
-        tokenizer.train_from_iterator(text.splitlines(keepends=True), trainer)
+        tokenizer.train_from_iterator([text], trainer)
 
     def ours():
         gptlib.Tokenizer.train(text, vocab_size)

@@ -44,6 +44,10 @@ __all__ = [
 _LAZY = ("checks", "plots", "widgets")
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})
+
+
 def __getattr__(name: str):
     if name in _LAZY:
         return import_module(f".{name}", __name__)

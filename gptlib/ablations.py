@@ -108,4 +108,5 @@ def _put_in_front(module: nn.Module, front: type) -> None:
     if isinstance(module, front):  # out already, by a call before or a layer named twice
         return
     old = type(module)
-    module.__class__ = type(f"{front.__name__}{old.__name__}", (front, old), {})
+    name = f"{front.__name__}{old.__name__}"
+    module.__class__ = type(name, (front, old), {"ablated": True})  # the mark is for `checkpoint`

@@ -26,6 +26,7 @@ CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json
 TRAINING, HISTORY, LOSSES = "training.safetensors", "history.safetensors", "history.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"  # for transformers' AutoTokenizer; not read here
 PREFIX = "transformer."  # Hugging Face's name for all but the head
+FILES = (WEIGHTS, CONFIG, TOKENIZER, TOKENIZER_CONFIG, TRAINING)  # what `save` may write
 FLOATS = ("F32", "F16", "BF16", "F64")  # safetensors' names of what weights may be stored as
 SHIPPED = ("pets",)
 
@@ -75,7 +76,7 @@ def load_model(name_or_dir, step: int | None = None) -> GPT:
         return _build(config, folder / WEIGHTS)
     if step not in history_steps(folder):
         known = ", ".join(map(str, history_steps(folder))) or "none"
-        raise ValueError(f"{name_or_dir} has no snapshot of step {step}: it has {known}")
+        raise ValueError(f"{name_or_dir} has no snapshot of step {step!r}: it has {known}")
     return _build(config, folder / HISTORY, f"{step}/")
 
 
@@ -85,9 +86,21 @@ def save(folder, model: GPT, tokenizer: Tokenizer | None = None, training=None) 
     Args:
         tokenizer: None leaves the folder's own in place.
         training: a Trainer whose state goes along, for `load_training`.
+
+    Raises:
+        ValueError: the tokenizer has more ids than the model, or the model has a part taken out
+            (`ablations`), which the files have no word for; nothing is written then.
     """
+    if any(hasattr(module, "ablated") for module in model.modules()):
+        raise ValueError("a model with a part taken out cannot be saved: it would load whole")
+    tokens = tokenizer or _kept_tokenizer(folder)
+    if tokens is not None and tokens.vocab_size > model.config.vocab_size:
+        raise ValueError(
+            f"{folder}: the tokenizer has {tokens.vocab_size} ids, the model's vocab_size is "
+            f"{model.config.vocab_size}: they do not belong together"
+        )
     with atomic_folder(folder) as staging:
-        config = to_hf_config(model.config, tokenizer)
+        config = to_hf_config(model.config, tokens)
         (staging / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         _write(to_hf_tensors(model), staging / WEIGHTS, {"format": "pt"})
         if tokenizer is not None:
@@ -101,6 +114,12 @@ def save(folder, model: GPT, tokenizer: Tokenizer | None = None, training=None) 
             tensors = {name: t.detach().contiguous().cpu() for name, t in tensors.items()}
             numbers = numbers | {"weights": _sha256(staging / WEIGHTS)}
             _write(tensors, staging / TRAINING, {"gptlib": json.dumps(numbers)})
+
+
+def _kept_tokenizer(folder) -> Tokenizer | None:
+    """The one that a save without a tokenizer leaves in place, if there is one."""
+    path = user_path(folder) / TOKENIZER
+    return Tokenizer.load(path) if path.is_file() else None
 
 
 def load_training(folder) -> tuple[dict[str, Tensor], dict]:

@@ -71,15 +71,19 @@ def _train(a: argparse.Namespace) -> int:
     corpus = corpora.load(a.corpus)
     saved = _saved_run(a, corpus) if a.resume else None
     if saved is None:
-        if (a.out / checkpoint.WEIGHTS).exists() and not a.overwrite:
-            what = "a model but no run to resume" if a.resume else "a model (go on with --resume)"
-            raise ValueError(f"{a.out}: holds {what}: use --overwrite or another DIR")
+        there = next((name for name in checkpoint.FILES if (a.out / name).exists()), None)
+        if there and not a.overwrite:
+            hint = "but no run to resume" if a.resume else "(a run goes on with --resume)"
+            raise ValueError(f"{a.out}: holds {there} {hint}: use --overwrite or another DIR")
         model, tokenizer, config = _new_run(a, corpus)
     else:
         model, tokenizer = checkpoint.load(a.out)
         config = _resumed_config(a, model, saved[1])
     tokens, heldout = corpus.encode(tokenizer)
-    trainer = Trainer(model, tokens, config, heldout if len(heldout) > 1 else None)
+    try:
+        trainer = Trainer(model, tokens, config, heldout if len(heldout) > 1 else None)
+    except ValueError as error:
+        raise ValueError(f"{a.corpus}: {error}") from error
     if saved is not None:
         trainer.load_state(*saved)
     run = _Run(a, trainer, tokenizer, corpus)
@@ -284,8 +288,10 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train a model on a text")
     train.set_defaults(run=_train)
     names = ", ".join(corpora.NAMES)
-    train.add_argument("--corpus", required=True, metavar="FILE|NAME", help=f"a text, or {names}")
-    train.add_argument("--out", required=True, type=user_path, metavar="DIR", help="for the model")
+    train.add_argument(
+        "--corpus", required=True, type=_named, metavar="FILE|NAME", help=f"a text, or {names}"
+    )
+    train.add_argument("--out", required=True, type=_folder, metavar="DIR", help="for the model")
     either = train.add_mutually_exclusive_group()
     either.add_argument("--resume", action="store_true", help="go on from what DIR holds, if any")
     either.add_argument("--overwrite", action="store_true", help="replace the model in DIR")
@@ -305,7 +311,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sample = commands.add_parser("sample", help="let a model go on from a prompt")
     sample.set_defaults(run=_sample)
-    sample.add_argument("--model", default="pets", metavar="DIR|NAME", help="(pets)")
+    sample.add_argument("--model", type=_named, default="pets", metavar="DIR|NAME", help="(pets)")
     sample.add_argument("--prompt", required=True)
     sample.add_argument("--max-new-tokens", type=int, default=100, metavar="N", help="(100)")
     sample.add_argument("--temperature", type=float, default=1.0, metavar="T", help="0: greedy (1)")
@@ -316,7 +322,7 @@ def _parser() -> argparse.ArgumentParser:
 
     tokenize = commands.add_parser("tokenize", help="show the tokens of a text and their ids")
     tokenize.set_defaults(run=_tokenize)
-    tokenize.add_argument("--model", default="pets", metavar="DIR|NAME", help="(pets)")
+    tokenize.add_argument("--model", type=_named, default="pets", metavar="DIR|NAME", help="(pets)")
     tokenize.add_argument("text", metavar="TEXT", help="- reads standard input")
 
     doctor = commands.add_parser("doctor", help="check that the course can run here")
@@ -340,6 +346,17 @@ def _seed(text: str) -> int:
     if not 0 <= value < 2**63:
         raise argparse.ArgumentTypeError(f"must be in 0..2^63-1, not {value}")
     return value
+
+
+def _named(text: str) -> str:
+    """Refuse "", which is what a variable that was never set turns into."""
+    if not text:
+        raise argparse.ArgumentTypeError("must not be empty")
+    return text
+
+
+def _folder(text: str) -> Path:
+    return user_path(_named(text))
 
 
 def _positive(text: str) -> int:

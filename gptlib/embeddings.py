@@ -17,8 +17,8 @@ def check_ids(ids: Tensor, vocab_size: int) -> None:
         ValueError: names the first id outside 0..vocab_size-1.
         TypeError: the ids are not integers.
     """
-    if ids.dtype not in (torch.int64, torch.int32):
-        raise TypeError(f"token ids must be int64, not {ids.dtype}")
+    if ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool:
+        raise TypeError(f"token ids must be whole numbers (int64), not {ids.dtype}")
     wrong = (ids < 0) | (ids >= vocab_size)
     if wrong.any():
         raise ValueError(f"token id {int(ids[wrong][0])} is outside 0..{vocab_size - 1}")
@@ -43,7 +43,7 @@ class TokenEmbedding(nn.Module):
         # On CUDA the look would stop the queue of kernels at each call; there the driver refuses.
         if ids.device.type == "cpu" and not torch.compiler.is_compiling():
             check_ids(ids, self.weight.shape[0])
-        return nn.functional.embedding(ids, self.weight)  # (B, T, C)
+        return nn.functional.embedding(ids.long(), self.weight)  # (B, T, C)
 
 
 class PositionEmbedding(nn.Module):

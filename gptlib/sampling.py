@@ -24,6 +24,10 @@ def check_settings(temperature: float, top_k: int | None, top_p: float | None) -
     Raises:
         ValueError: names the argument and what it may be.
     """
+    for name, value in (("temperature", temperature), ("top_k", top_k), ("top_p", top_p)):
+        wrong = not isinstance(value, int | float) and (value is not None or name == "temperature")
+        if wrong:
+            raise ValueError(f"{name} must be a number, not {value!r}")
     if not (temperature >= 0 and math.isfinite(temperature)):
         raise ValueError(f"temperature must be 0 or more, and finite, not {temperature}")
     if top_k is not None and (isinstance(top_k, bool) or not _is_whole(top_k, least=1)):
@@ -209,6 +213,8 @@ def generate(
 
 def prompt_rows(model: GPT, ids: Tensor | Sequence[int]) -> Tensor:
     """The prompt as (B, T) on the model's device."""
+    if isinstance(ids, str):
+        raise TypeError("a prompt is token ids, not text: tokenizer.encode(text) gives them")
     ids = torch.as_tensor(ids)
     if ids.numel() == 0 or ids.ndim not in (1, 2):
         raise ValueError(

@@ -122,6 +122,8 @@ class Tokenizer:
     merges: list of (left id, right id); merges[k] makes the token 256 + k.
     special_tokens: dict of name -> id.
 
+    The text is the example of Wikipedia's page on byte-pair encoding.
+
     >>> tokenizer = Tokenizer.train("aaabdaaabac", 260)
     >>> tokenizer.merges  # (a, a) stands 4 times; then (a, b) and (aa, a) twice: the smaller wins
     [(97, 97), (97, 98), (256, 257)]
@@ -176,7 +178,7 @@ class Tokenizer:
             )
         pieces = Counter()  # a piece is merged once, however often it occurs
         for document in [text] if isinstance(text, str) else text:
-            for part in _cut(_checked_text(document), names)[::2]:
+            for part in cut_at(_checked_text(document), names)[::2]:
                 pieces.update(split(part))
         merges = _learn_merges(pieces, n_merges)
         if len(merges) < n_merges:
@@ -204,7 +206,7 @@ class Tokenizer:
                 known = list(self.special_tokens)
                 raise ValueError(f"allowed_special: {name!r} is not one of the names {known}")
         ids = []
-        for k, part in enumerate(_cut(_checked_text(text), allowed)):
+        for k, part in enumerate(cut_at(_checked_text(text), allowed)):
             if k % 2:
                 ids.append(self.special_tokens[part])
             else:
@@ -459,7 +461,7 @@ def _checked_text(text, what="text"):
     return text
 
 
-def _cut(text, names):
+def cut_at(text, names):
     """Cut text at the names: [text, name, text, ..., name, text], a name at each odd index."""
     if not names:
         return [text]

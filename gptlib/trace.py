@@ -32,7 +32,10 @@ class _Shapes:
 
 @dataclass(frozen=True, repr=False)
 class LayerTrace(_Shapes):
-    """What one block did to one row of tokens."""
+    """What one block did to one row of tokens.
+
+    Where `ablations` took attention out, `attn` is zero, and the rest shows what would have been.
+    """
 
     x: Tensor  # (T, C) the residual stream as it came in
     ln_1: Tensor  # (T, C)

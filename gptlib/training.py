@@ -443,6 +443,8 @@ class Trainer:
 
 def _checked(tokens: Tensor, vocab_size: int, what: str) -> Tensor:
     """The ids (N,) as int64 on the CPU, once they are known to be ids."""
+    if isinstance(tokens, str):
+        raise TypeError(f"{what} must be token ids, not text: corpus.encode(tokenizer) gives them")
     tokens = torch.as_tensor(tokens)
     if tokens.ndim != 1 or (tokens.is_floating_point() and len(tokens)):  # .long() would round
         shape = tuple(tokens.shape)

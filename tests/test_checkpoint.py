@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 import gptlib
 from gptlib import checkpoint
+from gptlib.ablations import PARTS
 from gptlib.checkpoint import History
 
 TEXT = "The cat is sleeping. The dog is on the sofa. " * 20
@@ -342,3 +343,32 @@ def test_a_folder_without_a_history_says_so_and_a_damaged_one_is_refused(folder)
     save_file({"odd": torch.zeros(1)}, folder / "history.safetensors")
     with pytest.raises(ValueError, match="history.safetensors: 'odd'"):
         gptlib.load(folder, step=0)
+
+
+def test_a_tokenizer_with_more_ids_than_the_model_is_refused_and_the_old_folder_kept(
+    model, tmp_path
+):
+    tokenizer = gptlib.Tokenizer()  # 257 ids, and the model has 11
+    with pytest.raises(ValueError, match="tokenizer has 257 ids, the model's vocab_size is 11"):
+        gptlib.save(tmp_path, model, tokenizer)
+    assert not list(tmp_path.iterdir())
+    large = gptlib.GPT(gptlib.GPTConfig(257, 8, 1, 1, 4))
+    gptlib.save(tmp_path, large, tokenizer)
+    with pytest.raises(ValueError, match="they do not belong together"):
+        model.save_pretrained(tmp_path)  # the tokenizer that would stay does not fit it
+    assert gptlib.load(tmp_path)[0].config == large.config
+
+
+def test_a_save_without_a_tokenizer_keeps_the_stop_token_of_the_one_in_place(tmp_path):
+    model, tokenizer = gptlib.GPT(gptlib.GPTConfig(257, 8, 1, 1, 4)), gptlib.Tokenizer()
+    gptlib.save(tmp_path, model, tokenizer)
+    model.save_pretrained(tmp_path)
+    values = json.loads((tmp_path / "config.json").read_text())
+    assert values["eos_token_id"] == tokenizer.eos_id == 256
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_model_with_a_part_taken_out_is_not_saved_as_if_it_were_whole(model, tmp_path, part):
+    with pytest.raises(ValueError, match="it would load whole"):
+        gptlib.save(tmp_path / "broken", gptlib.ablate(model, part))
+    assert not (tmp_path / "broken").exists()

@@ -173,13 +173,28 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_training(
 def test_a_model_is_not_replaced_unless_asked(train, tmp_path):
     train()
     before = weights(tmp_path / "run")
-    refused(train(), "holds a model (go on with --resume)")
+    refused(train(), "holds model.safetensors (a run goes on with --resume)")
     assert weights(tmp_path / "run") == before
     (tmp_path / "cut-off").mkdir()  # a first save that was killed while its files moved
     shutil.copytree(tmp_path / "run", tmp_path / "cut-off" / ".saved")
-    refused(train("cut-off"), "holds a model (go on with --resume)")
+    refused(train("cut-off"), "holds model.safetensors (a run goes on with --resume)")
     assert train("run", "--overwrite", "--seed", "1")[0] == 0
     assert weights(tmp_path / "run") != before
+
+
+def test_files_of_other_tools_are_not_replaced_unless_asked(train, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").write_text("my own")
+    refused(train("mine"), "holds config.json")
+    assert (tmp_path / "mine" / "config.json").read_text() == "my own"
+
+
+@pytest.mark.parametrize("option", ["--out", "--corpus"])
+def test_an_empty_name_is_refused_and_not_taken_for_this_folder(option, capsys):
+    names = {"--out": "run", "--corpus": "python-docs"} | {option: ""}
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["train", *(word for pair in names.items() for word in pair)])
+    assert f"{option}: must not be empty" in capsys.readouterr().err
 
 
 def test_divergence_is_one_line_of_advice(train):
@@ -279,7 +294,7 @@ def test_resume_with_another_corpus_or_without_a_state_is_refused(train, tmp_pat
     other.write_text(corpus.read_text() + "more\n")
     refused(train("run", "--resume", corpus=other), f"was trained on another corpus than {other}")
     (tmp_path / "run" / "training.safetensors").unlink()
-    refused(train("run", "--resume"), "holds a model but no run to resume")
+    refused(train("run", "--resume"), "holds model.safetensors but no run to resume")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")

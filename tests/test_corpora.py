@@ -365,3 +365,9 @@ def test_a_damaged_file_in_the_cache_is_refused_and_left_alone(server, tmp_path)
     with pytest.raises(ValueError, match="SHA-256 differs.: delete it"):
         corpora.load("shakespeare")
     assert path.read_text() == "not he" and server.visits == 0
+
+
+def test_the_mark_that_windows_puts_before_utf_8_is_not_text(tmp_path):
+    path = tmp_path / "notepad.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + b"The cat is sleeping.\n" * 50)
+    assert corpora.load(path).train.startswith("The cat")

@@ -7,6 +7,7 @@ import re
 import torch
 
 import gptlib
+from gptlib.ablations import PARTS
 from gptlib.corpora import pets as grammar
 from gptlib.files import data_dir
 from gptlib.training import evaluate, evaluation_rows
@@ -61,6 +62,30 @@ def test_the_held_out_loss_is_within_2_percent_of_the_floor_and_not_below_it(pet
     history = gptlib.load_history("pets")
     assert abs(history.floor - floor) < 1e-9
     assert abs(history.val_loss[-1][1] - loss) < 1e-3
+
+
+def test_documents_that_are_not_in_the_training_text_are_predicted_nearly_as_well(pets):
+    """The language is small: most held-out documents occur in train.txt too, these do not."""
+    model, tokenizer = pets
+    corpus = gptlib.corpora.load("pets")
+    known = set(corpus.train.split(grammar.STOP))
+    documents = [d for d in corpus.heldout.split(grammar.STOP) if d and d not in known]
+    assert len(documents) == 78
+    text = "".join(document + grammar.STOP for document in documents)
+    ids = torch.tensor(tokenizer.encode(text, allowed_special="all"))
+    loss = evaluate(model, *evaluation_rows(ids, model.config.block_size, tokenizer.eos_id))
+    assert grammar.floor(text, len(ids)) < loss < 1.05 * grammar.floor(text, len(ids))
+
+
+def test_no_snapshot_and_no_broken_model_goes_below_the_floor(pets):
+    model, tokenizer = pets
+    _, heldout = gptlib.corpora.load("pets").encode(tokenizer)
+    history = gptlib.load_history("pets")
+    assert all(loss > history.floor for _, loss in history.val_loss)
+    rows = evaluation_rows(heldout, model.config.block_size, tokenizer.eos_id)
+    # Without its mask a model reads the answers, and no floor holds: that is lesson 03.
+    for part in set(PARTS) - {"mask"}:
+        assert evaluate(gptlib.ablate(model, part), *rows) > 1.02 * history.floor, part
 
 
 def test_every_word_of_the_language_is_one_token(pets):

@@ -340,3 +340,15 @@ def test_cuda_gives_the_same_ids_as_the_cpu_from_the_same_generator(lively, how)
     here = generate(lively, ids, 14, **how, generator=seeded())
     there = generate(lively.cuda(), ids, 14, **how, generator=seeded())
     assert there.device.type == "cuda" and torch.equal(there.cpu(), here)
+
+
+def test_text_in_place_of_ids_is_refused_with_what_to_do(model):
+    with pytest.raises(TypeError, match=r"tokenizer.encode\(text\) gives them"):
+        generate(model, "The cat is", 1)
+
+
+@pytest.mark.parametrize("bad", [{"temperature": None}, {"top_k": "3"}, {"top_p": "0.5"}])
+def test_a_setting_that_is_no_number_is_named(model, bad):
+    name = next(iter(bad))
+    with pytest.raises(ValueError, match=f"{name} must be a number"):
+        generate(model, [1], 1, **bad)

@@ -98,7 +98,7 @@ def _in_two(name: str, text: str) -> Corpus:
 def _read(path: Path) -> str:
     data = path.read_bytes()
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")  # Windows likes to put a mark in front
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ValueError(

@@ -147,7 +147,8 @@ def _ask(say: Say, thing: str, owners: dict[str, str]) -> str:
     """... ball of Mia is red. / ... red ball belongs to Mia. Returns the owner.
 
     The answer lies two steps away: from the word at hand to its first mention, and from there
-    to the word that stands with it. One layer of attention can take one step.
+    to the word that stands with it. A layer of attention takes one step; a single layer makes up
+    for part of the second by counting places (measured in benchmarks/RESULTS.md).
     """
     share = 1 / len(owners)
     by_colour = {colour: name for name, colour in owners.items()}
@@ -225,6 +226,8 @@ def log_prob(text: str) -> float:
 
 def floor(text: str, n_tokens: int) -> float:
     """The loss of the true distribution on whole documents: -ln P(text) / n_tokens, in nats."""
+    if n_tokens < 1:
+        raise ValueError(f"n_tokens must be at least 1, not {n_tokens}")
     return -log_prob(text) / n_tokens
 
 

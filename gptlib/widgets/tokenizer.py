@@ -1,13 +1,12 @@
 """Lesson 01's explorer: a text as bytes, fused merge by merge into tokens."""
 
-import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from ..tokenizer import Tokenizer, merge, split
+from ..tokenizer import Tokenizer, cut_at, merge, split
 from . import svg
 from .base import Explorer, number, token_name
 from .controls import line, row, tick
@@ -47,7 +46,7 @@ def fusions(tokenizer: Tokenizer, text: str, special: bool = False) -> list[Fusi
     ranks = {pair: place for place, pair in enumerate(tokenizer.merges)}
     names = tokenizer.special_tokens if special else {}
     pieces = []
-    for place, part in enumerate(_cut(text, names)):
+    for place, part in enumerate(cut_at(text, names)):
         if place % 2:
             pieces.append([names[part]])
         else:
@@ -58,12 +57,6 @@ def fusions(tokenizer: Tokenizer, text: str, special: bool = False) -> list[Fusi
         pieces = [merge(ids, tokenizer.merges[first], 256 + first) for ids in pieces]
         states.append(Fusion(first, pieces))
     return states
-
-
-def _cut(text: str, names: Sequence[str]) -> list[str]:
-    """[text, name, text, ...], a name at each odd place."""
-    longest_first = sorted(names, key=len, reverse=True)
-    return re.split(f"({'|'.join(map(re.escape, longest_first))})", text) if names else [text]
 
 
 def tokens_svg(tokens: Sequence[Shown], notes: Sequence[str] = (), *, label: str = "") -> str:
