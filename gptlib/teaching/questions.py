@@ -113,7 +113,7 @@ class QuestionBox(Explorer):
 
     def describe(self) -> str:
         listed = "  ".join(f"({chr(97 + k)}) {c}" for k, c in enumerate(self.question.choices))
-        return _plain(f"{self._title}. {self.question.asks}  {listed}")
+        return f"{self._title}. {self.question.asks}  {listed}"
 
     def fallback(self) -> dict[str, str]:
         """The question, and its answers to be unfolded: the same before and after answering."""
