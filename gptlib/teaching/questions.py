@@ -13,7 +13,7 @@ from . import answers
 QUICK, PREDICTION = "question", "prediction"
 CSS = """
 .gptlib-question .widget-radio { width: auto; }
-.gptlib-question .widget-radio-box { flex: 1; max-width: 100%; }
+.gptlib-question .widget-radio-box { flex: 1; max-width: 100%; padding-left: 4px; }
 .gptlib-question .widget-radio-box label { white-space: normal; height: auto; padding: 3px 0;
   max-width: 100%; font-size: 14px; line-height: 1.4; }
 """
