@@ -55,10 +55,10 @@ QUESTIONS = {
         "What notices?",
         "only the model: the text surprises it",
         {
-            "nothing: the same merges make the same tokens": "The table's first column: more "
-            "tokens than before. An early merge that comes late finds its letters taken.",
-            "decoding: another text comes back": "The table's second column: all 100 stories come "
-            "back. Tokens that spell a text spell it however it was cut.",
+            "nothing: the same merges make the same tokens": "Look at the output: more "
+            "tokens a story than before. An early merge that comes late finds its letters taken.",
+            "decoding: another text comes back": "Look at the end of each line: all 100 "
+            "stories come back. Tokens that spell a text spell it however it was cut.",
             "only the model: the text surprises it": "Every token is valid, and decoding is "
             "perfect. But the model has never seen words cut like this.",
         },
@@ -68,11 +68,11 @@ QUESTIONS = {
         "these. Its loss will be",
         "the same, but for luck",
         {
-            "higher: neighbouring ids meant similar tokens": "Compare the columns: they differ no "
-            "more than two seeds do. An id is looked up, never calculated with.",
+            "higher: neighbouring ids meant similar tokens": "Compare the two losses of a seed: "
+            "they differ no more than two seeds do. An id is looked up, never calculated with.",
             "the same, but for luck": "An id is a name. 280 is not more than 272.",
-            "beyond use: the numbers make no sense any more": "Compare the columns: they differ no "
-            "more than two seeds do. The numbers made no sense before, either.",
+            "beyond use: the numbers make no sense any more": "Compare the two losses of a seed: "
+            "they differ no more than two seeds do. The numbers made no sense before, either.",
         },
     ),
     "exit": Question(
