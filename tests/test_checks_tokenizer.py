@@ -308,6 +308,7 @@ WRONG = {
         "order ignored": unordered,
         "the count": lambda ids: max(Counter(zip(ids, ids[1:])).values()),
         "the pair and its count": lambda ids: Counter(zip(ids, ids[1:])).most_common(1)[0],
+        "most_common's list": lambda ids: Counter(zip(ids, ids[1:])).most_common(1),
     },
     tokenizer.merge_pair: {
         "second id kept": loses_second,
@@ -429,6 +430,14 @@ def test_a_mistake_is_named_even_if_the_empty_list_is_another_problem(capsys):
         return max(pair_counts(ids), key=lambda pair: (pair_counts(ids)[pair], pair))
 
     assert tokenizer.most_frequent_pair(largest_pair).mistake == "last of equals"
+
+
+def test_of_two_mistakes_at_once_the_first_that_shows_is_named(capsys):
+    def neither_splits_nor_merges(text, n_merges):
+        counts = pair_counts(list(text.encode()))
+        return [max(counts, key=counts.get) for _ in range(n_merges)]
+
+    assert tokenizer.train(neither_splits_nor_merges).mistake == "never merged"
 
 
 def test_a_loop_without_end_is_ended(monkeypatch, capsys):

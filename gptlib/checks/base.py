@@ -128,7 +128,8 @@ def outcome(function: Callable, given: tuple, read: Callable = lambda value: val
 def _named(found, wanted, inputs, mistakes, read) -> Mistake | None:
     """The mistake that does what the student's function does, on every input it came to.
 
-    If there is none: on every input that gave a result, when some of these are wrong.
+    If there is none: on every input that gave a result, when some of these are wrong; or on the
+    first that is wrong, since beginners make two mistakes at once.
     """
     results = [[outcome(m.function, given, read) for given in inputs] for m in mistakes]
     for mistake, its in zip(mistakes, results):
@@ -138,6 +139,10 @@ def _named(found, wanted, inputs, mistakes, read) -> Mistake | None:
     if any(found[k] != wanted[k] for k in came):
         for mistake, its in zip(mistakes, results):
             if all(_same(found[k], its[k]) for k in came):
+                return mistake
+        first = next(k for k in came if found[k] != wanted[k])
+        for mistake, its in zip(mistakes, results):
+            if _same(found[first], its[first]):
                 return mistake
     return None
 

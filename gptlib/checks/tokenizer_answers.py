@@ -145,6 +145,12 @@ PAIR_MISTAKES = (
         "you give back the pair with its count, as most_common does. Give back the pair alone.",
         lambda ids: next(iter(pair_counts(ids).most_common(1)), None),
     ),
+    Mistake(
+        "most_common's list",
+        "most_common(1) gives back a list with one pair and its count, and knows no rule for equal "
+        "counts. Give back the pair alone: min with a key finds it.",
+        lambda ids: pair_counts(ids).most_common(1),
+    ),
 )
 
 
