@@ -1,0 +1,10 @@
+"""Checks for the exercises: each runs the student's function and names the mistake.
+
+One file a lesson: `checks.tokenizer.decode(my_decode)` prints a verdict and returns it. Where only
+a right answer will do, as in the solutions: `assert checks.tokenizer.decode(my_decode)`.
+"""
+
+from . import tokenizer
+from .base import Verdict
+
+__all__ = ["Verdict", "tokenizer"]

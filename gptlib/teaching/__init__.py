@@ -1,0 +1,10 @@
+"""What every lesson repeats: its map, predictions, quick questions, hints, and a class's tally.
+
+The words of a lesson's questions and hints are in the file of the lesson's name, not in the
+notebook, where the answer would stand above the question.
+"""
+
+from .answers import answers_file, tally
+from .lesson import Lesson
+
+__all__ = ["Lesson", "answers_file", "tally"]

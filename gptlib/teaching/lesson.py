@@ -1,0 +1,69 @@
+"""A lesson as its notebook uses it: the map with today's part lit, questions and hints."""
+
+import importlib
+
+from ..plots import Picture, machine
+from ..plots.machine import LESSONS
+from ..widgets import svg
+from .questions import PREDICTION, QUICK, QuestionBox, _marked
+
+
+class Lesson:
+    """One of the seven lessons by the name of its part; shown, it is the map with this part lit.
+
+    Raises:
+        ValueError: no lesson has that name.
+
+    >>> Lesson("tokenizer").number
+    '01'
+    """
+
+    def __init__(self, part: str) -> None:
+        if part not in LESSONS:
+            raise ValueError(f"part must be one of {', '.join(LESSONS)}, not {part!r}")
+        self.part, self.number = part, f"{LESSONS.index(part) + 1:02d}"
+        self._words = importlib.import_module(f"{__package__}.{part}")
+
+    def map(self) -> Picture:
+        """The whole machine, with today's part lit."""
+        return machine(self.part)
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
+        return self.map()._repr_mimebundle_(include, exclude)
+
+    def ask(self, name: str) -> QuestionBox:
+        """A quick question: it replies at once, and may be tried again."""
+        return QuestionBox(self.number, name, self._find(name, "QUESTIONS"), QUICK)
+
+    def predict(self, name: str) -> QuestionBox:
+        """A prediction: commit, run the experiment, compare."""
+        return QuestionBox(self.number, name, self._find(name, "QUESTIONS"), PREDICTION)
+
+    def hint(self, name: str) -> "Hint":
+        """Hints to an exercise, folded away, each giving away a little more."""
+        return Hint(self._find(name, "HINTS"))
+
+    def _find(self, name: str, kind: str):
+        known = getattr(self._words, kind)
+        if name not in known:
+            what = kind.lower()[:-1]
+            raise ValueError(f"lesson {self.number} has no {what} {name!r}: {', '.join(known)}")
+        return known[name]
+
+
+class Hint:
+    """Hints inside each other: to see the second, unfold the first."""
+
+    def __init__(self, steps: tuple[str, ...]) -> None:
+        self.steps = steps
+
+    def __repr__(self) -> str:
+        return f"{len(self.steps)} hint{'s' * (len(self.steps) != 1)}, folded away"
+
+    def _repr_html_(self) -> str:
+        html = ""
+        for k, step in reversed(list(enumerate(self.steps, 1))):
+            name = f"Hint {k} of {len(self.steps)}"
+            body = f'<div style="{svg.FONT}; margin-left: 1em">{_marked(step)}{html}</div>'
+            html = f"<details><summary>{name}</summary>{body}</details>"
+        return html

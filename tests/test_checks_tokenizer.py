@@ -1,0 +1,483 @@
+"""gptlib.checks.tokenizer: every mistake it claims to know is named, right answers are accepted
+however they are written, and nothing that a student writes raises.
+"""
+
+import time
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+import gptlib
+from gptlib.checks import base, tokenizer
+from gptlib.tokenizer import apply_merges, merge, pair_counts, split
+
+# ---- Right answers, as different people write them ----
+
+
+def decode_by_loop(ids, token_bytes):
+    data = b""
+    for id in ids:
+        data += token_bytes[id]
+    return data.decode(errors="replace")
+
+
+def decode_by_bytearray(ids, token_bytes):
+    return str(bytearray(byte for id in ids for byte in token_bytes[id]), "utf-8", "replace")
+
+
+def pair_by_loop(ids):
+    best, most = None, 0
+    for pair in zip(ids, ids[1:]):
+        count = sum(other == pair for other in zip(ids, ids[1:]))
+        if count > most or (count == most and pair < best):
+            best, most = pair, count
+    return best
+
+
+def pair_by_sorting(ids):
+    counts = Counter(pairwise(ids))
+    return sorted(counts, key=lambda pair: (-counts[pair], pair))[0] if counts else None
+
+
+def pair_by_numpy(ids):
+    if len(ids) < 2:
+        return None
+    pairs, counts = np.unique(np.stack([ids[:-1], ids[1:]], 1), axis=0, return_counts=True)
+    return pairs[counts.argmax()]  # sorted, and argmax takes the first: the smallest
+
+
+def pair_by_torch(ids):
+    if len(ids) < 2:
+        return None
+    ids = torch.tensor(ids)
+    pairs, counts = torch.stack([ids[:-1], ids[1:]], 1).unique(dim=0, return_counts=True)
+    return pairs[counts == counts.max()][0]
+
+
+def merge_by_recursion(ids, pair, new_id):
+    if tuple(ids[:2]) == tuple(pair):
+        return [new_id, *merge_by_recursion(ids[2:], pair, new_id)]
+    return [ids[0], *merge_by_recursion(ids[1:], pair, new_id)] if ids else []
+
+
+def merge_by_generator(ids, pair, new_id):
+    rest = iter([*ids, None])
+    left = next(rest)
+    while left is not None:
+        right = next(rest)
+        if (left, right) == pair:
+            yield new_id
+            left = next(rest)
+        else:
+            yield left
+            left = right
+
+
+def merge_to_tensor(ids, pair, new_id):
+    return torch.tensor(merge(ids, pair, new_id), dtype=torch.int64)
+
+
+def train_by_hand(text, n_merges, *, keep=list):
+    pieces, merges = [list(piece.encode()) for piece in split(text)], []
+    while len(merges) < n_merges:
+        counts = Counter(pair for ids in pieces for pair in pairwise(ids))
+        pair = min(counts, key=lambda pair: (-counts[pair], pair), default=None)
+        if pair is None:
+            break
+        pieces = [merge(ids, pair, 256 + len(merges)) for ids in pieces]
+        merges.append(pair)
+    return keep(merges)
+
+
+def train_by_weights(text, n_merges):
+    pieces, merges = Counter(tuple(piece.encode()) for piece in split(text)), {}
+    for new_id in range(256, 256 + n_merges):
+        counts = Counter()
+        for ids, n in pieces.items():
+            for pair in pairwise(ids):
+                counts[pair] += n
+        if not counts:
+            return merges
+        merges[pair_by_count(counts)] = new_id
+        pieces = Counter({tuple(apply_merges(list(ids), merges)): n for ids, n in pieces.items()})
+    return merges
+
+
+def pair_by_count(counts):
+    return min((-n, pair) for pair, n in counts.items())[1]
+
+
+def train_to_array(text, n_merges):
+    return np.array(train_by_hand(text, n_merges)).reshape(-1, 2)
+
+
+def train_to_lists(text, n_merges):
+    return train_by_hand(text, n_merges, keep=lambda merges: [list(pair) for pair in merges])
+
+
+RIGHT = {
+    tokenizer.decode: [decode_by_loop, decode_by_bytearray],
+    tokenizer.most_frequent_pair: [pair_by_loop, pair_by_sorting, pair_by_numpy, pair_by_torch],
+    tokenizer.merge_pair: [merge, merge_by_recursion, merge_by_generator, merge_to_tensor],
+    tokenizer.train: [train_by_hand, train_by_weights, train_to_array, train_to_lists],
+}
+
+
+@pytest.mark.parametrize("check,answer", [(c, a) for c, many in RIGHT.items() for a in many])
+def test_a_right_answer_is_accepted_however_it_is_written(check, answer, capsys):
+    assert check(answer)
+    assert capsys.readouterr().out.startswith(f"✔ {answer.__name__} is right")
+
+
+# ---- Mistakes, as beginners write them: {name in the check: the code} ----
+
+
+def each_alone(ids, token_bytes):
+    text = ""
+    for id in ids:
+        text += token_bytes[id].decode("utf-8", errors="replace")
+    return text
+
+
+def spaces_between_texts(ids, token_bytes):
+    return " ".join([token_bytes[id].decode("utf-8", "replace") for id in ids])
+
+
+def loses_second(ids, pair, new_id):
+    out = []
+    for i in range(len(ids)):
+        if i + 1 < len(ids) and (ids[i], ids[i + 1]) == pair:
+            out.append(new_id)
+        else:
+            out.append(ids[i])
+    return out
+
+
+def stops_before_the_last(ids, pair, new_id):
+    out, i = [], 0
+    while i < len(ids) - 1:
+        if (ids[i], ids[i + 1]) == pair:
+            out.append(new_id)
+            i += 2
+        else:
+            out.append(ids[i])
+            i += 1
+    return out
+
+
+def one_place(ids, pair, new_id):
+    for i in range(len(ids) - 1):
+        if (ids[i], ids[i + 1]) == pair:
+            return ids[:i] + [new_id] + ids[i + 2 :]
+    return ids
+
+
+def overlapping(ids, pair, new_id):
+    out, used = [], False
+    for i in range(len(ids)):
+        if tuple(ids[i : i + 2]) == pair:
+            out.append(new_id)
+            used = True
+        elif used:
+            used = False
+        else:
+            out.append(ids[i])
+    return out
+
+
+def from_the_right(ids, pair, new_id):
+    ids, i = list(ids), len(ids) - 2
+    while i >= 0:
+        if (ids[i], ids[i + 1]) == pair:
+            ids[i : i + 2] = [new_id]
+            i -= 1
+        i -= 1
+    return ids
+
+
+def in_twos(ids, pair, new_id):
+    out = []
+    for i in range(0, len(ids), 2):
+        if ids[i : i + 2] == list(pair):
+            out.append(new_id)
+        else:
+            out.extend(ids[i : i + 2])
+    return out
+
+
+def looks_too_far(ids, pair, new_id):
+    out, i = [], 0
+    while i < len(ids):
+        if ids[i] == pair[0] and ids[i + 1] == pair[1]:
+            out.append(new_id)
+            i += 2
+        else:
+            out.append(ids[i])
+            i += 1
+    return out
+
+
+def always_looks_too_far(ids, pair, new_id):
+    out, i = [], 0
+    while i < len(ids):
+        left, right = ids[i], ids[i + 1]
+        out.append(new_id if (left, right) == pair else left)
+        i += 2 if (left, right) == pair else 1
+    return out
+
+
+def every_other(ids):
+    counts = Counter((ids[i], ids[i + 1]) for i in range(0, len(ids) - 1, 2))
+    return pair_by_count(counts) if counts else None
+
+
+def unordered(ids):
+    counts = Counter((min(a, b), max(a, b)) for a, b in zip(ids, ids[1:]))
+    return pair_by_count(counts) if counts else None
+
+
+def trained(text, n_merges, *, cut=split, pick=pair_by_count, first=256, spell=str.encode, n=0):
+    """Training as a beginner writes it, with one thing else."""
+    pieces, merges = [list(spell(piece)) for piece in cut(text)], []
+    for k in range(n_merges + n):
+        counts = Counter()
+        for ids in pieces:
+            counts.update(zip(ids, ids[1:]))
+        if len(counts) == 0:
+            break
+        merges.append(pick(counts))
+        pieces = [merge(ids, merges[-1], first + k) for ids in pieces]
+    return merges
+
+
+def never_merges(text, n_merges):
+    counts = sum((pair_counts(list(piece.encode())) for piece in split(text)), Counter())
+    return [pair_by_count(counts) for _ in range(n_merges) if counts]
+
+
+def counts_once(text, n_merges):
+    counts = sum((pair_counts(list(piece.encode())) for piece in split(text)), Counter())
+    return [pair for _, pair in sorted((-n, pair) for pair, n in counts.items())][:n_merges]
+
+
+def no_stop(text, n_merges):
+    pieces, merges = [list(piece.encode()) for piece in split(text)], []
+    for k in range(n_merges):
+        counts = Counter(pair for ids in pieces for pair in pairwise(ids))
+        merges.append(pair_by_count(counts))
+        pieces = [merge(ids, merges[-1], 256 + k) for ids in pieces]
+    return merges
+
+
+def each_word_once(text):
+    return sorted(set(split(text)), key=split(text).index)
+
+
+def largest(counts):
+    return max((n, pair) for pair, n in counts.items())[1]
+
+
+def seen_first(counts):
+    return counts.most_common(1)[0][0]
+
+
+WRONG = {
+    tokenizer.decode: {
+        "each token alone": each_alone,
+        "each token alone, strictly": lambda ids, b: "".join(b[id].decode() for id in ids),
+        "spaces between": lambda ids, b: b" ".join([b[i] for i in ids]).decode(errors="replace"),
+        "white space lost": lambda ids, b: decode_by_loop(ids, b).strip(),
+        "strict": lambda ids, b: b"".join(b[id] for id in ids).decode("utf-8"),
+        "bad bytes ignored": lambda ids, b: b"".join(b[id] for id in ids).decode(errors="ignore"),
+        "str of bytes": lambda ids, b: str(b"".join([b[id] for id in ids])),
+        "ids as characters": lambda ids, b: "".join(map(chr, ids)),
+        "latin-1": lambda ids, b: "".join(chr(byte) for id in ids for byte in b[id]),
+    },
+    tokenizer.most_frequent_pair: {
+        "nothing at all": lambda ids: None,
+        "first of equals": lambda ids: seen_first(Counter(zip(ids, ids[1:]))),
+        "last of equals": lambda ids: largest(Counter(zip(ids, ids[1:]))),
+        "empty": lambda ids: pair_by_count(Counter(zip(ids, ids[1:]))),
+        "every other pair": every_other,
+        "rarest": lambda ids: min(((n, p) for p, n in pair_counts(ids).items()), default=[0, None])[
+            1
+        ],
+        "order ignored": unordered,
+        "the count": lambda ids: max(Counter(zip(ids, ids[1:])).values()),
+        "the pair and its count": lambda ids: Counter(zip(ids, ids[1:])).most_common(1)[0],
+        "most_common's list": lambda ids: Counter(zip(ids, ids[1:])).most_common(1),
+    },
+    tokenizer.merge_pair: {
+        "second id kept": loses_second,
+        "last id lost": stops_before_the_last,
+        "only once": one_place,
+        "overlapping": overlapping,
+        "right to left": from_the_right,
+        "in groups of two": in_twos,
+        "unmerged": lambda ids, pair, new: [
+            new if ids[i : i + 2] == pair else id for i, id in enumerate(ids)
+        ],
+        "too far": looks_too_far,
+        "too far, each time": always_looks_too_far,
+    },
+    tokenizer.train: {
+        "not split": lambda text, n: trained(text, n, cut=lambda whole: [whole]),
+        "cut at spaces": lambda text, n: trained(text, n, cut=str.split),
+        "first of equals": lambda text, n: trained(text, n, pick=seen_first),
+        "last of equals": lambda text, n: trained(text, n, pick=largest),
+        "ids one too high": lambda text, n: trained(text, n, first=257),
+        "ids one too low": lambda text, n: trained(text, n, first=255),
+        "never merged": never_merges,
+        "counted once": counts_once,
+        "each word once": lambda text, n: trained(text, n, cut=each_word_once),
+        "letters, not bytes": lambda text, n: trained(text, n, spell=lambda p: map(ord, p)),
+        "does not stop": no_stop,
+        "one too many": lambda text, n: trained(text, n, n=1),
+    },
+}
+KNOWN = {
+    tokenizer.decode: tokenizer.DECODE_MISTAKES,
+    tokenizer.most_frequent_pair: tokenizer.PAIR_MISTAKES,
+    tokenizer.merge_pair: tokenizer.MERGE_MISTAKES,
+    tokenizer.train: tokenizer.TRAIN_MISTAKES,
+}
+
+
+@pytest.mark.parametrize("check,name", [(c, name) for c, many in WRONG.items() for name in many])
+def test_a_mistake_is_called_by_its_name(check, name, capsys):
+    verdict = check(WRONG[check][name])
+    said = capsys.readouterr().out
+    assert not verdict and verdict.mistake == name
+    assert next(m.words for m in KNOWN[check] if m.name == name) in said
+
+
+@pytest.mark.parametrize("check", KNOWN)
+def test_there_is_a_test_for_each_mistake_that_a_check_claims_to_know(check):
+    assert [mistake.name for mistake in KNOWN[check]] == list(WRONG[check])
+
+
+# ---- Whatever a student writes ----
+
+
+def stub(*_):
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize("check", KNOWN)
+def test_a_stub_is_not_written_yet(check, capsys):
+    assert check(stub).mistake == base.NOT_WRITTEN
+    assert capsys.readouterr().out == "○ stub: not written yet.\n"
+
+
+def test_an_error_is_shown_with_the_input_and_the_line_that_caused_it(capsys):
+    def divides(ids):
+        half = 1
+        return half / (len(ids) - 7)
+
+    assert not tokenizer.most_frequent_pair(divides)
+    said = capsys.readouterr().out
+    assert "divides([99, 98, 97, 98, 99, 98, 97])" not in said  # the first input is wrong too
+    assert "gives back -0.5" in said
+
+    def fails(ids):
+        unknown = {}
+        return unknown[ids[0]]
+
+    assert tokenizer.most_frequent_pair(fails).mistake == base.STOPPED
+    said = capsys.readouterr().out
+    assert "fails([97, 98, 99, 97, 98])" in said and "KeyError: 97, in its line 3" in said
+
+
+def test_a_forgotten_return_and_a_changed_input_are_named(capsys):
+    def forgets(ids, pair, new_id):
+        merge(ids, pair, new_id)
+
+    def changes(ids, pair, new_id):
+        ids[:] = merge(ids, pair, new_id)
+        return ids
+
+    assert tokenizer.merge_pair(forgets).mistake == base.NOTHING
+    assert "Is there a `return`?" in capsys.readouterr().out
+    assert tokenizer.merge_pair(changes).mistake == base.CHANGED
+    assert "Work on a copy" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "check,answer,said",
+    [
+        (tokenizer.decode, lambda ids, b: b"".join(b[i] for i in ids), "text (a str) was expected"),
+        (tokenizer.merge_pair, lambda ids, pair, new: "[256, 99]", "a list of ids was expected"),
+        (tokenizer.merge_pair, lambda ids, pair, new: [2.5], "must be a whole number"),
+        (tokenizer.most_frequent_pair, lambda ids: ids, "a pair of two ids was expected"),
+        (tokenizer.train, lambda text, n: [(b"a", b"b")], "such as (97, 116)"),
+        (tokenizer.train, lambda text, n: 3, "a list of merges was expected"),
+    ],
+)
+def test_a_result_of_the_wrong_kind_is_said_to_be_so(check, answer, said, capsys):
+    assert not check(answer)
+    assert said in capsys.readouterr().out
+
+
+def test_tokens_decoded_alone_with_spaces_between_have_the_name_of_the_spaces(capsys):
+    assert tokenizer.decode(spaces_between_texts).mistake == "spaces between"
+
+
+def test_a_mistake_is_named_even_if_the_empty_list_is_another_problem(capsys):
+    def largest_pair(ids):
+        return max(pair_counts(ids), key=lambda pair: (pair_counts(ids)[pair], pair))
+
+    assert tokenizer.most_frequent_pair(largest_pair).mistake == "last of equals"
+
+
+def test_of_two_mistakes_at_once_the_first_that_shows_is_named(capsys):
+    def neither_splits_nor_merges(text, n_merges):
+        counts = pair_counts(list(text.encode()))
+        return [max(counts, key=counts.get) for _ in range(n_merges)]
+
+    assert tokenizer.train(neither_splits_nor_merges).mistake == "never merged"
+
+
+def test_a_loop_without_end_is_ended(monkeypatch, capsys):
+    monkeypatch.setattr(base, "PATIENCE", 0.2)
+
+    def endless(ids):
+        while True:
+            try:
+                time.sleep(0.01)
+            except Exception:
+                pass
+
+    assert tokenizer.most_frequent_pair(endless).mistake == base.ENDLESS
+    assert "Does the loop come to an end?" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("check", KNOWN)
+@pytest.mark.parametrize(
+    "odd", [None, 3, "decode", print, lambda: 1, lambda *a: exit(), lambda *a: object(), type]
+)
+def test_nothing_a_student_gives_raises(check, odd, capsys):
+    assert not check(odd)
+    assert capsys.readouterr().out
+
+
+def test_an_unknown_mistake_is_shown_by_example(capsys):
+    assert not tokenizer.decode(lambda ids, token_bytes: "cat")
+    lines = capsys.readouterr().out.splitlines()
+    assert "not right yet" in lines[0]
+    assert lines[1] == "  <lambda>([260, 258], {258: b' cat', 260: b'The'})"
+    assert lines[2:] == ["  gives      'cat'", "  should be  'The cat'"]
+
+
+def test_a_verdict_is_printed_once():
+    verdict = base.Verdict(True, "✔ right")
+    assert verdict and verdict._ipython_display_() is None
+
+
+def test_gptlibs_own_functions_pass():
+    pair = tokenizer.most_frequent_pair(
+        lambda ids: pair_by_count(c) if (c := pair_counts(ids)) else None
+    )
+    assert pair and tokenizer.merge_pair(gptlib.tokenizer.merge)
