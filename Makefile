@@ -75,7 +75,7 @@ FORCE:
 # the address is copied by hand, at a desk of the course's own (not what was open yesterday in
 # another project); looking for language servers would only cost time.
 lab: install  ## open JupyterLab at the first lesson
-	$(PY) -m jupyterlab --ServerApp.root_dir=. \
+	$(PY) -m jupyterlab --config=notebooks/jupyter_config.py --ServerApp.root_dir=. \
 	    --LabApp.default_url=/lab/workspaces/gptlib/tree/$(LESSON) \
 	    --LanguageServerManager.autodetect=False \
 	    $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)

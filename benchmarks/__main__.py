@@ -1,13 +1,10 @@
 """`make bench`: everything side by side, into benchmarks/RESULTS.md."""
 
-from pathlib import Path
+from tests.browser import NO_CHROMIUM, find_chromium
 
-from gptlib.files import atomic_write
+from . import core, widgets
+from .side_by_side import machine, replace_section
 
-from . import core
-from .side_by_side import machine
-
-RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
 BEGIN, END = "<!-- core: begin -->", "<!-- core: end -->"
 
 
@@ -18,15 +15,10 @@ def main() -> None:
         print(row, flush=True)
         lines.append(str(row))
     replace_section(BEGIN, END, "\n".join(lines))
-
-
-def replace_section(begin: str, end: str, content: str) -> None:
-    """Put `content` between two marks of RESULTS.md; the rest of the page is written by hand."""
-    page = RESULTS.read_text(encoding="utf-8")
-    head, rest = page.split(begin)
-    tail = rest.split(end)[1]
-    with atomic_write(RESULTS) as temporary:
-        temporary.write_text(f"{head}{begin}\n{content}\n{end}{tail}", encoding="utf-8")
+    if find_chromium():
+        widgets.main()
+    else:
+        print(f"The explorers were not measured: {NO_CHROMIUM}")
 
 
 if __name__ == "__main__":

@@ -5,10 +5,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from statistics import median
 
 import torch
 
+from gptlib.files import atomic_write
+
+RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
 PEERS = ("torch", "transformers", "tokenizers", "tiktoken")
 
 
@@ -57,3 +61,12 @@ def machine() -> str:
         f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads, {cuda}; "
         f"Python {platform.python_version()}, {versions}"
     )
+
+
+def replace_section(begin: str, end: str, content: str) -> None:
+    """Put `content` between two marks of RESULTS.md; the rest of the page is written by hand."""
+    page = RESULTS.read_text(encoding="utf-8")
+    head, rest = page.split(begin)
+    tail = rest.split(end)[1]
+    with atomic_write(RESULTS) as temporary:
+        temporary.write_text(f"{head}{begin}\n{content}\n{end}{tail}", encoding="utf-8")

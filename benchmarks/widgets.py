@@ -14,8 +14,7 @@ from statistics import median, quantiles
 
 from tests.browser import NO_CHROMIUM, Explorer, Lab, chromium_page, find_chromium, jupyterlab
 
-from .__main__ import replace_section
-from .side_by_side import machine
+from .side_by_side import machine, replace_section
 
 BEGIN, END = "<!-- widgets: begin -->", "<!-- widgets: end -->"
 ROUNDS, BURST = 4, 40

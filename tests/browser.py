@@ -63,6 +63,7 @@ def jupyterlab(folder: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     options = {
+        "config": Path(__file__).parent.parent / "notebooks" / "jupyter_config.py",
         "ServerApp.ip": "127.0.0.1",
         "ServerApp.port": port,
         "ServerApp.port_retries": 0,
