@@ -25,8 +25,8 @@ def check_settings(temperature: float, top_k: int | None, top_p: float | None) -
         ValueError: names the argument and what it may be.
     """
     for name, value in (("temperature", temperature), ("top_k", top_k), ("top_p", top_p)):
-        wrong = not isinstance(value, int | float) and (value is not None or name == "temperature")
-        if wrong:
+        left_out = value is None and name != "temperature"
+        if not left_out and not isinstance(value, int | float):
             raise ValueError(f"{name} must be a number, not {value!r}")
     if not (temperature >= 0 and math.isfinite(temperature)):
         raise ValueError(f"temperature must be 0 or more, and finite, not {temperature}")

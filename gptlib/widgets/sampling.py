@@ -18,7 +18,7 @@ from .bars import Bar, bars_height, bars_svg, spoken
 from .base import LABEL, Explorer, capped, number, token_name
 from .controls import line, row
 from .sentence import SENTENCE_HEIGHT, WIDTH, Word, sentence_svg
-from .truth import Truth, true_tokens
+from .truth import Truth, dense, true_tokens
 
 Sampler = Callable[[Tensor, float, int | None, int | None], Tensor]
 
@@ -176,7 +176,8 @@ class SamplingStudio(Explorer):
     def rows(self) -> list[Bar]:
         """The rows of the bars: single tokens, then all others together."""
         place, probs = self._place(tuple(self.ids)), self.probs()
-        sources = [probs, place.model, _dense(place.truth, len(probs)), self._counts(probs)]
+        truth = dense(place.truth, len(probs)) if place.truth else None  # None: nothing is known
+        sources = [probs, place.model, truth, self._counts(probs)]
         picked = [s[place.shown].tolist() if s is not None else [None] * ROWS for s in sources]
         names = [token_name(self.tokenizer, id) for id in place.shown]
         rows = [Bar(*values) for values in zip(names, *picked, strict=False)]
@@ -238,15 +239,6 @@ class SamplingStudio(Explorer):
         filters = f", top-k {top_k}" * bool(top_k) + f", top-p {top_p or 1:g}" * bool(top_p)
         text = self.tokenizer.decode(self.ids)
         return f"After {text!r}, temperature {temperature:g}{filters}: {spoken(rows)}."
-
-
-def _dense(truth: dict[int, float], size: int) -> Tensor | None:
-    """{id: p} as (V,); None where nothing is known."""
-    if not truth:
-        return None
-    dense = torch.zeros(size, dtype=torch.float64)
-    dense[list(truth)] = torch.tensor(list(truth.values()), dtype=torch.float64)
-    return dense
 
 
 def _rest(values: Tensor | None, shown: list[int]) -> float | int | None:

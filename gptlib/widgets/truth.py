@@ -31,9 +31,13 @@ def true_tokens(truth: Truth, tokenizer, ids: Sequence[int]) -> dict[int, float]
     return dict(found)
 
 
+def dense(truth: dict[int, float], size: int) -> Tensor:
+    """{id: p} as (V,) of float64, 0 for every other token."""
+    probs = torch.zeros(size, dtype=torch.float64)
+    probs[list(truth)] = torch.tensor(list(truth.values()), dtype=torch.float64)
+    return probs
+
+
 def kl_from(truth: dict[int, float], probs: Tensor) -> float:
     """KL(truth || probs) in nats, of {id: p} and (V,): what believing `probs` costs."""
-    dense = torch.zeros_like(probs)
-    for id, p in truth.items():
-        dense[id] = p
-    return kl(dense, probs).item()
+    return kl(dense(truth, len(probs)), probs.double()).item()
