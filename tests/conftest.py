@@ -4,6 +4,7 @@ import socket
 
 import pytest
 import torch
+from check_rules import CheckRules, give_cases
 
 import gptlib
 
@@ -56,6 +57,11 @@ def offline(monkeypatch):
 def pytest_runtest_setup(item):
     if item.get_closest_marker("cuda") and not torch.cuda.is_available():
         pytest.skip("no CUDA device here")
+
+
+def pytest_generate_tests(metafunc):
+    if metafunc.cls is not None and issubclass(metafunc.cls, CheckRules):
+        give_cases(metafunc)
 
 
 def random_ids(model, batch=2, length=6, seed=1):

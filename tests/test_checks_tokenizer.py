@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from check_rules import CheckRules
 
 import gptlib
 from gptlib.checks import base, tokenizer
@@ -124,12 +125,6 @@ RIGHT = {
     tokenizer.merge_pair: [merge, merge_by_recursion, merge_by_generator, merge_to_tensor],
     tokenizer.train: [train_by_hand, train_by_weights, train_to_array, train_to_lists],
 }
-
-
-@pytest.mark.parametrize("check,answer", [(c, a) for c, many in RIGHT.items() for a in many])
-def test_a_right_answer_is_accepted_however_it_is_written(check, answer, capsys):
-    assert check(answer)
-    assert capsys.readouterr().out.startswith(f"✔ {answer.__name__} is right")
 
 
 # ---- Mistakes, as beginners write them: {name in the check: the code} ----
@@ -346,30 +341,11 @@ KNOWN = {
 }
 
 
-@pytest.mark.parametrize("check,name", [(c, name) for c, many in WRONG.items() for name in many])
-def test_a_mistake_is_called_by_its_name(check, name, capsys):
-    verdict = check(WRONG[check][name])
-    said = capsys.readouterr().out
-    assert not verdict and verdict.mistake == name
-    assert next(m.words for m in KNOWN[check] if m.name == name) in said
-
-
-@pytest.mark.parametrize("check", KNOWN)
-def test_there_is_a_test_for_each_mistake_that_a_check_claims_to_know(check):
-    assert [mistake.name for mistake in KNOWN[check]] == list(WRONG[check])
+class TestChecks(CheckRules):
+    right, wrong, known = RIGHT, WRONG, KNOWN
 
 
 # ---- Whatever a student writes ----
-
-
-def stub(*_):
-    raise NotImplementedError
-
-
-@pytest.mark.parametrize("check", KNOWN)
-def test_a_stub_is_not_written_yet(check, capsys):
-    assert check(stub).mistake == base.NOT_WRITTEN
-    assert capsys.readouterr().out == "○ stub: not written yet.\n"
 
 
 def test_an_error_is_shown_with_the_input_and_the_line_that_caused_it(capsys):
@@ -452,15 +428,6 @@ def test_a_loop_without_end_is_ended(monkeypatch, capsys):
 
     assert tokenizer.most_frequent_pair(endless).mistake == base.ENDLESS
     assert "Does the loop come to an end?" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("check", KNOWN)
-@pytest.mark.parametrize(
-    "odd", [None, 3, "decode", print, lambda: 1, lambda *a: exit(), lambda *a: object(), type]
-)
-def test_nothing_a_student_gives_raises(check, odd, capsys):
-    assert not check(odd)
-    assert capsys.readouterr().out
 
 
 def test_an_unknown_mistake_is_shown_by_example(capsys):

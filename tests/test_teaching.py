@@ -1,5 +1,6 @@
 """gptlib.teaching: no answer shows before one is given, and a class's answers can be counted."""
 
+import importlib.util
 import json
 import re
 
@@ -7,10 +8,14 @@ import pytest
 from test_widgets_base import check_names
 
 from gptlib import teaching
+from gptlib.plots.machine import LESSONS
 from gptlib.teaching import answers
 from gptlib.teaching import tokenizer as words
 from gptlib.teaching.questions import PREDICTION, Question, QuestionBox
 
+# The lessons whose words are written.
+WRITTEN = [part for part in LESSONS if importlib.util.find_spec(f"gptlib.teaching.{part}")]
+POINTERS = "output|table|column|row|picture|Look|Compare|Run|Count|Change|lesson 0"
 HOSTILE = '<img src=x onerror="alert(1)">'
 
 
@@ -84,11 +89,29 @@ def test_nothing_chosen_is_nothing_committed(lesson, kept):
     assert "commit to an answer first" in shown(box)
 
 
-def test_each_wrong_answer_has_a_reply_and_points_at_what_refutes_it():
-    for question in words.QUESTIONS.values():
+@pytest.mark.parametrize("part", WRITTEN)
+def test_each_wrong_answer_has_a_reply_and_points_at_what_refutes_it(part):
+    for question in importlib.import_module(f"gptlib.teaching.{part}").QUESTIONS.values():
         for choice, reply in question.replies.items():
             if choice != question.right:
-                assert re.search("output|table|column|Look|Compare|Run|lesson 00", reply), choice
+                assert re.search(POINTERS, reply), choice
+
+
+@pytest.mark.parametrize("part", WRITTEN)
+def test_a_lesson_has_its_recall_its_predictions_its_exit_and_its_hints(part):
+    words = importlib.import_module(f"gptlib.teaching.{part}")
+    assert "exit" in words.QUESTIONS and len(words.QUESTIONS) >= 6
+    assert len(words.QUESTIONS["exit"].choices) == 2
+    assert len(words.HINTS) >= 3 and all(len(steps) >= 2 for steps in words.HINTS.values())
+
+
+@pytest.mark.parametrize("part", WRITTEN)
+def test_the_right_answer_is_not_always_at_the_same_place_nor_the_longest(part):
+    questions = importlib.import_module(f"gptlib.teaching.{part}").QUESTIONS.values()
+    places = [question.choices.index(question.right) for question in questions]
+    longest = [max(question.choices, key=len) == question.right for question in questions]
+    assert max(map(places.count, places)) <= 0.7 * len(places)
+    assert sum(longest) <= 0.7 * len(longest)
 
 
 def test_the_fallback_is_the_same_before_and_after_and_folds_the_answers_away(lesson):
@@ -217,18 +240,3 @@ def test_ones_own_answers_are_tallied_and_an_empty_folder_is_named(lesson, kept,
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match="no .jsonl file"):
         teaching.tally(tmp_path / "empty")
-
-
-# ---- What lesson 01's words claim ----
-
-
-def test_the_numbers_in_lesson_01s_questions_are_true(pets):
-    _, tokenizer = pets
-    ids = tokenizer.encode("The cat is snoozing.")
-    assert len(ids) == 10 and len("The cat is snoozing.") == 20
-    assert len(tokenizer.encode(" snoozing")) == 6
-    assert tokenizer.vocab_size == 403 and tokenizer.encode("The cat is") == [258, 280, 272]
-    three = [set(tokenizer.encode(text)) for text in ("The", " the", "the")]
-    assert not three[0] & three[1] and not three[1] & three[2] and not three[0] & three[2]
-    left, right = tokenizer.merges[tokenizer.encode(" sleeping")[0] - 256]
-    assert (tokenizer.token_str(left), tokenizer.token_str(right)) == ("␣slee", "ping")

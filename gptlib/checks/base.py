@@ -14,8 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
+import numpy as np
+import torch
+
 PATIENCE = 5  # seconds for one input, where the system has an alarm clock (not on Windows)
 WIDTH = 100  # letters of an input or a result that are shown
+MOST_NUMBERS = 24  # of a tensor with more, only the shape and the first few are shown
 
 # What may happen instead of a result.
 NOT_WRITTEN, STOPPED, ENDLESS = "not written", "stopped", "endless"
@@ -114,7 +118,7 @@ def outcome(function: Callable, given: tuple, read: Callable = lambda value: val
     except (Exception, SystemExit) as error:
         where = _line(error, function)
         return Outcome(trouble=f"stops with {_error(error)}{where}", kind=STOPPED)
-    if _short(mine, 10**6) != _short(given, 10**6):
+    if not _unchanged(mine, given):
         words = f"has changed its input: it is {_short(mine[0])} afterwards. Work on a copy."
         return Outcome(trouble=words, kind=CHANGED)
     try:
@@ -164,9 +168,36 @@ def _told(name, call, got: Outcome, want: Outcome, mistake: Mistake | None) -> V
     return Verdict(False, "\n".join(lines), mistake.name if mistake else got.kind)
 
 
+def _unchanged(after: object, before: object) -> bool:
+    """Is an input as it was given? Tensors by value, and a module by its weights."""
+    if isinstance(before, torch.nn.Module):
+        after, before = after.state_dict(), before.state_dict()
+    if isinstance(before, dict):
+        return list(after) == list(before) and all(_unchanged(after[k], before[k]) for k in before)
+    if isinstance(before, list | tuple):
+        return len(after) == len(before) and all(map(_unchanged, after, before))
+    if isinstance(before, torch.Tensor | np.ndarray):
+        after, before = Numbers(after).array, Numbers(before).array
+        return np.array_equal(after, before, equal_nan=before.dtype.kind == "f")
+    return after == before or repr(after) == repr(before)
+
+
+class _Short(reprlib.Repr):
+    """Values on one line: what is long loses its middle, numbers keep three decimals."""
+
+    def repr_float(self, value: float, level: int) -> str:
+        return f"{value:.3f}" if abs(value) < 1e4 else f"{value:.3g}"
+
+    def repr_Tensor(self, value: torch.Tensor, level: int) -> str:
+        return repr(Numbers(value))
+
+    def repr_ndarray(self, value: np.ndarray, level: int) -> str:
+        return repr(Numbers(value))
+
+
 def _short(value: object, width: int = WIDTH) -> str:
-    """A value as Python writes it, with its middle left out where it is long."""
-    shown = reprlib.Repr()
+    """A value as Python writes it, on one line, with its middle left out where it is long."""
+    shown = _Short()
     shown.maxlist = shown.maxtuple = shown.maxdict = shown.maxset = max(14, width // 8)
     shown.maxstring = shown.maxother = shown.maxlong = max(width, 40)
     shown.maxlevel = 8
@@ -231,3 +262,51 @@ def text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("text (a str) was expected")
     return str(value)
+
+
+class Numbers:
+    """An array that equals another of the same shape when the values agree but for rounding.
+
+    >>> Numbers([[0.5, 0.25]])
+    [[0.500, 0.250]] (shape 1, 2)
+    """
+
+    def __init__(self, value: object) -> None:
+        if isinstance(value, torch.Tensor):
+            value = value.detach().cpu()
+        self.array = np.asarray(value)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Numbers) or self.array.shape != other.array.shape:
+            return False
+        return np.allclose(self.array, other.array, rtol=1e-4, atol=1e-5, equal_nan=True)
+
+    __hash__ = None
+
+    def __repr__(self) -> str:
+        array, shape = self.array, self.array.shape
+        if array.size > MOST_NUMBERS:
+            return f"numbers of shape {shape}, the first {_short(array.ravel()[:4].tolist())}"
+        listed = _short(array.tolist())
+        return f"{listed} (shape {', '.join(map(str, shape))})" if array.ndim > 1 else listed
+
+
+def numbers(value: object) -> Numbers:
+    """Numbers from a list, a tuple, an array, a tensor or one number alone; also bools.
+
+    ValueError for anything else. Compared but for rounding, and for the shape.
+    """
+    if isinstance(value, list | tuple) and any(isinstance(v, torch.Tensor) for v in value):
+        shapes = {tuple(v.shape) if hasattr(v, "shape") else () for v in value}
+        if len(shapes) > 1:
+            raise ValueError("one tensor (or array, or list of numbers) was expected")
+        value = torch.stack([torch.as_tensor(v) for v in value])
+    if isinstance(value, str | bytes) or value is None:
+        raise ValueError("a tensor (or array, or list of numbers) was expected")
+    try:
+        found = Numbers(value)
+    except (ValueError, TypeError, RuntimeError):
+        raise ValueError("the rows do not all have the same length") from None
+    if found.array.dtype.kind not in "bifu":
+        raise ValueError("a tensor (or array, or list of numbers) was expected")
+    return found
