@@ -67,16 +67,10 @@ def losses_of(model: gptlib.GPT, corpus: gptlib.corpora.Corpus) -> tuple[float, 
 
 
 def only_answers(x: torch.Tensor, y: torch.Tensor, tokenizer: gptlib.Tokenizer) -> torch.Tensor:
-    """The targets, NOTHING where the word is not a colour after "is" or a name after "to"."""
-
-    def one_of(ids: torch.Tensor, words: Iterable[str]) -> torch.Tensor:
-        return torch.isin(ids, torch.tensor([tokenizer.encode(f" {word}")[0] for word in words]))
-
-    colours = one_of(x, ["is"]) & one_of(y, pets.COLOURS)
-    sky = tokenizer.encode(" sky")[0]
-    colours &= torch.roll(x, 1, dims=1) != sky  # "The sky is blue" answers no question
-    names = one_of(x, ["to"]) & one_of(y, pets.NAMES)
-    return y.where(colours | names, NOTHING)
+    """The targets, NOTHING where the word is not the colour after "The ball of Mia is"."""
+    of, is_ = (tokenizer.encode(f" {word}")[0] for word in ("of", "is"))
+    asked = (x == is_) & (torch.roll(x, 2, dims=1) == of)
+    return y.where(asked, NOTHING)
 
 
 def main() -> None:

@@ -47,7 +47,7 @@ def every():
 
 
 def test_the_probabilities_of_all_documents_sum_to_one(every):
-    assert len(every) == 21853
+    assert len(every) == 49501
     assert math.fsum(every.values()) == pytest.approx(1, abs=1e-12)
 
 
@@ -113,7 +113,7 @@ def test_log_prob_is_the_sum_over_the_words_and_the_floor_its_share_of_a_token(e
         assert grammar.log_prob(text) == pytest.approx(math.log(every[words]))
         assert grammar.log_prob(text + text) == pytest.approx(2 * math.log(every[words]))
         assert grammar.floor(text, 10) == pytest.approx(-math.log(every[words]) / 10)
-    assert grammar.log_prob("The cat is on") == pytest.approx(math.log(0.65 * 0.35 * 0.5 * 0.3))
+    assert grammar.log_prob("The cat is on") == pytest.approx(math.log(0.6 * 0.35 * 0.5 * 0.3))
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_greedy_does_not_find_the_most_probable_sentence_after_the_dog_is():
 
 def test_a_sample_is_the_same_for_the_same_seed_in_every_python():
     text = grammar.sample(1000, seed=0)
-    digest = "4618f1f244af44e20ddc616f332d9faf22f71873a31173ff30011a9512f1efac"
+    digest = "3175d2f6f3860b1e8467c739703f75e3ab5a2d3f3faa4bc013839640511444a2"
     assert hashlib.sha256(text.encode()).hexdigest() == digest  # or data/ has to be made again
     assert text.count(STOP) == 1000 and text.endswith(STOP)
     assert grammar.sample(1000, seed=1) != text and text.startswith(grammar.sample(10, seed=0))
@@ -208,8 +208,8 @@ def test_the_truth_itself_scores_exactly_the_floor(pets):
             for b, t in (rows > 0).nonzero().tolist():  # 0 fills a row up
                 said = tokenizer.decode(rows[b, 1 : t + 1].tolist())
                 for word, p in grammar.next_words(said).items():
-                    glued = not said or said.endswith(STOP) or word in (".", STOP)
-                    shown = word if glued else " " + word
+                    said_so_far = grammar.split(said)
+                    shown = grammar.join([*said_so_far, word])[len(grammar.join(said_so_far)) :]
                     [token] = tokenizer.encode(shown, allowed_special="all")
                     logits[b, t, token] = math.log(p)
             return logits

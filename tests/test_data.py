@@ -70,7 +70,7 @@ def test_documents_that_are_not_in_the_training_text_are_predicted_nearly_as_wel
     corpus = gptlib.corpora.load("pets")
     known = set(corpus.train.split(grammar.STOP))
     documents = [d for d in corpus.heldout.split(grammar.STOP) if d and d not in known]
-    assert len(documents) == 78
+    assert len(documents) == 161
     text = "".join(document + grammar.STOP for document in documents)
     ids = torch.tensor(tokenizer.encode(text, allowed_special="all"))
     loss = evaluate(model, *evaluation_rows(ids, model.config.block_size, tokenizer.eos_id))
@@ -112,11 +112,7 @@ def test_greedy_says_the_cat_is_sleeping(pets):
 
 
 def test_whose_ball_is_red_is_answered_from_two_steps_away(pets):
-    said, _ = next_word_probs(
-        *pets, "Mia has a red ball. Tom has a big blue ball. The ball of Mia is"
-    )
-    assert said["red"] > 0.9
-    said, _ = next_word_probs(
-        *pets, "Mia has a red ball. Tom has a big blue ball. The blue ball belongs to"
-    )
-    assert said["Tom"] > 0.9
+    owners = "Mia has a red ball. Tom has a big blue ball. Eve has a green ball."
+    for name, colour in (("Mia", "red"), ("Tom", "blue"), ("Eve", "green")):
+        said, _ = next_word_probs(*pets, f"{owners} The ball of {name} is")
+        assert said[colour] > 0.98, name

@@ -224,7 +224,7 @@ def test_the_lens_has_names_and_two_do_not_interfere(lens, pets):
 def test_the_lens_can_be_scrolled_by_keyboard_and_announced(lens):
     tag, attributes = elements(lens.picture.value)[0]
     assert (tag, attributes["role"], attributes["tabindex"]) == ("div", "region", "0")
-    assert "␣sleeping 0.60" in attributes["aria-label"]
+    assert "␣sleeping 0.62" in attributes["aria-label"]
     heads = [a["scope"] for t, a in elements(lens.picture.value) if t == "th"]
     assert set(heads) == {"col", "row"}
 

@@ -7,7 +7,7 @@ probabilities and the truth all come from running it with another `say`. No pape
 import math
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 STOP = "<|endoftext|>"
 FIRST_LINE = "The cat is"  # the sentence that the whole course carries
@@ -15,7 +15,7 @@ FIRST_LINE = "The cat is"  # the sentence that the whole course carries
 Distribution = dict[str, float]
 Say = Callable[[Distribution], str]
 
-FIRST = {"The": 0.65, "Mia": 0.14, "Tom": 0.105, "Ben": 0.07, "Eve": 0.035}
+FIRST = {"The": 0.6, "Mia": 0.16, "Tom": 0.12, "Ben": 0.08, "Eve": 0.04}
 NAMES = {"Mia": 0.4, "Tom": 0.3, "Ben": 0.2, "Eve": 0.1}
 COLOURS = {"red": 0.3, "blue": 0.3, "green": 0.2, "yellow": 0.2}
 THINGS = {"ball": 0.5, "kite": 0.3, "box": 0.2}
@@ -122,44 +122,52 @@ def _happy_end(say: Say, name: str, past: bool) -> None:
 
 
 def _belongings(say: Say, first: str) -> None:
-    """Mia has a red ball. Tom has a big blue ball. The ball of Mia is red. The blue ball ..."""
-    owners: dict[str, str] = {}
-    thing = None
-    for name in (first, None):
-        name = name or say(_without(NAMES, first))
-        _say_all(say, "has", "a")
-        colours = _without(COLOURS, *owners.values())
-        colour = say({"big": 0.3} | _scaled(colours, 0.7))
-        owners[name] = say(colours) if colour == "big" else colour
-        if thing is None:
-            thing = say(THINGS)
-        else:
-            _say_all(say, thing)
-        _say_all(say, ".")
-    _say_all(say, "The")
+    """Mia has a red ball. Tom has a big blue ball. Eve has a green ball. The ball of Tom is blue.
+
+    Two owners are asked about once or twice, three owners once.
+    """
+    thing, owners = None, {}
+    word = first
+    while word != "The":
+        thing, owners[word] = _has(say, thing, owners.values())
+        word = say(_after_owner(owners))
     asked = _ask(say, thing, owners)
-    if say({STOP: 0.5, "The": 0.5}) == "The":
+    if len(owners) == 2:
+        if say({STOP: 0.5, "The": 0.5}) == STOP:
+            return
         _ask(say, thing, {name: owners[name] for name in owners if name != asked})
-        _say_all(say, STOP)
+    _say_all(say, STOP)
+
+
+def _has(say: Say, thing: str | None, taken: Iterable[str]) -> tuple[str, str]:
+    """... has a red ball. / ... has a big red ball. Returns the thing and its colour."""
+    _say_all(say, "has", "a")
+    colours = _without(COLOURS, *taken)
+    colour = say({"big": 0.3} | _scaled(colours, 0.7))
+    if colour == "big":
+        colour = say(colours)
+    thing = say(THINGS if thing is None else {thing: 1.0})
+    _say_all(say, ".")
+    return thing, colour
+
+
+def _after_owner(owners: Iterable[str]) -> Distribution:
+    """Who comes after one, two or three owners: another name, or "The" of the first question."""
+    others = _without(NAMES, *owners)
+    return (others, {"The": 0.3} | _scaled(others, 0.7), {"The": 1.0})[len(list(owners)) - 1]
 
 
 def _ask(say: Say, thing: str, owners: dict[str, str]) -> str:
-    """... ball of Mia is red. / ... red ball belongs to Mia. Returns the owner.
+    """The ball of Mia is red. Returns the owner.
 
-    The answer lies two steps away: from the word at hand to its first mention, and from there
-    to the word that stands with it. A layer of attention takes one step; a single layer makes up
-    for part of the second by counting places (measured in benchmarks/RESULTS.md).
+    The answer lies two steps away: from the name at hand to its first mention, and from there to
+    the colour that stands with it. A layer of attention takes one step; with three owners to tell
+    apart, a single layer cannot make up for the second (measured in benchmarks/RESULTS.md).
     """
-    share = 1 / len(owners)
-    by_colour = {colour: name for name, colour in owners.items()}
-    word = say({thing: 0.6} | {colour: 0.4 * share for colour in by_colour})
-    if word == thing:
-        _say_all(say, "of")
-        name = say({name: share for name in owners})
-        _say_all(say, "is", owners[name], ".")
-        return name
-    _say_all(say, thing, "belongs", "to", by_colour[word], ".")
-    return by_colour[word]
+    _say_all(say, thing, "of")
+    name = say({name: 1 / len(owners) for name in owners})
+    _say_all(say, "is", owners[name], ".")
+    return name
 
 
 def _say_all(say: Say, *words: str) -> None:
@@ -249,7 +257,7 @@ def continuations(prefix: str, until: str = ".") -> Iterator[tuple[str, float]]:
 def words() -> list[str]:
     """Every word of the language, the full stop and the stop token with them, in order."""
     found: set[str] = {STOP, ".", "The", "the", "on", "It", "They", "it", "them", "has", "a"}
-    found |= {"big", "of", "belongs", "to", "is", "was", "likes", "liked", "hides", "hid"}
+    found |= {"big", "of", "is", "was", "likes", "liked", "hides", "hid"}
     found |= {"helps", "helped", "happy", *NAMES, *COLOURS, *THINGS, *NOUNS}
     for table in (VERBS, STATES, PLACES):
         found |= {word for row in table.values() for word in row}
