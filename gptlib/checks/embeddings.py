@@ -79,8 +79,9 @@ def count_parameters(student) -> Verdict:
 
 
 def _whole(value) -> int:
-    value = value.item() if hasattr(value, "item") else value
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+    value = value.tolist() if hasattr(value, "tolist") else value
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not whole:
         raise ValueError("a whole number was expected")
     return int(value)
 
@@ -148,7 +149,7 @@ def order_matters(student) -> Verdict:
 
 
 def _yes_or_no(value) -> bool:
-    value = value.item() if hasattr(value, "item") else value
+    value = value.tolist() if hasattr(value, "tolist") else value
     if not isinstance(value, bool):
         raise ValueError("True or False was expected")
     return value
