@@ -204,6 +204,7 @@ WRONG = {
         "sides swapped": lambda ids, table: torch.matmul(table, hot(ids, table)),
         "number by number": lambda ids, table: table * hot(ids, table),
         "one-hot turned": lambda ids, table: hot(ids, table).transpose(0, 1) @ table,
+        "table turned": lambda ids, table: hot(ids, table) @ table.t(),
         "result turned": lambda ids, table: table.T @ hot(ids, table).T,
         "one-hot itself": hot,
         "added up": sum_of_rows,
@@ -290,7 +291,8 @@ def test_a_table_that_is_changed_is_noticed(capsys):
         return wte[ids] + wpe[: ids.shape[1]] - 1
 
     assert not embeddings.embed(changes)
-    assert "Work on a copy" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "has changed its input: it is [[1.660, 1.270]," in said and "Work on a copy" in said
 
 
 def test_an_error_that_no_mistake_makes_has_no_name(capsys):

@@ -119,7 +119,8 @@ def outcome(function: Callable, given: tuple, read: Callable = lambda value: val
         where = _line(error, function)
         return Outcome(trouble=f"stops with {_error(error)}{where}", kind=STOPPED)
     if not _unchanged(mine, given):
-        words = f"has changed its input: it is {_short(mine[0])} afterwards. Work on a copy."
+        changed = next(now for now, was in zip(mine, given) if not _unchanged(now, was))
+        words = f"has changed its input: it is {_short(changed)} afterwards. Work on a copy."
         return Outcome(trouble=words, kind=CHANGED)
     try:
         return Outcome(read(value))

@@ -34,6 +34,11 @@ LOOKUP_MISTAKES = (
         lambda ids, table: _one_hot(ids, table).T @ table,
     ),
     Mistake(
+        "table turned",
+        "the table is turned on its side (.T). It has the shape (V, C) already: V meets V.",
+        lambda ids, table: _one_hot(ids, table) @ table.T,
+    ),
+    Mistake(
         "result turned",
         "these are the right numbers, turned on their side: (C, T). Give back one row for each "
         "token, (T, C).",
