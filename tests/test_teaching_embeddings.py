@@ -36,8 +36,8 @@ def cosines(model, tokenizer, words):
 
 def test_the_ids_are_those_that_lesson_01_leaves(pets):
     _, tokenizer = pets
-    assert tokenizer.encode("The cat is") == [258, 280, 272]
-    assert 280 - 272 == 8 and len(b"The cat is") == 10
+    assert tokenizer.encode("The cat is") == [260, 283, 268]
+    assert 283 - 268 == 15 and len(b"The cat is") == 10
 
 
 def test_words_that_can_stand_for_each_other_come_together_in_training(pets, start):
@@ -47,9 +47,19 @@ def test_words_that_can_stand_for_each_other_come_together_in_training(pets, sta
         assert abs(before) < 0.25 and after > before + 0.2
 
 
+def test_blue_and_grey_are_alike_by_luck_first_and_by_training_last(pets):
+    _, tokenizer = pets
+    found = {}
+    for step in (0, 30, 5000):
+        model, _ = gptlib.load("pets", step=step)
+        found[step] = cosines(model, tokenizer, ("grey", "blue", *COLOURS[2:], "red"))[:4]
+    assert found[0][0] > 0.3 and found[30][0] < 0
+    assert found[5000].argmax() == 0 and found[5000][0] > 0.4
+
+
 def test_before_training_cosines_are_0_give_or_take_an_eighth(start):
     table = torch.tensor(plots.cosines(start.wte.weight))
-    each_two = table[*torch.triu_indices(403, 403, 1)]
+    each_two = table[*torch.triu_indices(*table.shape, 1)]
     assert abs(each_two.mean()) < 0.01 and round(each_two.std().item(), 2) == 0.13
 
 

@@ -4,12 +4,12 @@ from .questions import Question
 
 QUESTIONS = {
     "larger_id": Question(
-        "`␣cat` has the id 280, `␣is` has 272. What may the model conclude from 280 > 272?",
+        "`␣cat` has the id 283, `␣is` has 268. What may the model conclude from 283 > 268?",
         "nothing",
         {
             "that a cat is more than an is": "Look at the end of lesson 01: with all ids swapped "
             "by lot, the model learned just as well. An id has no size.",
-            "that the two are alike, being only 8 apart": "Look at the end of lesson 01: with "
+            "that the two are alike, being only 15 apart": "Look at the end of lesson 01: with "
             "all ids swapped by lot, neighbours became strangers, and the loss was the same.",
             "nothing": "An id is a name. So something else has to carry what a token is like.",
         },
@@ -20,7 +20,7 @@ QUESTIONS = {
         {
             "10 ids: one a byte": "Count in lesson 00, station 1: there are three numbers. The "
             "tokenizer begins with bytes, then its merges make longer tokens.",
-            "3 ids: a space belongs to the word behind it": "258, 280 and 272. With these we "
+            "3 ids: a space belongs to the word behind it": "260, 283 and 268. With these we "
             "begin.",
             "5 ids: three words and two spaces": "Look at `show` in lesson 01: the tokens were "
             "`The`, `␣cat`, `␣is`. The space is the first byte of a token.",
