@@ -313,7 +313,7 @@ class TestChecks(CheckRules):
 def test_the_first_input_of_layer_norm_is_the_one_done_by_hand(capsys):
     assert not feedforward.layer_norm(lambda x, weight, bias, eps: x)
     said = capsys.readouterr().out
-    assert "[[[7.000, 1.000, 1.000, -1.000]]]" in said
+    assert "[[[7.000, 1.000, 1.000, -1.000]]]" in said and "1e-05)" in said
     assert "should be  [[[1.667, -0.333, -0.333, -1.000]]]" in said
 
 
