@@ -58,7 +58,7 @@ QUESTIONS = {
         {
             "it changes: mean and variance are those of the batch": "The output says by how much "
             "the first sentence moved: 0. (That would be batch norm, another layer.)",
-            "it changes in training, and not in use": "Run the cell with `norm.train()` in front: "
+            "it changes in training, and not in use": "Run the cell with `ln.train()` in front: "
             "0 again. LayerNorm does the same always; that, too, would be batch norm.",
             "nothing": "Each token has a mean and a variance of its own. The loop took row by row.",
         },
