@@ -95,7 +95,7 @@ QUESTIONS = {
             "the same as the whole one, only more slowly": "Compare the two losses in each line; "
             "at its end, two texts get the same prediction. It is not on the way to anything.",
             "how frequent each token is, and no more": "What the text was does not reach the end.",
-            "nothing: its loss stays at ln 403 = 6.00": "The output says less than 6.00: as much "
+            "nothing: its loss stays at ln 397 = 5.98": "The output says less than 5.98: as much "
             "as is gained by counting tokens.",
         },
     ),
