@@ -93,8 +93,8 @@ def test_a_huge_piece_costs_a_few_look_ups_a_byte(letters):
             return super().get(key)
 
     pieces = bpe.PieceIds(range(256), Counting(tokenizer.new_ids))
-    assert tokenizer.decode(pieces[text]) == text and pieces[text] == tokenizer.encode(text)
-    assert 0 < Counting.looked_up < 2 * 4 * len(text.encode())  # twice, and not its square
+    assert tokenizer.decode(pieces[text]) == text
+    assert 0 < Counting.looked_up < 4 * len(text.encode())  # and not its square
 
 
 def test_a_piece_is_worked_out_once_and_the_cache_is_bounded(pets, monkeypatch):
