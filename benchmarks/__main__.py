@@ -2,19 +2,23 @@
 
 from tests.browser import NO_CHROMIUM, find_chromium
 
-from . import core, widgets
-from .side_by_side import machine, replace_section
+from . import core, encoding, widgets
+from .side_by_side import HEAD, machine, replace_section
 
 BEGIN, END = "<!-- core: begin -->", "<!-- core: end -->"
 
 
 def main() -> None:
-    lines = [machine(), "", "| what | peer | gptlib | peer's | ratio |", "|---|---|---|---|---|"]
+    lines = [machine(), "", *HEAD]
     print("\n".join(lines))
     for row in core.rows():
         print(row, flush=True)
         lines.append(str(row))
     replace_section(BEGIN, END, "\n".join(lines))
+    try:
+        encoding.main()
+    except FileNotFoundError as error:
+        print(f"Encoding was not measured: {error}")
     if find_chromium():
         widgets.main()
     else:

@@ -18,7 +18,6 @@ def rows() -> Iterator[Row]:
     text = real_text()
     for vocab_size in (512, 1024, 4096):
         yield bpe_training(text, vocab_size)
-    yield encoding(text)
     yield training_step()
     yield generation()
     yield importing()
@@ -50,19 +49,6 @@ def bpe_training(text: str, vocab_size: int) -> Row:
 
     what = f"BPE training, {len(text) / 1e6:.1f} MB, {vocab_size:,} tokens"
     return compare(what, "tokenizers (Rust)", ours, theirs)
-
-
-def encoding(text: str) -> Row:
-    trained = gptlib.Tokenizer.train(text, 4096)
-    fast = trained.to_tiktoken()
-
-    def ours():
-        trained._cache.clear()  # each run meets the text for the first time
-        return trained.encode(text)
-
-    assert ours() == fast.encode_ordinary(text)
-    what = f"encoding {len(text) / 1e6:.1f} MB, 4,096 tokens"
-    return compare(what, "tiktoken (Rust), same merges", ours, lambda: fast.encode_ordinary(text))
 
 
 def _peer_model():

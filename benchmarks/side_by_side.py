@@ -13,6 +13,7 @@ import torch
 from gptlib.files import atomic_write
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
+HEAD = ["| what | peer | gptlib | peer's | ratio |", "|---|---|---|---|---|"]
 PEERS = ("torch", "transformers", "tokenizers", "tiktoken")
 
 

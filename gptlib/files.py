@@ -1,11 +1,14 @@
-"""Where files live, and how they are written so that a crash never costs the last good one.
+"""Where files live, and how they are fetched and written so that a crash costs no good one.
 
 Leaves out what the files mean: that is `tokenizer`, `checkpoint` and `corpora`.
 """
 
+import hashlib
+import http.client
 import os
 import shutil
 import tempfile
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,6 +36,40 @@ def cache_dir() -> Path:
     """The folder for downloaded files: `GPTLIB_CACHE`, or else the user's cache directory."""
     named = os.environ.get("GPTLIB_CACHE")
     return user_path(named) if named else Path(platformdirs.user_cache_dir("gptlib"))
+
+
+def fetch(what: str, file: str, url: str, sha256: str, hint: str = "") -> Path:
+    """The file in the cache folder, checked; where it is not there it is downloaded first.
+
+    what: what the errors call it. hint: a last word for the error of a download.
+
+    Raises:
+        FileNotFoundError: it is not in the cache and cannot be downloaded; says what to do.
+        ValueError: another file than that of this SHA-256 is in the cache, or was sent.
+    """
+    path = cache_dir() / file
+    if not path.is_file():
+        advice = f"Put the file at {path}, or set GPTLIB_CACHE to the folder that has it{hint}"
+        _download(what, path, url, sha256, advice)
+    elif hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+        raise ValueError(f"{path}: is not the file it should be (SHA-256 differs): delete it")
+    return path
+
+
+def _download(what: str, path: Path, url: str, sha256: str, advice: str) -> None:
+    """Fetch `url` into `path`, whole and checked, or leave nothing there."""
+    try:
+        with urllib.request.urlopen(url, timeout=30) as response:
+            data = response.read()
+    except (OSError, http.client.HTTPException) as error:  # the second: it broke off half-way
+        reason = getattr(error, "reason", error)
+        raise FileNotFoundError(
+            f"{what}: not in the cache, and the download failed ({reason}). {advice}"
+        ) from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise ValueError(f"{what}: {url} sent another file (SHA-256 differs). {advice}")
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def user_path(path: str | os.PathLike) -> Path:

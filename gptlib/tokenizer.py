@@ -4,38 +4,46 @@ After Sennrich et al. 2016 (arXiv 1508.07909); bytes and split pattern of Radfor
 
     text --split--> pieces --UTF-8--> bytes --merges, in the order learned--> tokens
 
-`split`, `pair_counts`, `merge` and `apply_merges` are the whole idea. The rest makes it fast. What
-it looks like on disk is in `tokenizer_files`.
+`split`, `pair_counts`, `merge` and `apply_merges` are the whole idea, in the readable way. The fast
+way, that `Tokenizer` takes, is in `bpe`; what it is on disk in `tokenizer_files`, `vocab_files`.
 """
 
-import heapq
 import operator
 import os
+import re
 import reprlib
 import warnings
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterable
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import regex
 
-from . import tokenizer_files
+from . import tokenizer_files, vocab_files
+from .bpe import PieceIds, apply_merges_fast, learn_merges
+from .files import fetch, finish_save, user_path
 
 # Merges never cross from one piece to the next: English contractions, letters, digits, other signs
 # (these three with at most one space in front), and white space. Without the split, "dog", "dog."
 # and "dog!" would each become a token.
 PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+# The same pieces for text that is all ASCII, by Python's own `re`: in half the time.
+ASCII_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s+(?!\S)|\s+"
 END_OF_TEXT = "<|endoftext|>"
+TOKENIZER_JSON = "tokenizer.json"
 
-GAP = -1  # in linked lists: around each piece, and where a token was joined to its left neighbour
-LONG = 64  # pieces of more bytes are merged by heap, and are not worth a place in the cache
-CACHE_SIZE = 65_536  # pieces
 MAX_BYTES = 2**26  # all tokens together: in a damaged file each merge may double the last
 
 # What prints as nothing, or disturbs the line it is printed on. A fixed list, not a Unicode
 # category, so that a token looks the same under every version of Unicode.
 _UNSEEN = regex.compile(r"[\x00-\x1f\x7f-\xa0\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 _split = regex.compile(PATTERN).findall
+_split_ascii = re.compile(ASCII_PATTERN, re.ASCII).findall
+
+# GPT-2's vocabulary, as OpenAI offers it to tiktoken.
+GPT2_FILE = "gpt2.tiktoken"
+GPT2_SHA256 = "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"
+GPT2_URL = "https://openaipublic.blob.core.windows.net/encodings/r50k_base.tiktoken"
 
 
 def split(text: str) -> list[str]:
@@ -44,7 +52,7 @@ def split(text: str) -> list[str]:
     >>> split("The cat isn't 12.")
     ['The', ' cat', ' isn', "'t", ' 12', '.']
     """
-    return _split(text)
+    return _split_ascii(text) if text.isascii() else _split(text)
 
 
 def pair_counts(ids: Iterable[int]) -> Counter:
@@ -89,37 +97,14 @@ def apply_merges(ids: list[int], new_ids: dict[tuple[int, int], int]) -> list[in
     return ids
 
 
-def apply_merges_by_heap(ids: list[int], new_ids: dict[tuple[int, int], int]) -> list[int]:
-    """Return what `apply_merges` returns in n log n steps, for a long piece without a space.
-
-    A merge changes nothing beyond its two neighbours. So the ids stay where they are, in a linked
-    list, and a heap holds the merges to be done: earliest learned first, then leftmost.
-    """
-    ids = [GAP, *ids, GAP]  # so that every id has a neighbour on either side
-    after, before = list(range(1, len(ids) + 1)), list(range(-1, len(ids) - 1))
-    heap = [(new_ids[pair], i) for i, pair in enumerate(pairwise(ids)) if pair in new_ids]
-    heapq.heapify(heap)
-    while heap:
-        new_id, i = heapq.heappop(heap)
-        j = after[i]
-        if new_ids.get((ids[i], ids[j])) != new_id:
-            continue  # one of the two has been merged with its other neighbour meanwhile
-        ids[i], ids[j] = new_id, GAP
-        after[i], before[after[j]] = after[j], i
-        for k in (before[i], i):
-            pair = (ids[k], ids[after[k]])
-            if pair in new_ids:
-                heapq.heappush(heap, (new_ids[pair], k))
-    return [id for id in ids if id != GAP]
-
-
 class Tokenizer:
-    """Text to token ids and back. Make one with `train`, `load` or `from_tiktoken`.
+    """Text to token ids and back. Make one with `train`, `load` or `gpt2`.
 
     Ids: the 256 bytes (id == byte, except in GPT-2's own order), then one id per merge in the order
     learned, then the special tokens.
 
     merges: list of (left id, right id); merges[k] makes the token 256 + k.
+    new_ids: the same as {(left id, right id): 256 + k}. byte_ids: list of each byte's id.
     special_tokens: dict of name -> id.
 
     The text is the example of Wikipedia's page on byte-pair encoding.
@@ -141,16 +126,16 @@ class Tokenizer:
                 spells a token that an earlier merge makes already.
         """
         self.merges = [tuple(pair) for pair in merges]
-        self._byte_ids = list(byte_ids)
-        self._bytes = _spell(self.merges, self._byte_ids)  # id -> bytes
-        self._new_ids = {pair: 256 + k for k, pair in enumerate(self.merges)}
+        self.byte_ids = list(byte_ids)
+        self._bytes = _spell(self.merges, self.byte_ids)  # id -> bytes
+        self.new_ids = {pair: 256 + k for k, pair in enumerate(self.merges)}
         names = _checked_names(special_tokens)
         for name in names:  # the file has all tokens by name, so no two may have the same
             if (token := tokenizer_files.text_to_bytes(name)) in self._bytes:
                 raise ValueError(f"special_tokens: {name!r} is what files call the token {token}")
         self.special_tokens = {name: len(self._bytes) + k for k, name in enumerate(names)}
         self._bytes += [name.encode() for name in names]
-        self._cache = {}  # piece -> ids
+        self._cache = PieceIds(self.byte_ids, self.new_ids)
 
     @classmethod
     def train(
@@ -180,50 +165,57 @@ class Tokenizer:
         for document in [text] if isinstance(text, str) else text:
             for part in cut_at(_checked_text(document), names)[::2]:
                 pieces.update(split(part))
-        merges = _learn_merges(pieces, n_merges)
+        merges = learn_merges(pieces, n_merges)
         if len(merges) < n_merges:
             message = f"the text allows only {len(merges)} merges of {n_merges}: vocab_size is "
             message += f"{256 + len(merges) + len(names)} instead of {vocab_size}"
             warnings.warn(message, stacklevel=2)
         return cls(merges, names)
 
-    def encode(self, text: str, allowed_special: str | Collection[str] = ()) -> list[int]:
+    def encode(
+        self,
+        text: str,
+        allowed_special: str | Collection[str] = (),
+        disallowed_special: str | Collection[str] = (),
+    ) -> list[int]:
         """Turn text into token ids.
 
         Plain text never yields a special id: "<|endoftext|>" typed by a student is thirteen
-        ordinary characters, unless allowed_special ("all", or a collection of names) has it.
+        ordinary characters, unless allowed_special ("all", or a collection of names) has it. What
+        is in disallowed_special ("all": the names that are not allowed) must not be in the text.
+        These are tiktoken's rules; but there "all" are disallowed where nothing is said.
 
         Raises:
             TypeError: text is not str.
-            ValueError: a name in allowed_special is unknown, or text has a lone surrogate (half of
-                a pair that UTF-16 uses for one character; no text holds it alone).
+            ValueError: a name in allowed_special is unknown; the text has what is in
+                disallowed_special, or a lone surrogate (half of a pair that UTF-16 uses for one
+                character; no text holds it alone).
         """
-        if isinstance(allowed_special, str) and allowed_special != "all":
-            raise ValueError(f"allowed_special: {allowed_special!r} is not 'all' or a collection")
-        allowed = list(self.special_tokens if allowed_special == "all" else allowed_special)
-        for name in allowed:
-            if name not in self.special_tokens:
-                known = list(self.special_tokens)
-                raise ValueError(f"allowed_special: {name!r} is not one of the names {known}")
+        text = _checked_text(text)
+        allowed = self._allowed(allowed_special)
+        others = [name for name in self.special_tokens if name not in allowed]
+        disallowed = _all_or_names("disallowed_special", disallowed_special, others)
+        if any(name in text for name in disallowed):
+            before, name, *_ = cut_at(text, disallowed)
+            raise ValueError(
+                f"text: has {name!r} at position {len(before)}, which is disallowed_special: name "
+                f"it in allowed_special for its id, or in neither for plain text"
+            )
         ids = []
-        for k, part in enumerate(cut_at(_checked_text(text), allowed)):
+        for k, part in enumerate(cut_at(text, allowed)):
             if k % 2:
                 ids.append(self.special_tokens[part])
             else:
-                for piece in split(part):
-                    ids += self._encode_piece(piece)
+                ids += chain.from_iterable(map(self._cache.__getitem__, split(part)))
         return ids
 
-    def _encode_piece(self, piece):
-        ids = self._cache.get(piece)
-        if ids is None:
-            ids = [self._byte_ids[byte] for byte in piece.encode()]
-            if len(ids) > LONG:
-                return apply_merges_by_heap(ids, self._new_ids)
-            if len(self._cache) >= CACHE_SIZE:
-                self._cache.clear()
-            ids = self._cache[piece] = apply_merges(ids, self._new_ids)
-        return ids
+    def _allowed(self, names):
+        names = _all_or_names("allowed_special", names, self.special_tokens)
+        for name in names:
+            if name not in self.special_tokens:
+                known = list(self.special_tokens)
+                raise ValueError(f"allowed_special: {name!r} is not one of the names {known}")
+        return names
 
     def decode(self, ids: Iterable[int], errors: str = "replace") -> str:
         """Turn ids (a list, a 1-D array or tensor, any iterable of ints) back into text.
@@ -286,7 +278,7 @@ class Tokenizer:
     def __eq__(self, other):
         if not isinstance(other, Tokenizer):
             return NotImplemented
-        names = "merges", "special_tokens", "_byte_ids"
+        names = "merges", "special_tokens", "byte_ids"
         return all(getattr(self, name) == getattr(other, name) for name in names)
 
     def save(self, path: str | os.PathLike) -> None:
@@ -300,16 +292,62 @@ class Tokenizer:
         tokens = self._bytes[: 256 + len(self.merges)]
         tokenizer_files.write_tokenizer_json(path, tokens, self.merges, self.special_tokens)
 
+    def save_vocab(self, folder: str | os.PathLike) -> None:
+        """Write GPT-2's own files into folder: vocab.json, merges.txt; and added_tokens.json.
+
+        The third names the special tokens among the ids of the first, which do not say it.
+        """
+        tokens = self._bytes[: 256 + len(self.merges)]
+        vocab_files.write_vocab(folder, tokens, self.merges, self.special_tokens)
+
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Tokenizer":
         """Read what `save` wrote, or another tokenizer.json that gives these ids: GPT-2's, say.
 
+        path: the file; or a folder with tokenizer.json, or else with vocab.json and merges.txt.
+
         Raises:
+            FileNotFoundError: no such file, or none of these in the folder.
             ValueError: one line naming the file and the field, if the file is truncated,
                 contradicts itself, or has a setting with which ids would differ.
         """
+        path = user_path(path)
+        if path.is_dir():
+            finish_save(path)
+            if not (path / TOKENIZER_JSON).is_file() and (path / vocab_files.VOCAB).is_file():
+                return cls.from_vocab(path)
+            path = path / TOKENIZER_JSON
         with tokenizer_files.errors_that_name(path):
             return cls(*tokenizer_files.read_tokenizer_json(path))
+
+    @classmethod
+    def from_vocab(
+        cls, folder: str | os.PathLike, special_tokens: Collection[str] = (END_OF_TEXT,)
+    ) -> "Tokenizer":
+        """Read vocab.json and merges.txt from folder, and added_tokens.json if it is there.
+
+        special_tokens: which entries of vocab.json are special, beside those in added_tokens.json.
+
+        Raises:
+            FileNotFoundError: one of the two is not there.
+            ValueError: one line naming the file, and the token or line that does not fit.
+        """
+        names = _checked_names(special_tokens)
+        return cls(*vocab_files.read_vocab(user_path(folder), names))
+
+    @classmethod
+    def gpt2(cls) -> "Tokenizer":
+        """GPT-2's own: 50,000 merges, and "<|endoftext|>" with the id 50256.
+
+        The file gpt2.tiktoken is in the cache folder (`GPTLIB_CACHE`, or else the user's), or is
+        downloaded into it once, and checked.
+
+        Raises:
+            FileNotFoundError: it is not there and cannot be downloaded; says what to do.
+            ValueError: another file has its name.
+        """
+        path = fetch("GPT-2's vocabulary", GPT2_FILE, GPT2_URL, GPT2_SHA256)
+        return cls.from_tiktoken(path)
 
     @classmethod
     def from_tiktoken(
@@ -325,17 +363,17 @@ class Tokenizer:
             ValueError: naming the file, and the line or id that does not fit.
         """
         with tokenizer_files.errors_that_name(path):
-            tokens = tokenizer_files.read_ranks(path)
-            byte_ids = {token[0]: id for id, token in enumerate(tokens[:256]) if len(token) == 1}
-            if len(byte_ids) != 256:
+            tokens = vocab_files.read_ranks(path)
+            ids = {token[0]: id for id, token in enumerate(tokens[:256]) if len(token) == 1}
+            if len(ids) != 256:
                 raise ValueError("the ids 0..255 are not the 256 bytes")
-            new_ids = {}
+            byte_ids, new_ids = bytes(ids[byte] for byte in range(256)), {}
             for id, token in enumerate(tokens[256:], 256):
-                parts = apply_merges([byte_ids[byte] for byte in token], new_ids)
+                parts = apply_merges_fast(token.translate(byte_ids), new_ids)
                 if len(parts) != 2:
                     raise ValueError(f"id {id}, {token!r}, is not two earlier tokens joined")
                 new_ids[tuple(parts)] = id
-            return cls(new_ids, special_tokens, [byte_ids[byte] for byte in range(256)])
+            return cls(new_ids, special_tokens, byte_ids)
 
     def to_tiktoken(self):
         """Return a tiktoken.Encoding that gives the same ids, and is faster (written in Rust).
@@ -347,70 +385,13 @@ class Tokenizer:
             ValueError: merges written by hand that break this rule.
             ImportError: tiktoken is not installed.
         """
+        table = bytes(self.byte_ids)
         for k in range(len(self.merges)):
-            ids = [self._byte_ids[byte] for byte in self._bytes[256 + k]]
-            if apply_merges_by_heap(ids, self._new_ids) != [256 + k]:
+            token = self._bytes[256 + k].translate(table)
+            if apply_merges_fast(token, self.new_ids) != [256 + k]:
                 raise ValueError(f"merges[{k}]: the bytes of token {256 + k} do not encode to it")
         tokens = self._bytes[: 256 + len(self.merges)]
-        return tokenizer_files.tiktoken_encoding(tokens, PATTERN, self.special_tokens)
-
-
-def _learn_merges(pieces, n_merges):
-    """Return up to n_merges pairs: those that counting afresh before each merge would give."""
-    text, merges = _LinkedText(pieces), []
-    heap = [(-count, pair) for pair, count in text.counts.items()]
-    heapq.heapify(heap)
-    while heap and len(merges) < n_merges:
-        count, pair = heapq.heappop(heap)
-        if text.counts[pair] != -count:
-            continue  # the count has changed since; the heap has the pair with its new count too
-        merges.append(pair)
-        for changed in text.merge(pair, 255 + len(merges)):
-            if text.counts[changed]:
-                heapq.heappush(heap, (-text.counts[changed], changed))
-    return merges
-
-
-class _LinkedText:
-    """All distinct pieces in one linked list, a GAP between them; and of each pair how often it
-    is in the text, and where in the list. A merge then costs as much as it changes, and no more.
-    """
-
-    def __init__(self, pieces):
-        self.ids, self.weight = [GAP], [0]  # weight: how often the piece at this position occurs
-        for piece, count in pieces.items():
-            self.ids += [*piece.encode(), GAP]
-            self.weight += [count] * (len(self.ids) - len(self.weight))
-        self.after = list(range(1, len(self.ids) + 1))
-        self.before = list(range(-1, len(self.ids) - 1))
-        self.counts, self.places = Counter(), defaultdict(list)
-        for i, pair in enumerate(pairwise(self.ids)):
-            self._count(pair, self.weight[i], i)
-
-    def _count(self, pair, change, place=None):
-        if GAP not in pair:
-            self.counts[pair] += change
-            if place is not None:
-                self.places[pair].append(place)
-
-    def merge(self, pair, new_id):
-        """Merge pair wherever it stands, and return the pairs whose counts have changed."""
-        ids, changed = self.ids, set()
-        for i in sorted(self.places.pop(pair)):  # from left to right, for runs such as "aaaa"
-            j = self.after[i]
-            if (ids[i], ids[j]) != pair:
-                continue  # merged with another neighbour: in "aaa" the first "aa" takes the middle
-            h, k, weight = self.before[i], self.after[j], self.weight[i]
-            old = (ids[h], ids[i]), pair, (ids[j], ids[k])
-            ids[i], ids[j] = new_id, GAP
-            self.after[i], self.before[k] = k, i
-            new = (ids[h], new_id), (new_id, ids[k])
-            for gone in old:
-                self._count(gone, -weight)
-            for place, made in zip((h, i), new, strict=True):
-                self._count(made, weight, place)
-            changed.update(old, new)
-        return changed
+        return vocab_files.tiktoken_encoding(tokens, PATTERN, self.special_tokens)
 
 
 def _spell(merges, byte_ids):
@@ -448,6 +429,12 @@ def _checked_names(special_tokens):
             raise ValueError(f"special_tokens: {name!r} is empty or there twice")
         names[name] = None
     return list(names)
+
+
+def _all_or_names(argument, names, all_names):
+    if isinstance(names, str) and names != "all":
+        raise ValueError(f"{argument}: {names!r} is not 'all' or a collection")
+    return list(all_names if names == "all" else names)
 
 
 def _checked_text(text, what="text"):

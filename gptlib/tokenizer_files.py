@@ -1,16 +1,15 @@
-"""A tokenizer's files: Hugging Face's tokenizer.json, and tiktoken's list of ranks.
+"""A tokenizer's file: Hugging Face's tokenizer.json. Older kinds of files are in `vocab_files`.
 Left out: what merges mean (that is `tokenizer`), and every setting that would change an id.
 The format is that of github.com/huggingface/tokenizers; its spelling of bytes is GPT-2's.
 
 Only plain data passes here, the arguments of `Tokenizer`: merges, special_tokens and byte_ids.
 """
 
-import base64
 import json
 import os
 import reprlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .files import atomic_write
@@ -155,11 +154,19 @@ def read_tokenizer_json(path) -> tuple[list[tuple[int, int]], list[str], list[in
     special tokens follow without gaps. ValueError names the field that is otherwise.
     """
     with open(path, "rb") as file:
-        fields = json.loads(file.read().decode(), object_pairs_hook=_no_name_twice)
+        fields = json.loads(file.read().decode(), object_pairs_hook=no_name_twice)
     _check_settings(fields)
     model = fields.get("model") or {}
     vocab, rows = _typed(model, "model", "vocab", dict), _typed(model, "model", "merges", list)
     names = _special_names(_typed(fields, "", "added_tokens", list, []), 256 + len(rows))
+    return read_merges(vocab, rows, names)
+
+
+def read_merges(vocab, rows, names) -> tuple[list[tuple[int, int]], list[str], list[int]]:
+    """Return merges, names and byte_ids, after holding vocab, rows and names against each other.
+
+    vocab: {spelled token: id}; rows: two spelled tokens a merge; names: of the special tokens.
+    """
     byte_ids = _byte_ids(vocab)
     ids = dict(zip(CHARACTERS, byte_ids, strict=True))  # token -> id, as far as it is known
     merges = [_read_merge(k, row, ids, vocab) for k, row in enumerate(rows)]
@@ -269,7 +276,7 @@ def _typed(holder, section, name, kind, *default):
     return value
 
 
-def _no_name_twice(pairs):
+def no_name_twice(pairs):
     fields = dict(pairs)
     if len(fields) < len(pairs):  # Python's reader would keep the last one and say nothing
         [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
@@ -292,52 +299,3 @@ def hf_tokenizer_config(eos_token: str | None, block_size: int) -> dict:
         "eos_token": eos_token,
         "unk_token": eos_token,  # never met, but left out it would be "<|endoftext|>"
     }
-
-
-# ---- tiktoken ----
-
-
-def read_ranks(path: str | os.PathLike) -> list[bytes]:
-    """Return the tokens of a .tiktoken file in the order of their ids.
-
-    Each line is a token in base64, a space and its id (rank). ValueError names the line.
-    """
-    ids = {}
-    with open(path, "rb") as lines:
-        for number, line in enumerate(lines, 1):
-            token, id = _read_rank(number, line)
-            if token in ids:
-                raise ValueError(f"line {number}: the token {_short(token)} is there twice")
-            ids[token] = id
-    if sorted(ids.values()) != list(range(len(ids))):
-        raise ValueError(f"the ranks of its {len(ids)} tokens are not 0, 1, 2, ...")
-    return sorted(ids, key=ids.get)
-
-
-def _read_rank(number, line):
-    try:
-        token, id = line.split()
-        return base64.b64decode(token, validate=True), int(id)
-    except ValueError:
-        raise ValueError(
-            f"line {number}: {_short(line)} is not base64, a space and a rank"
-        ) from None
-
-
-def tiktoken_encoding(tokens: Iterable[bytes], pattern: str, special_tokens: dict[str, int]):
-    """Return a tiktoken.Encoding; tokens: the bytes of each id, without special tokens.
-
-    ImportError: tiktoken is not installed.
-    """
-    try:
-        import tiktoken
-    except ImportError:
-        raise ImportError("to_tiktoken needs tiktoken: pip install tiktoken") from None
-    ranks = {token: id for id, token in enumerate(tokens)}
-    return tiktoken.Encoding(
-        "gptlib",
-        pat_str=pattern,
-        mergeable_ranks=ranks,
-        special_tokens=special_tokens,
-        explicit_n_vocab=len(ranks) + len(special_tokens),
-    )

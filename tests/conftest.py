@@ -1,6 +1,10 @@
 """What several tests share: a tiny model, the shipped pets model, and no network."""
 
+import os
 import socket
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 import torch
@@ -39,6 +43,42 @@ def lively(model):
 def pets():
     """(model, tokenizer) as shipped; not to be changed."""
     return gptlib.load("pets")
+
+
+@pytest.fixture(scope="session")
+def gpt2_tokenizer():
+    """GPT-2's own, from the folder that GPTLIB_CACHE names; not to be changed."""
+    folder = os.environ.get("GPTLIB_CACHE")
+    if not folder or not (Path(folder) / "gpt2.tiktoken").is_file():
+        pytest.skip("needs the file gpt2.tiktoken in the folder that GPTLIB_CACHE names")
+    return gptlib.Tokenizer.gpt2()
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """Something to download from: `answer` is (status, bytes, promised length); counts `visits`."""
+
+    class Server(HTTPServer):
+        answer, visits = (404, b"", 0), 0
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, body, length = self.server.answer
+            self.server.visits += 1
+            self.send_response(status)
+            self.send_header("Content-Length", str(length))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("no_proxy", "*")
+        server.url = f"http://127.0.0.1:{server.server_port}/"
+        yield server
+        server.shutdown()
 
 
 @pytest.fixture(autouse=True)

@@ -402,6 +402,31 @@ def test_tokenize_prints_an_id_and_a_token_a_line(pets, capsys, monkeypatch):
     refused(run(capsys, "tokenize", "--model", "absent", "a"), "absent: no such folder")
 
 
+@pytest.mark.parametrize("name", ["gpt2", "gpt2-xl"])
+def test_tokenize_takes_gpt2s_tokenizer_by_name(gpt2_tokenizer, capsys, name):
+    status, out, _ = run(capsys, "tokenize", "--model", name, "The cat is")
+    assert status == 0
+    assert [line.split() for line in out.splitlines()] == [
+        *(["464", "The"], ["3797", "␣cat"], ["318", "␣is"])
+    ]
+
+
+def test_tokenize_takes_gpt2s_tokenizer_from_a_folder_of_its_files(
+    gpt2_tokenizer, capsys, tmp_path
+):
+    gpt2_tokenizer.save_vocab(tmp_path)
+    status, out, _ = run(capsys, "tokenize", "--model", str(tmp_path), "The cat is")
+    assert status == 0 and out.split()[::2] == ["464", "3797", "318"]
+
+
+def test_tokenize_says_where_gpt2s_tokenizer_belongs_when_it_is_nowhere(
+    server, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("GPTLIB_CACHE", str(tmp_path))
+    monkeypatch.setattr("gptlib.tokenizer.GPT2_URL", server.url)
+    refused(run(capsys, "tokenize", "--model", "gpt2", "a"), str(tmp_path / "gpt2.tiktoken"))
+
+
 def test_a_stream_that_cannot_show_a_sign_gets_its_number(pets, monkeypatch):
     narrow = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr("sys.stdout", narrow)

@@ -3,9 +3,7 @@
 import hashlib
 import math
 import random
-import threading
 from collections import Counter, defaultdict
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 import torch
@@ -296,32 +294,13 @@ PLAY = b"First Citizen:\nBefore we proceed any further, hear me speak.\n" * 10
 
 
 @pytest.fixture
-def server(tmp_path, monkeypatch):
-    """A place to download from: `answer` is (status, bytes, promised length); counts `visits`."""
-
-    class Server(HTTPServer):
-        answer, visits = (200, PLAY, len(PLAY)), 0
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            status, body, length = self.server.answer
-            self.server.visits += 1
-            self.send_response(status)
-            self.send_header("Content-Length", str(length))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args):
-            pass
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("no_proxy", "*")
-        monkeypatch.setenv("GPTLIB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr(corpora, "SHAKESPEARE_URL", f"http://127.0.0.1:{server.server_port}/")
-        monkeypatch.setattr(corpora, "SHAKESPEARE_SHA256", hashlib.sha256(PLAY).hexdigest())
-        yield server
-        server.shutdown()
+def server(server, tmp_path, monkeypatch):
+    """Where the play is downloaded from; the cache is empty."""
+    server.answer = (200, PLAY, len(PLAY))
+    monkeypatch.setenv("GPTLIB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(corpora, "SHAKESPEARE_URL", server.url)
+    monkeypatch.setattr(corpora, "SHAKESPEARE_SHA256", hashlib.sha256(PLAY).hexdigest())
+    return server
 
 
 def test_shakespeare_is_downloaded_once_and_kept(server, tmp_path):

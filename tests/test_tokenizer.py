@@ -2,6 +2,7 @@
 
 import copy
 import doctest
+import itertools
 import pickle
 import random
 import warnings
@@ -9,20 +10,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import regex
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import gptlib.tokenizer as module
-from gptlib.tokenizer import (
-    LONG,
-    Tokenizer,
-    apply_merges,
-    apply_merges_by_heap,
-    merge,
-    pair_counts,
-    split,
-)
+from gptlib.tokenizer import PATTERN, Tokenizer, apply_merges, merge, pair_counts, split
 
 EOT = "<|endoftext|>"
 PETS = """The cat is sleeping. The dog is happy, the bird isn't. The cat is on the mat; whose ball
@@ -92,6 +86,22 @@ def test_split_cuts_as_gpt2_does():
 @given(texts)
 def test_split_loses_nothing(text):
     assert "".join(split(text)) == text
+
+
+def cut_by_the_one_pattern(text):
+    return regex.findall(PATTERN, text)
+
+
+def test_ascii_text_is_cut_as_any_other_whatever_two_signs_meet():
+    for one, two in itertools.product(map(chr, range(128)), repeat=2):
+        text = f"{one}{two} {two}{one}{one}  {one}'ll{two}'"
+        assert split(text) == cut_by_the_one_pattern(text)
+
+
+@settings(max_examples=300)
+@given(st.text(st.characters(max_codepoint=127)) | st.text("ab 1'st\n\t.\x1c"))
+def test_ascii_text_is_cut_as_any_other(text):
+    assert split(text) == cut_by_the_one_pattern(text)
 
 
 def test_aaabdaaabac_is_merged_as_on_paper():
@@ -362,46 +372,31 @@ def test_an_unknown_special_token_is_refused(pets, allowed):
         pets.encode("abc", allowed_special=allowed)
 
 
-# --- long pieces -------------------------------------------------------------------------------
+def test_a_disallowed_special_token_is_refused_with_its_position(mixed):
+    text = f"ab<|user|>{EOT}"
+    for disallowed in ("all", {"<|user|>"}, [EOT, "<|user|>"], iter(["<|user|>"])):
+        with pytest.raises(ValueError, match=r"text: has '<\|user\|>' at position 2"):
+            mixed.encode(text, disallowed_special=disallowed)
+    assert mixed.encode("ab", disallowed_special="all") == mixed.encode("ab")
+    assert mixed.encode(text, disallowed_special=()) == mixed.encode(text)
 
 
-@settings(max_examples=200, deadline=None)
-@given(text=st.text("ab", max_size=200) | st.text(" aé日", max_size=100))
-@example(text="")
-@example(text="a" * 200)
-def test_the_heap_merges_as_the_simple_loop_does(text):
-    tokenizer = train_quietly(text + "aaaa abab baab", 300)
-    new_ids, ids = tokenizer._new_ids, list(text.encode())
-    assert apply_merges_by_heap(ids, new_ids) == apply_merges(ids, new_ids)
+def test_all_that_is_disallowed_is_what_is_not_allowed(mixed):
+    text = f"ab<|user|>{EOT}"
+    with pytest.raises(ValueError, match=r"'<\|endoftext\|>' at position 10"):
+        mixed.encode(text, allowed_special={"<|user|>"}, disallowed_special="all")
+    with pytest.raises(ValueError, match=r"'<\|user\|>' at position 2"):  # named in both
+        mixed.encode(text, allowed_special="all", disallowed_special={"<|user|>"})
+    whole = mixed.encode(text, allowed_special="all", disallowed_special="all")
+    assert whole == mixed.encode(text, allowed_special="all")
 
 
-@pytest.mark.parametrize("letters", ["a", "abcdefgh", " ", "日"])
-def test_a_huge_piece_costs_a_few_look_ups_a_byte(letters):
-    text = "".join(random.Random(0).choices(letters, k=200_000 // len(letters[0].encode())))
-    assert len(split(text)) == 1
-    tokenizer = train_quietly(text[:20_000], 400)
-
-    class Counting(dict):
-        looked_up = 0
-
-        def get(self, key):
-            Counting.looked_up += 1
-            return super().get(key)
-
-    tokenizer._new_ids = Counting(tokenizer._new_ids)
-    ids = tokenizer.encode(text)
-    assert tokenizer.decode(ids) == text
-    assert 0 < Counting.looked_up < 4 * len(text.encode())  # and not its square
-
-
-def test_the_cache_is_bounded_and_changes_nothing(pets, monkeypatch):
-    monkeypatch.setattr(module, "CACHE_SIZE", 3)
-    tokenizer = Tokenizer(pets.merges)
-    for _ in range(2):
-        assert tokenizer.encode(PETS) == pets.encode(PETS)
-        assert len(tokenizer._cache) <= 3
-    tokenizer.encode("b" * (LONG + 1))
-    assert "b" * (LONG + 1) not in tokenizer._cache
+def test_any_words_may_be_disallowed_as_with_tiktoken(mixed):
+    with pytest.raises(ValueError, match="'cat' at position 4"):
+        mixed.encode("The cat", disallowed_special={"cat"})
+    assert mixed.encode("The dog", disallowed_special={"cat"}) == mixed.encode("The dog")
+    with pytest.raises(ValueError, match="disallowed_special: 'cat' is not 'all'"):
+        mixed.encode("The cat", disallowed_special="cat")
 
 
 def test_changing_the_list_that_encode_returned_does_not_change_the_next(pets):

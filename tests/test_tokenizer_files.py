@@ -2,10 +2,7 @@
 
 import doctest
 import json
-import os
 import random
-import sys
-from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -15,7 +12,7 @@ from test_tokenizer import DIFFICULT, EOT, PETS, train_quietly
 
 import gptlib.tokenizer
 from gptlib import tokenizer_files
-from gptlib.tokenizer import PATTERN, Tokenizer
+from gptlib.tokenizer import Tokenizer
 from gptlib.tokenizer_files import (
     CHARACTERS,
     NOTHING_ADDED,
@@ -38,15 +35,6 @@ def pets():
 def mixed():
     """Merges inside characters of several bytes, spaces, newlines, control characters."""
     return train_quietly(" ".join(DIFFICULT) + PETS, 600, special_tokens=(EOT, USER))
-
-
-@pytest.fixture(scope="module")
-def gpt2():
-    folder = os.environ.get("GPTLIB_CACHE")
-    path = Path(folder or ".") / "gpt2.tiktoken"
-    if not folder or not path.is_file():
-        pytest.skip("needs the file gpt2.tiktoken in the folder that GPTLIB_CACHE names")
-    return Tokenizer.from_tiktoken(path)
 
 
 def fields_of(tokenizer, folder):
@@ -563,116 +551,3 @@ def test_transformers_needs_no_tokenizer_config_where_there_is_an_end_of_text(au
     peer = auto(pets, {})
     assert len(peer) == pets.vocab_size and peer.eos_token_id == pets.eos_id
     assert peer(PETS + EOT)["input_ids"] == pets.encode(PETS + EOT, "all")
-
-
-# --- tiktoken ----------------------------------------------------------------------------------
-
-
-@settings(max_examples=150, deadline=None)
-@given(text=assigned | st.text("ab "), corpus=st.text("abé ", max_size=80))
-def test_tiktoken_gives_the_same_ids_with_our_merges(text, corpus):
-    pytest.importorskip("tiktoken", reason="the peer `tiktoken` is not installed")
-    tokenizer = train_quietly(corpus, 300)
-    assert tokenizer.to_tiktoken().encode_ordinary(text) == tokenizer.encode(text)
-
-
-def test_tiktoken_gives_the_same_ids_with_our_special_tokens(mixed):
-    pytest.importorskip("tiktoken", reason="the peer `tiktoken` is not installed")
-    encoding = mixed.to_tiktoken()
-    assert encoding.n_vocab == mixed.vocab_size
-    for text in (*DIFFICULT, f"{EOT}a<|user|>"):
-        assert encoding.encode_ordinary(text) == mixed.encode(text)
-        assert encoding.encode(text, allowed_special="all") == mixed.encode(text, "all")
-
-
-def test_merges_that_tiktoken_would_read_otherwise_are_refused():
-    # abc: with us ab + c, and a + bc is never met. tiktoken would join ab + c, which spells it.
-    by_hand = Tokenizer([(97, 98), (98, 99), (97, 257)])
-    assert by_hand.encode("abc") == [256, 99]
-    with pytest.raises(ValueError, match=r"merges\[2\]"):
-        by_hand.to_tiktoken()
-
-
-def test_without_tiktoken_the_error_says_what_to_install(pets, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tiktoken", None)
-    with pytest.raises(ImportError, match="pip install tiktoken"):
-        pets.to_tiktoken()
-
-
-def ranks_file(tmp_path, tokens):
-    lines = [b"%s %d\n" % (b64encode(token), rank) for token, rank in tokens]
-    (tmp_path / "t.tiktoken").write_bytes(b"".join(lines))
-    return tmp_path / "t.tiktoken"
-
-
-def test_merges_are_recovered_from_tiktokens_ranks(mixed, tmp_path):
-    tokens = [(mixed.token_bytes(id), id) for id in range(256 + len(mixed.merges))]
-    path = ranks_file(tmp_path, tokens[::-1])
-    assert Tokenizer.from_tiktoken(path, (EOT, USER)) == mixed
-
-
-SINGLE = [(bytes([byte]), byte) for byte in range(256)]
-
-
-@pytest.mark.parametrize(
-    "tokens, message",
-    [
-        (SINGLE[:255], "not the 256 bytes"),
-        ([*SINGLE, (b"ab", 257)], "ranks"),
-        ([*SINGLE, (b"ab", 256), (b"ab", 257)], "line 258.*twice"),
-        ([*SINGLE, (b"abc", 256)], "id 256"),
-        ([*SINGLE[:255], (b"ab", 255), (b"\xff", 256)], "not the 256 bytes"),
-    ],
-)
-def test_ranks_that_cannot_be_are_refused(tmp_path, tokens, message):
-    with pytest.raises(ValueError, match=rf"t\.tiktoken: .*{message}"):
-        Tokenizer.from_tiktoken(ranks_file(tmp_path, tokens))
-
-
-@pytest.mark.parametrize("line", [b"\n", b"IQ==\n", b"YW*I= 256\n", b"IQ== x\n", b"\xff\xff 1 2\n"])
-def test_a_line_that_is_no_rank_is_named(tmp_path, line):
-    path = ranks_file(tmp_path, SINGLE)
-    path.write_bytes(path.read_bytes() + line)
-    with pytest.raises(ValueError, match=r"t\.tiktoken: line 257"):
-        Tokenizer.from_tiktoken(path)
-
-
-# --- GPT-2 -------------------------------------------------------------------------------------
-
-
-def test_gpt2_has_its_own_ids(gpt2):
-    assert gpt2.vocab_size == 50257 and gpt2.eos_id == 50256
-    assert gpt2.encode("The cat is") == [464, 3797, 318]
-    assert gpt2.encode("!") == [0]
-    assert gpt2.decode([464, 3797, 318, 50256]) == "The cat is<|endoftext|>"
-
-
-def test_gpt2_agrees_with_both_peers_on_difficult_text_and_on_shakespeare(gpt2, opened):
-    tiktoken = pytest.importorskip("tiktoken", reason="the peer `tiktoken` is not installed")
-    from tiktoken.load import load_tiktoken_bpe
-
-    folder = Path(os.environ["GPTLIB_CACHE"])
-    peer = tiktoken.Encoding(
-        "gpt2",
-        pat_str=PATTERN,
-        mergeable_ranks=load_tiktoken_bpe(str(folder / "gpt2.tiktoken")),
-        special_tokens={EOT: 50256},
-    )
-    other = opened(gpt2)
-    plays = folder / "tinyshakespeare.txt"
-    for text in [*DIFFICULT, *([plays.read_text(encoding="utf-8")] if plays.is_file() else [])]:
-        assert gpt2.encode(text) == peer.encode_ordinary(text)
-        assert_same_ids(other, gpt2, text)
-
-
-def test_gpt2_survives_save_and_load(gpt2, tmp_path):
-    gpt2.save(tmp_path / "gpt2.json")
-    loaded = Tokenizer.load(tmp_path / "gpt2.json")
-    assert loaded == gpt2 and loaded.encode("Ünïcode ♥") == gpt2.encode("Ünïcode ♥")
-
-
-def test_gpt2_opens_from_a_file_as_old_as_its_own(gpt2, tmp_path):
-    fields = fields_of(gpt2, tmp_path)
-    as_gpt2s_own_file(fields)
-    assert fields["model"]["vocab"]["Ġthe"] == 262 and fields["model"]["merges"][0] == "Ġ t"
-    assert load_fields(fields, tmp_path) == gpt2

@@ -1,6 +1,8 @@
 """gptlib.widgets.tokenizer: after k merges the picture has the tokens of the first k merges."""
 
+import copy
 import re
+from time import perf_counter
 
 import pytest
 from hypothesis import given, settings
@@ -28,7 +30,7 @@ def bytes_of(picture):
 
 def first_merges(tokenizer, count):
     """The tokenizer that knows the first so many merges only."""
-    return gptlib.Tokenizer(tokenizer.merges[:count], ())
+    return gptlib.Tokenizer(tokenizer.merges[:count], (), tokenizer.byte_ids)
 
 
 @settings(deadline=None)
@@ -171,6 +173,62 @@ def test_a_tokenizer_without_merges_shows_bytes():
     explorer = tokenizer_explorer(gptlib.Tokenizer(), "cat")
     assert [token.id for token in explorer.tokens()] == list(b"cat")
     assert explorer.message.value == ""
+
+
+class Merges(list):
+    """Counts how often all of them are gone through."""
+
+    walks = 0
+
+    def __iter__(self):
+        Merges.walks += 1
+        return super().__iter__()
+
+
+class NewIds(dict):
+    walks = 0
+
+    def __iter__(self):
+        NewIds.walks += 1
+        return super().__iter__()
+
+    def items(self):
+        NewIds.walks += 1
+        return super().items()
+
+
+def test_fifty_thousand_merges_are_never_gone_through_while_typing_or_sliding(gpt2_tokenizer):
+    tokenizer = copy.copy(gpt2_tokenizer)
+    explorer = tokenizer_explorer(tokenizer)
+    tokenizer.merges, tokenizer.new_ids = Merges(tokenizer.merges), NewIds(tokenizer.new_ids)
+    Merges.walks = NewIds.walks = 0
+    for text in ("T", "Th", "The", "The cat", "The dogs sleep"):
+        explorer.text.value = text
+        assert [token.id for token in explorer.tokens()] == gpt2_tokenizer.encode(text)
+    for value in (0, 40_000, 39_999):
+        explorer.merges.value = value
+        expected = first_merges(gpt2_tokenizer, value).encode("The dogs sleep")
+        assert [token.id for token in explorer.tokens()] == expected
+    explorer.buttons["Fuse back"].click()
+    assert (Merges.walks, NewIds.walks) == (0, 0)
+
+
+def test_with_gpt2s_tokenizer_a_key_costs_about_what_it_costs_with_a_small_one(
+    gpt2_tokenizer, pets
+):
+    explorers = [tokenizer_explorer(tokenizer) for tokenizer in (gpt2_tokenizer, pets[1])]
+    text = "The little cat is sleeping on the old garden wall. "
+
+    def seconds(explorer, typed):
+        began = perf_counter()
+        explorer.text.value = typed
+        explorer.merges.value = explorer.merges.max // 2
+        explorer.merges.value = explorer.merges.max
+        return perf_counter() - began
+
+    spent = [[seconds(each, text + "abcdefgh"[: k + 1]) for each in explorers] for k in range(8)]
+    big, small = map(min, zip(*spent, strict=True))  # the least: of other programs it has least
+    assert big < 3 * small
 
 
 def test_controls_have_names_and_two_do_not_interfere(explorer, pets):

@@ -3,18 +3,15 @@
 `load` is the one door. Nothing is downloaded but Shakespeare, once, when it is asked for.
 """
 
-import hashlib
-import http.client
 import importlib
 import os
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ..files import atomic_write, cache_dir, data_dir, user_path
+from ..files import data_dir, fetch, user_path
 from ..tokenizer import Tokenizer
 from . import pets
 
@@ -118,30 +115,6 @@ def _python_docs() -> str:
 
 
 def _shakespeare() -> str:
-    path = cache_dir() / SHAKESPEARE_FILE
-    if not path.is_file():
-        _download(SHAKESPEARE_URL, SHAKESPEARE_SHA256, path)
-    data = path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != SHAKESPEARE_SHA256:
-        raise ValueError(f"{path}: is not the file it should be (SHA-256 differs): delete it")
-    return data.decode("utf-8")
-
-
-def _download(url: str, sha256: str, path: Path) -> None:
-    """Fetch `url` into `path`, whole and checked, or leave nothing there."""
-    advice = (
-        f"Put the file at {path}, or set GPTLIB_CACHE to the folder that has it; "
-        "pets and python-docs need no download"
-    )
-    try:
-        with urllib.request.urlopen(url, timeout=30) as response:
-            data = response.read()
-    except (OSError, http.client.HTTPException) as error:  # the second: it broke off half-way
-        reason = getattr(error, "reason", error)
-        raise FileNotFoundError(
-            f"shakespeare: not in the cache, and the download failed ({reason}). {advice}"
-        ) from error
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise ValueError(f"shakespeare: {url} sent another file (SHA-256 differs). {advice}")
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(data)
+    hint = "; pets and python-docs need no download"
+    path = fetch("shakespeare", SHAKESPEARE_FILE, SHAKESPEARE_URL, SHAKESPEARE_SHA256, hint)
+    return path.read_bytes().decode("utf-8")

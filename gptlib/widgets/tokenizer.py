@@ -42,20 +42,20 @@ def fusions(tokenizer: Tokenizer, text: str, special: bool = False) -> list[Fusi
 
     special: a special token's name is that token, as with `encode(text, allowed_special="all")`.
     """
-    byte_ids = {tokenizer.token_bytes(id)[0]: id for id in range(256)}
-    ranks = {pair: place for place, pair in enumerate(tokenizer.merges)}
+    new_ids = tokenizer.new_ids  # GPT-2 has 50,000: nothing here goes through them all
     names = tokenizer.special_tokens if special else {}
     pieces = []
     for place, part in enumerate(cut_at(text, names)):
         if place % 2:
             pieces.append([names[part]])
         else:
-            pieces += [[byte_ids[byte] for byte in piece.encode()] for piece in split(part)]
+            spelled = [piece.encode() for piece in split(part)]
+            pieces += [[tokenizer.byte_ids[byte] for byte in piece] for piece in spelled]
     states = [Fusion(-1, pieces)]
-    while found := {ranks[pair] for ids in pieces for pair in pairwise(ids) if pair in ranks}:
+    while found := {new_ids[pair] for ids in pieces for pair in pairwise(ids) if pair in new_ids}:
         first = min(found)
-        pieces = [merge(ids, tokenizer.merges[first], 256 + first) for ids in pieces]
-        states.append(Fusion(first, pieces))
+        pieces = [merge(ids, tokenizer.merges[first - 256], first) for ids in pieces]
+        states.append(Fusion(first - 256, pieces))
     return states
 
 
