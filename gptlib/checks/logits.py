@@ -61,7 +61,7 @@ LARGE += (
 
 
 def log_softmax(student) -> Verdict:
-    """Exercise 2, medium, 6 minutes: `student(logits)` gives (..., V), ln softmax, at +-1000 too."""
+    """Exercise 2, medium, 6 minutes: `student(logits)` gives ln softmax, (..., V), at 1000 too."""
     return base.check(
         student,
         right=right_log_softmax,

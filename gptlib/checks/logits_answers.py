@@ -236,7 +236,7 @@ RECOVER_MISTAKES = (
     ),
     Mistake(
         "only the largest moved",
-        "you changed the largest logit alone, and so its odds. Add the same number to all of a row.",
+        "you changed the largest logit alone, and so its odds. Add one number to a whole row.",
         _largest_replaced,
     ),
     Mistake(
