@@ -8,7 +8,7 @@ QUESTIONS = {
         "it adds to it",
         {
             "it puts another in its place": "Look at station 4 of lesson 00: out = in + attention "
-            "+ feedforward. And lesson 04 measured how much of the old vector stays.",
+            "+ feedforward. Lesson 04 took the two additions away, and what was read was left.",
             "it adds to it": "So the last layer still holds what the embeddings put in. Today it "
             "is read.",
             "it normalises it": "In lesson 04 the layer norm makes a copy for attention or "
