@@ -37,7 +37,7 @@ def test_the_numbers_for_paper_are_those_of_the_grammar():
 
 def test_each_row_of_logits_predicts_the_token_after_its_own(pets, last):
     _, tokenizer = pets
-    assert last[0].shape == (3, 403)
+    assert last[0].shape == (3, 397)
     assert tokenizer.token_str(int(last[0][0].argmax())) == "␣cat"
 
 
@@ -45,12 +45,14 @@ def test_a_logit_is_no_log_probability_and_lies_far_above_1(last):
     assert last[1].min() > 2 and math.log(0.6) == pytest.approx(-0.51, abs=0.005)
 
 
-def test_the_embeddings_read_as_the_word_itself(pets):
+def test_the_lens_shows_first_the_word_itself_then_a_guess_then_the_answer(pets):
     model, tokenizer = pets
     ids = tokenizer.encode("The cat is")
-    first = gptlib.softmax(gptlib.trace(model, ids).logits_by_layer[0])  # (T, V)
-    assert first.argmax(-1).tolist() == ids
-    assert first[-1].max() > 0.95
+    seen = gptlib.softmax(gptlib.trace(model, ids).logits_by_layer)  # (L + 1, T, V)
+    sleeping, happy = (tokenizer.encode(" " + word)[0] for word in ("sleeping", "happy"))
+    assert seen[0].argmax(-1).tolist() == ids and seen[0, -1].max() > 0.95
+    assert seen[1, -1, happy] > seen[1, -1, sleeping]
+    assert seen[2, -1].argmax() == sleeping and 0.57 < seen[2, -1].max() < 0.63
 
 
 def test_tied_weights_are_one_table(pets):
@@ -61,12 +63,12 @@ def test_a_logit_of_9_may_be_next_to_nothing():
     assert gptlib.softmax(torch.tensor([9.0, 19.0]))[0].item() == pytest.approx(5e-5, abs=5e-6)
 
 
-def test_a_second_softmax_gives_no_word_more_than_0_0067():
-    logits = torch.full((403,), -1e9)
+def test_a_second_softmax_gives_no_word_more_than_0_0068(pets):
+    logits = torch.full((pets[0].config.vocab_size,), -1e9)
     logits[0] = 0.0
     most = gptlib.softmax(gptlib.softmax(logits)).max().item()
-    assert most == pytest.approx(math.e / (math.e + 402))
-    assert round(most, 4) == 0.0067 and round(-math.log(most), 2) == 5.00
+    assert most == pytest.approx(math.e / (math.e + len(logits) - 1))
+    assert round(most, 4) == 0.0068 and round(-math.log(most), 2) == 4.99
 
 
 def test_the_explorers_three_questions_have_the_answers_that_the_lesson_gives():

@@ -40,7 +40,7 @@ QUESTIONS = {
         },
     ),
     "rows": Question(
-        "The logits have the shape (3, 403): one row a token. What are the first two rows for?",
+        "The logits have the shape (3, 397): one row a token. What are the first two rows for?",
         "each predicts the token after its own",
         {
             "nothing: only the last row predicts": "Look at the output: the first two rows are "
@@ -68,7 +68,7 @@ QUESTIONS = {
         "Which word will be on top?",
         "`␣is`: the word itself",
         {
-            "none: all 403 are about alike": "Look at the lowest row of the picture: it is almost "
+            "none: all 397 are about alike": "Look at the lowest row of the picture: it is almost "
             "certain. The head knows this vector well, it is a row of its own table.",
             "`␣is`: the word itself": "The table that wrote the vector is the table that reads it.",
             "`␣sleeping`, but less surely": "Look at the lowest row of the picture: nothing "
@@ -96,7 +96,7 @@ QUESTIONS = {
             "output: greedy text is what it was, word for word. The order of the tokens stays.",
             "loss and probabilities, but not the text": "So read the loss, and read P.",
             "nothing: probabilities stay probabilities": "Compare the two losses in the output. "
-            "403 numbers between 0 and 1, taken for logits, are nearly all alike.",
+            "397 numbers between 0 and 1, taken for logits, are nearly all alike.",
         },
     ),
     "exit": Question(
