@@ -54,11 +54,12 @@ QUESTIONS = {
     "logit_value": Question(
         "After `The cat is` the truth for `sleeping` is 0.60, and ln 0.60 = -0.51. What will its "
         "logit be in the trained model?",
-        "0.60 does not say",
+        "that cannot be told from 0.60",
         {
             "about -0.51, the logarithm of 0.60": "Look at the first column of the output: it is "
             "far above 0, and no probability has a logarithm above 0.",
-            "0.60 does not say": "Softmax sees differences only. Any number may be added to all.",
+            "that cannot be told from 0.60": "Softmax sees differences only. Any "
+            "number may be added to all.",
             "between 0 and 1, near 0.60": "Look at the first column of the output: it is far "
             "above 1. Only after softmax are the numbers between 0 and 1.",
         },
