@@ -153,6 +153,16 @@ def in_base(z, log):
     return shifted - log(torch.exp(shifted).sum(dim=-1, keepdim=True))
 
 
+def all_at_once(z):
+    shifted = z - torch.max(z)
+    return shifted - torch.log(torch.sum(torch.exp(shifted)))
+
+
+def logs_too_much(z):
+    shifted = z - z.amax(dim=-1, keepdim=True)
+    return torch.log(shifted) - torch.log(torch.exp(shifted).sum(dim=-1, keepdim=True))
+
+
 def highest(values):
     return values.max(dim=-1, keepdim=True).values
 
@@ -177,6 +187,12 @@ def zero_stays_zero(probs, top):
     return z
 
 
+def infinity_taken_out(probs, top):
+    z = torch.log(probs)
+    z[z == -math.inf] = 0
+    return shifted_to(z, top)
+
+
 def odds_of_one(probs, top):
     z = torch.log(probs) - torch.log(1 - probs)
     return z - highest(z) + top
@@ -190,6 +206,7 @@ WRONG = {
     logits.softmax: {
         "wrong axis": lambda z: torch.exp(z) / torch.exp(z).sum(dim=0, keepdim=True),
         "over everything": lambda z: divided(torch.exp(z), torch.exp(z).sum()),
+        "axis 1": lambda z: torch.exp(z) / torch.exp(z).sum(dim=1, keepdim=True),
         "sum without keepdim": no_keepdim,
         "not divided": torch.exp,
         "divided by the largest": lambda z: torch.exp(z - z.amax(-1, keepdim=True)),
@@ -212,6 +229,8 @@ WRONG = {
         "keepdim forgotten": forgets_keepdim,
         "wrong axis": lambda z: gptlib.logits.log_softmax(z, dim=0),
         "sum over everything": one_sum,
+        "everything at once": all_at_once,
+        "logarithm of shifted": logs_too_much,
         "no logarithm of the sum": lambda z: in_base(z, lambda total: total),
         "base 2": lambda z: in_base(z, torch.log2),
         "base 10": lambda z: in_base(z, torch.log10),
@@ -230,6 +249,7 @@ WRONG = {
         "base 10": lambda p, top: shifted_to(torch.log10(p), top),
         "something added to 0": lambda p, top: shifted_to(torch.log(p + 1e-12), top),
         "0 for 0": zero_stays_zero,
+        "0 for ln 0": infinity_taken_out,
         "stops at 0": by_math_log,
     },
 }

@@ -28,6 +28,11 @@ SOFTMAX_MISTAKES = (
         lambda z: z.exp() / z.exp().sum(),
     ),
     Mistake(
+        "axis 1",
+        "right for two axes, where dim=1 is the last. The last of any number of axes is dim=-1.",
+        lambda z: torch.softmax(z, 1),
+    ),
+    Mistake(
         "sum without keepdim",
         "powers.sum(-1) has lost its axis, so row 1 is not divided by the sum of row 1. With "
         "keepdim=True the sums have shape (..., 1) and go with the rows.",
@@ -166,6 +171,18 @@ LOG_SOFTMAX_MISTAKES = (
         lambda z: z - _top(z) - (z - _top(z)).exp().sum().log(),
     ),
     Mistake(
+        "everything at once",
+        "the largest and the sum are those of the whole tensor. Each row has its own: dim=-1, "
+        "keepdim=True.",
+        lambda z: z - z.max() - (z - z.max()).exp().sum().log(),
+    ),
+    Mistake(
+        "logarithm of shifted",
+        "you take the logarithm of shifted. But ln(e^shifted) is shifted itself: only the sum "
+        "needs a logarithm.",
+        lambda z: (z - _top(z)).log() - (z - _top(z)).exp().sum(-1, keepdim=True).log(),
+    ),
+    Mistake(
         "no logarithm of the sum",
         "you take off the sum. Divided becomes, in the logarithm, minus: minus the *logarithm* of "
         "the sum.",
@@ -210,6 +227,10 @@ def _stops_at_zero(probs, top):
     if (probs == 0).any():
         raise ValueError("ln 0")
     return right_recover(probs, top)
+
+
+def _zero_for_its_log(probs, top):
+    return _with_top(torch.where(probs == 0, 0.0, probs.log()), top)
 
 
 def _zero_for_zero(probs, top):
@@ -282,6 +303,12 @@ RECOVER_MISTAKES = (
         "right but for a probability of 0: it was given the logit 0, and e^0 is 1. It has to be "
         "minus infinity, and e to that is 0.",
         _zero_for_zero,
+    ),
+    Mistake(
+        "0 for ln 0",
+        "right but for a probability of 0: its logarithm was set to 0, which is that of "
+        "probability 1. Leave it minus infinity, and e to that is 0.",
+        _zero_for_its_log,
     ),
     Mistake(
         "stops at 0",
