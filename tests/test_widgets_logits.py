@@ -59,6 +59,26 @@ def test_temperature_divides_the_logits():
     assert "logit / 0.5" in text_of(explorer.picture.value)
 
 
+def test_the_temperature_may_be_left_out():
+    def named(explorer):
+        found = [explorer]
+        for one in found:
+            found += getattr(one, "children", ())
+        return {getattr(one, "description", "") for one in found}
+
+    assert "temperature" in named(softmax_explorer())
+    without = softmax_explorer(temperature=False)
+    assert named(without) == named(softmax_explorer()) - {"temperature"}
+    assert without.picture.value == softmax_explorer().picture.value
+    check_names(without)
+
+
+def test_powers_in_the_thousands_are_whole_numbers():
+    explorer = softmax_explorer()
+    explorer.c.value = 7.0
+    assert "Each exp is 1097 times" in text_of(explorer.picture.value)[-1]
+
+
 def test_each_slider_moves_its_own_logit():
     explorer = softmax_explorer({"a": 0.0, "b": 0.0})
     explorer.sliders["b"].value = 2.0

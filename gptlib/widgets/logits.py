@@ -91,7 +91,7 @@ def _short(number: float) -> str:
     if number in (0, math.inf):  # beyond what a computer's numbers reach
         return "∞" if number else "0"
     if 0.01 <= number < 10_000:
-        return f"{number:.3g}"
+        return f"{number:.3g}" if number < 999.5 else f"{number:.0f}"
     digits, _, power = f"{number:.1e}".partition("e")
     return f"{digits}·10" + str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
@@ -107,7 +107,7 @@ def _softmax_said(shown: Mapping[str, tuple[float, float, float]]) -> str:
 class SoftmaxExplorer(Explorer):
     """See `softmax_explorer`."""
 
-    def __init__(self, logits: Mapping[str, float]) -> None:
+    def __init__(self, logits: Mapping[str, float], temperature: bool = True) -> None:
         if not 1 <= len(logits) <= MOST_WORDS:
             raise ValueError(f"1 to {MOST_WORDS} logits can be shown, not {len(logits)}")
         rows, self.sliders = [], {}
@@ -121,7 +121,8 @@ class SoftmaxExplorer(Explorer):
         self.start = [slider.value for slider in settings]
         self.settings = settings
         self.buttons = {"Reset": self.button("Reset", self.reset, "everything as it was at first")}
-        super().__init__([row(*rows), row(first, second, *self.buttons.values())], settings)
+        shared = (first, second) if temperature else (first,)
+        super().__init__([row(*rows), row(*shared, *self.buttons.values())], settings)
 
     def reset(self) -> None:
         """All controls as they were at first."""
@@ -140,13 +141,16 @@ class SoftmaxExplorer(Explorer):
         return _softmax_said(softmax_columns(self.logits, self.c.value, self.temperature.value))
 
 
-def softmax_explorer(logits: Mapping[str, float] | None = None) -> SoftmaxExplorer:
+def softmax_explorer(
+    logits: Mapping[str, float] | None = None, *, temperature: bool = True
+) -> SoftmaxExplorer:
     """Move a handful of logits and see them become probabilities; add c to all; divide by T.
 
     Args:
         logits: name -> logit, 8 at most; None: four words after "The cat is".
+        temperature: show its slider (lesson 05 does without: temperature comes in 07).
     """
-    return SoftmaxExplorer(CAT if logits is None else logits)
+    return SoftmaxExplorer(CAT if logits is None else logits, temperature)
 
 
 # ---- The logit lens ----
