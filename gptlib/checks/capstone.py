@@ -1,4 +1,7 @@
-"""The capstone: does a folder that a student made hold a GPT, its tokenizer, and learning?"""
+"""The capstone: does a folder that a student made hold a GPT, its tokenizer, and learning?
+
+Also gptlib's parts in the form of the exercises, to stand in for a student's.
+"""
 
 import math
 from collections.abc import Callable
@@ -9,12 +12,24 @@ from .. import corpora
 from ..checkpoint import load
 from ..model import GPT
 from ..sampling import next_token_probs
-from ..training import evaluate, evaluation_rows
+from ..tokenizer import Tokenizer
+from ..training import TrainConfig, Trainer, evaluate, evaluation_rows
 from .base import Verdict
 
 SCORED = 4_000  # tokens of held-out text
 AGREE = 1e-3  # logits of the same weights, by the student's attention and by gptlib's
 SETTINGS = ((1.0, None, None), (0.5, 2, None), (0.0, None, None))  # temperature, top_k, top_p
+
+
+def gptlibs_bpe(text: str, n_merges: int) -> list[tuple[int, int]]:
+    """The merges that gptlib learns; in place of lesson 01's exercise 3."""
+    return Tokenizer.train(text, 256 + n_merges, special_tokens=()).merges
+
+
+def gptlibs_training(model: GPT, tokens: torch.Tensor, steps: int = 200) -> None:
+    """gptlib's training loop; in place of lesson 06's exercise 3. tokens: (N,) ids."""
+    for _ in Trainer(model, tokens, TrainConfig(steps, learning_rate=5e-3, device="cpu")):
+        pass
 
 
 def capstone(
