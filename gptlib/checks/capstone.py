@@ -7,8 +7,10 @@ import math
 from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
 from .. import corpora
+from ..attention import fast_attention, merge_heads, split_heads
 from ..checkpoint import load
 from ..model import GPT
 from ..sampling import next_token_probs
@@ -26,7 +28,12 @@ def gptlibs_bpe(text: str, n_merges: int) -> list[tuple[int, int]]:
     return Tokenizer.train(text, 256 + n_merges, special_tokens=()).merges
 
 
-def gptlibs_training(model: GPT, tokens: torch.Tensor, steps: int = 200) -> None:
+def gptlibs_attention(q: Tensor, k: Tensor, v: Tensor, n_head: int) -> Tensor:
+    """Causal attention in heads, (B, T, C) three times -> (B, T, C); in place of lesson 03's."""
+    return merge_heads(fast_attention(*(split_heads(part, n_head) for part in (q, k, v))))
+
+
+def gptlibs_training(model: GPT, tokens: Tensor, steps: int = 200) -> None:
     """gptlib's training loop; in place of lesson 06's exercise 3. tokens: (N,) ids."""
     for _ in Trainer(model, tokens, TrainConfig(steps, learning_rate=5e-3, device="cpu")):
         pass

@@ -56,8 +56,8 @@ def keep_top_k(student) -> Verdict:
 
 # ---- 3. The best sentence ----
 
-# Greedy is right in the first; in the second its branch splits up; in the third the best way
-# begins with the least likely token; in the fourth a long sentence is best; the last has one end.
+# Greedy is right of the cat, where the likeliest comes last. The dog's likeliest word shares with
+# two places. Of A the best way begins with the least likely token, and It has few sure steps.
 DOG = {
     "The dog is": {" on": 0.4, " running": 0.35, " happy": 0.2, " asleep": 0.05},
     "The dog is on": {" the bed": 0.6, " the sofa": 0.4},
@@ -69,14 +69,14 @@ DOG = {
     "The dog is asleep already": {".": 1.0},
 }
 CAT = {
-    "The cat": {" sleeps": 0.7, " runs": 0.3},
+    "The cat": {" runs": 0.3, " sleeps": 0.7},
     "The cat sleeps": {".": 0.8, " on": 0.2},
     "The cat sleeps on": {".": 1.0},
     "The cat runs": {".": 1.0},
 }
 LAST = {
     "A": {" b": 0.36, " c": 0.34, " d": 0.3},
-    "A b": {".": 0.5, " e": 0.5},
+    "A b": {".": 0.55, " e": 0.45},
     "A b e": {".": 1.0},
     "A c": {" e": 0.6, ".": 0.4},
     "A c e": {".": 1.0},
