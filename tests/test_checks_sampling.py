@@ -296,7 +296,7 @@ def trained():
     tokenizer = gptlib.Tokenizer(merges)
     config = gptlib.GPTConfig(tokenizer.vocab_size, 16, n_layer=1, n_head=2, n_embd=16)
     model = gptlib.GPT(config, seed=0)
-    own.gptlibs_training(model, corpus.encode(tokenizer)[0], steps=60)
+    own.gptlibs_training(model, corpus.encode(tokenizer)[0], 60)
     return model, tokenizer, corpus
 
 

@@ -33,7 +33,7 @@ def gptlibs_attention(q: Tensor, k: Tensor, v: Tensor, n_head: int) -> Tensor:
     return merge_heads(fast_attention(*(split_heads(part, n_head) for part in (q, k, v))))
 
 
-def gptlibs_training(model: GPT, tokens: Tensor, steps: int = 200) -> None:
+def gptlibs_training(model: GPT, tokens: Tensor, steps: int) -> None:
     """gptlib's training loop; in place of lesson 06's exercise 3. tokens: (N,) ids."""
     for _ in Trainer(model, tokens, TrainConfig(steps, learning_rate=5e-3, device="cpu")):
         pass
