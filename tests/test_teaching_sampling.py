@@ -35,12 +35,13 @@ def test_the_anchor_numbers_of_the_truth():
         assert found == pytest.approx(expected, abs=0.001)
 
 
-def test_the_surprise_of_who_knows_the_truth():
+def test_the_surprise_of_who_knows_the_truth(pets):
     entropy = -sum(p * math.log(p) for p in TRUTH.values())
     assert entropy == pytest.approx(0.967, abs=5e-4)
     assert 0.6 * 0.511 + 0.3 * 1.204 + 2 * 0.05 * 2.996 == pytest.approx(entropy, abs=1e-3)
     assert "0.967 nats" in QUESTIONS["never_zero"].right
-    assert math.log(403) == pytest.approx(6.00, abs=0.005)
+    knows_nothing = f"{math.log(pets[1].vocab_size):.2f} nats: ln of {pets[1].vocab_size} tokens"
+    assert knows_nothing in QUESTIONS["never_zero"].choices
 
 
 def test_neither_temperature_nor_a_seed_does_what_the_misconceptions_say(pets, logits):
@@ -57,7 +58,6 @@ def test_neither_temperature_nor_a_seed_does_what_the_misconceptions_say(pets, l
 
 def test_heat_lifts_what_the_grammar_never_allows(pets, logits):
     four = [pets[1].encode(f" {word}")[0] for word in TRUTH]
-    assert len(logits) - len(four) == 399
     assert gptlib.next_token_probs(logits, 5)[four].sum() < 0.5  # "most of p"
     stay = [(gptlib.next_token_probs(logits, t, top_p=0.85) > 0).sum() for t in (1, 2, 5)]
     assert stay[:2] == [2, 4] and stay[2] > 40
@@ -76,7 +76,7 @@ def test_the_studios_three_numbers_are_those_folded_away(pets):
     studio = sampling_studio(*pets, truth=grammar.next_words)
     studio.temperature.value = 3.0
     rest = studio.rows()[-1]
-    assert rest.name == "393 others"
+    assert rest.name.endswith("others")
     studio.top_k.value = 4
     one = f"Question 1: {rest.now:.2f} and {studio.rows()[0].now:.2f}."
     studio.top_k.value, studio.top_p.value, studio.temperature.value = 0, 0.85, 1.0
@@ -121,7 +121,8 @@ def test_what_notices_each_broken_sampler(pets, logits):
 
     def sayable(**how):
         generator = torch.Generator().manual_seed(0)
-        told = gptlib.generate(model, rows, 40, generator=generator, eos_id=402, **how)
+        how |= {"generator": generator, "eos_id": tokenizer.eos_id}
+        told = gptlib.generate(model, rows, 40, **how)
         found = 0
         for story in map(tokenizer.decode, told.tolist()):
             text, stop, _ = story.partition(grammar.STOP)
@@ -131,5 +132,4 @@ def test_what_notices_each_broken_sampler(pets, logits):
                 pass
         return found
 
-    assert tokenizer.eos_id == 402
     assert sayable() > 90 and sayable(top_k=2) > 90 and sayable(temperature=5) < 10

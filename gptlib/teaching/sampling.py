@@ -23,7 +23,7 @@ QUESTIONS = {
             "06. The truth is 0.60, not 1: what comes is open, and surprises a little each time.",
             "0.967 nats": "The floor: .6 × .511 + .3 × 1.204 + 2 × .05 × 2.996. The chance that "
             "is left is what we draw from today.",
-            "6.00 nats: ln of 403 tokens": "Look at the top line of lesson 06's picture: ln V is "
+            "5.98 nats: ln of 397 tokens": "Look at the top line of lesson 06's picture: ln V is "
             "for one who knows nothing.",
         },
     ),
@@ -43,7 +43,7 @@ QUESTIONS = {
         'At temperature 5, which token is the most probable after "The cat is"?',
         "sleeping, as before",
         {
-            "none: all 403 are equal now": "Look at the picture: low bars, but still in order. "
+            "none: all tokens are equal now": "Look at the picture: low bars, but still in order. "
             "They would be equal only at an endless temperature.",
             "sleeping, as before": "Dividing all logits by the same number keeps their order.",
             "another one: heat favours the unlikely": "Look at the picture: in every colour the "
