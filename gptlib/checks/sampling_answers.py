@@ -70,10 +70,22 @@ BEND_MISTAKES = (
         lambda logits, t: right_bend(logits, t) if t else torch.ones(len(logits)) / len(logits),
     ),
     Mistake(
+        "an id at zero",
+        "right until temperature is 0, where you give back an id. Still one probability for every "
+        "token: 1 for the largest logit, 0 for the others.",
+        lambda logits, t: right_bend(logits, t) if t else logits.argmax(),
+    ),
+    Mistake(
         "not divided by the sum",
         "e^(logit / T) is not yet a probability: divide by the sum of all of them, or let softmax "
         "do it.",
         lambda logits, t: torch.exp(logits / t),
+    ),
+    Mistake(
+        "powers not divided by the sum",
+        "the powers p^(1/T) are right, but no longer sum to 1: divide by their sum. (And at "
+        "temperature 0 all goes to the largest.)",
+        lambda logits, t: softmax(logits) ** (1 / t),
     ),
     Mistake(
         "greedy always",
@@ -135,6 +147,11 @@ def _only_k(probs, k):
     return kept / kept.sum()
 
 
+def _others(probs, k):
+    kept = probs - _first(probs, k)
+    return kept / kept.sum()
+
+
 TOP_K_MISTAKES = (
     Mistake(
         "a threshold",
@@ -189,6 +206,12 @@ TOP_K_MISTAKES = (
         lambda probs, k: (
             _first(probs, k, descending=False) / _first(probs, k, descending=False).sum()
         ),
+    ),
+    Mistake(
+        "the others stay",
+        "ids[k:] are those behind the first k. They are the ones to become 0; ids[:k] keep what "
+        "they have.",
+        _others,
     ),
     Mistake(
         "one too many",
