@@ -4,7 +4,7 @@ from .questions import Question
 
 QUESTIONS = {
     "who_said_so": Question(
-        'Who told the model of lesson 06 that after "The cat is" *sleeping* has 0.60?',
+        'Who told the model of lesson 06 that after "The cat is" `sleeping` has 0.60?',
         "nobody: it was in the stories, as a share",
         {
             "the loss: the true probabilities are its targets": "Look at the targets of lesson 06: "
@@ -36,7 +36,7 @@ QUESTIONS = {
             "the same. There is no chance in a division. Only the words behind it differ.",
             "be the same to the last digit": "p is calculated. The seed is for the draw alone.",
             "differ each time, but be right on average": "Compare the first numbers of the two "
-            "rows. It is the share of *drawn* words that is only right on average.",
+            "rows. It is the share of words drawn that is only right on average.",
         },
     ),
     "ranking": Question(
@@ -101,7 +101,7 @@ QUESTIONS = {
 
 HINTS = {
     "bend": (
-        "Softmax of what? Look at *By hand*: squaring p is doubling its logarithm.",
+        "Softmax of what? Look at By hand: squaring p is doubling its logarithm.",
         "`scaled = logits / temperature` is right for every temperature but one.",
         "Greedy is what a tiny temperature gives: `logits / max(temperature, 1e-6)`.",
     ),
