@@ -506,6 +506,31 @@ def test_a_tree_needs_all_sentences_once(sentences, words):
         plots.sentence_tree(sentences)
 
 
+def test_the_time_per_token_is_drawn_and_said_by_length():
+    figure = plots.time_per_token([8, 16, 32], torch.tensor([2.0, 4.0, 8.0]), [1.0, 1.0, 1.25])
+    without, cached = figure.axes[0].get_lines()
+    assert without.get_xydata().tolist() == [[8, 2], [16, 4], [32, 8]]
+    assert cached.get_xydata().tolist() == [[8, 1], [16, 1], [32, 1.25]]
+    assert {without.get_linestyle(), cached.get_linestyle()} == {"-", "--"}  # not colour alone
+    said = plots.describe(figure)
+    assert "2.00 after 8" in said and "8.00 after 32" in said and said.endswith("1.00, 1.25.")
+
+
+@pytest.mark.parametrize(
+    ("lengths", "times", "words"),
+    [
+        ([8, 8], [1, 2], "lengths must grow"),
+        ([8, 16], [1], "without cache: 2 times"),
+        ([8, 16], [1, -1], "without cache: 2 times"),
+        ([8, 16], [1, math.inf], "without cache must be finite"),
+        ([], [], "lengths is empty"),
+    ],
+)
+def test_times_that_cannot_be_drawn_are_refused(lengths, times, words):
+    with pytest.raises(ValueError, match=words):
+        plots.time_per_token(lengths, times, [1, 1])
+
+
 # ---- Tokens ----
 
 

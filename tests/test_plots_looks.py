@@ -111,6 +111,8 @@ def pictures():
         "tree, greedy fails": lambda: plots.sentence_tree(grammar.continuations("The dog is")),
         "tree of many": lambda: plots.sentence_tree(grammar.continuations("The")),
         "tree of one": lambda: plots.sentence_tree([("The end.", 1.0)]),
+        "time": lambda: plots.time_per_token([16, 64, 504], [1.8, 8.3, 46.8], [1.3, 1.2, 1.7]),
+        "time of one": lambda: plots.time_per_token([16], [1.8], [1.3]),
         "strip": lambda: plots.token_strip(tokens, three.ids.tolist()),
         "strip of many": lambda: plots.token_strip(many, long.ids.tolist()),
         "strip of one": lambda: plots.token_strip(["The"]),

@@ -288,6 +288,16 @@ def test_what_is_wrong_with_a_sampler_is_said_in_the_widget(pets, wrong, said):
     assert said in "".join(text_of(studio.message.value)) and studio.words == []
 
 
+def test_a_sampler_that_is_not_written_yet_is_told_so_in_the_widget_and_the_fallback(pets):
+    def sampler(logits, *settings):
+        raise NotImplementedError
+
+    studio = sampling_studio(*pets, sampler=sampler)
+    words = "your sampler is not written yet"
+    assert words in "".join(text_of(studio.message.value))
+    assert words in studio.fallback()["text/plain"]
+
+
 def test_a_sampler_that_forgets_to_normalise_is_told_and_still_drawn_from(pets):
     def sampler(logits, *settings):
         return (torch.softmax(logits, -1) / 2).tolist()

@@ -16,7 +16,7 @@ from .embeddings import (
 from .feedforward import contributions, gelu_and_relu, logit_parts
 from .logits import logit_lens, logits_to_probs
 from .machine import machine
-from .sampling import compare, model_beside_truth, sentence_tree
+from .sampling import compare, model_beside_truth, sentence_tree, time_per_token
 from .style import Picture, describe, theme
 from .tokenizer import merge_strips, token_strip
 from .training import loss_curve, probs_over_training
@@ -45,5 +45,6 @@ __all__ = [
     "project_2d",
     "sentence_tree",
     "theme",
+    "time_per_token",
     "token_strip",
 ]

@@ -3,7 +3,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from .parts.bars import bars, bars_height
-from .parts.inputs import bare, counted, distribution, largest, shown, spoken, two, words
+from .parts.inputs import (
+    array,
+    bare,
+    counted,
+    distribution,
+    finite,
+    largest,
+    shown,
+    spoken,
+    two,
+    words,
+)
 from .parts.page import POINTS, Page
 from .parts.tree import BAR, MARGIN, ROW, Node, draw_branches, grow, hide_all_but, mark, place
 from .style import Picture, sheet
@@ -119,6 +130,45 @@ def sentence_tree(sentences: Iterable[tuple[str, float]], *, theme: str | None =
     picture.description = (
         f"Tree of {counted(len(ends), 'sentence')}. Likeliest: {best.sentence} "
         f"({two(best.mass)}). Found by greedy choice: {greedy.sentence} ({two(greedy.mass)})."
+    )
+    return picture
+
+
+def time_per_token(
+    lengths: Sequence[int],
+    without: Sequence[float],
+    with_cache: Sequence[float],
+    *,
+    theme: str | None = None,
+) -> Picture:
+    """What one more token costs, by how many stand before it: without a cache and with one.
+
+    Args:
+        lengths: S numbers of tokens, growing. without, with_cache: S times in milliseconds each.
+
+    >>> time_per_token([8, 16], [2.0, 4.0], [1.0, 1.0]).description
+    'Milliseconds per token. Without cache: 2.00 after 8, 4.00 after 16. With cache: 1.00, 1.00.'
+    """
+    lengths = array(lengths, "lengths", "S")
+    series = {"without cache": without, "with cache": with_cache}
+    series = {name: finite(array(t, name, "S"), name) for name, t in series.items()}
+    for name, times in series.items():
+        if len(times) != len(lengths) or (times < 0).any():
+            raise ValueError(f"{name}: {len(lengths)} times of 0 or more are needed")
+    if (lengths[1:] <= lengths[:-1]).any():
+        raise ValueError("lengths must grow")
+    with sheet(8, 4.2, theme) as (picture, paint):
+        ax = picture.add_subplot(xlabel="tokens before it", ylabel="one more token takes (ms)")
+        looks = (paint.second, "o", "-"), (paint.accent, "s", "--")
+        for (name, times), (color, marker, line) in zip(series.items(), looks, strict=True):
+            ax.plot(lengths, times, line, color=color, marker=marker, linewidth=1.8, label=name)
+        ax.set_xticks(lengths, [f"{length:g}" for length in lengths])
+        ax.set_ylim(0, max(map(max, series.values())) * 1.08 or 1)
+        picture.legend(loc="outside upper right", ncols=2)
+    first, second = series.values()
+    said = ", ".join(f"{two(t)} after {n:g}" for n, t in zip(lengths, first, strict=True))
+    picture.description = (
+        f"Milliseconds per token. Without cache: {said}. With cache: {', '.join(map(two, second))}."
     )
     return picture
 

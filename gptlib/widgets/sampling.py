@@ -126,7 +126,11 @@ class SamplingStudio(Explorer):
         if self.sampler is None:  # 50,000 logits in order are filtered four times as fast
             probs = next_token_probs(logits[order], *self.settings)
             return torch.empty_like(probs).scatter_(0, order, probs)
-        return _checked(self.sampler(logits.clone(), *self.settings), len(logits))
+        try:
+            probs = self.sampler(logits.clone(), *self.settings)
+        except NotImplementedError:
+            raise ValueError("your sampler is not written yet") from None
+        return _checked(probs, len(logits))
 
     # ---- What the buttons do ----
 

@@ -1,0 +1,424 @@
+"""gptlib.checks.sampling: every mistake it claims to know is named, right answers are accepted
+however they are written; and the capstone says what is the matter with a folder.
+"""
+
+import math
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from check_rules import CheckRules
+
+import gptlib
+from gptlib.checks import base, sampling
+from gptlib.checks import capstone as own
+from gptlib.checks import sampling_answers as answers
+
+# ---- Right answers, as different people write them ----
+
+
+def bend_by_loop(logits, temperature):
+    logits = logits.tolist()
+    if temperature == 0:
+        return [float(x == max(logits)) for x in logits]
+    powers = [math.exp(x / temperature) for x in logits]
+    return [power / sum(powers) for power in powers]
+
+
+def bend_by_torch(logits, temperature):
+    return torch.softmax(logits.double() / max(temperature, 1e-9), -1)
+
+
+def bend_by_powers(logits, temperature):
+    p = np.exp(logits.numpy() - logits.numpy().max())
+    p = p ** (1 / temperature) if temperature else (p == p.max()).astype(float)
+    return p / p.sum()
+
+
+def top_k_by_loop(probs, k):
+    left = probs.tolist()
+    kept = [0.0] * len(left)
+    for _ in range(min(k, len(left))):
+        id = left.index(max(left))
+        kept[id], left[id] = left[id], -1.0
+    return [p / sum(kept) for p in kept]
+
+
+def top_k_by_numpy(probs, k):
+    out = np.argsort(-probs.numpy(), kind="stable")[k:]
+    kept = probs.numpy().copy()
+    kept[out] = 0
+    return kept / kept.sum()
+
+
+def top_k_by_logits(probs, k):
+    ids = torch.argsort(probs, descending=True, stable=True)[:k]
+    logits = torch.full_like(probs, -torch.inf)
+    logits[ids] = probs[ids].log()
+    return torch.softmax(logits, 0)
+
+
+def best_by_recursion(table, prefix):
+    if prefix.endswith("."):
+        return prefix, 1.0
+    found = []
+    for token, p in table[prefix].items():
+        text, q = best_by_recursion(table, prefix + token)
+        found.append((p * q, text))
+    p, text = max(found)
+    return text, p
+
+
+def best_by_stack(table, prefix):
+    stack, best = [(prefix, 0.0)], ("", -math.inf)
+    while stack:
+        text, so_far = stack.pop()
+        if text[-1] == ".":
+            best = max(best, (text, so_far), key=lambda pair: pair[1])
+        else:
+            stack += [(text + token, so_far + math.log(p)) for token, p in table[text].items()]
+    return [best[0], torch.tensor(best[1]).exp()]
+
+
+RIGHT = {
+    sampling.bend: [bend_by_loop, bend_by_torch, bend_by_powers],
+    sampling.keep_top_k: [top_k_by_loop, top_k_by_numpy, top_k_by_logits],
+    sampling.best_sentence: [best_by_recursion, best_by_stack],
+}
+
+
+# ---- Mistakes, as beginners write them: {name in the check: the code} ----
+
+
+def softmax(x):
+    return torch.softmax(x, dim=-1)
+
+
+def anew(p):
+    return p / p.sum()
+
+
+def one_hot(logits):
+    return torch.nn.functional.one_hot(logits.argmax(), len(logits)).float()
+
+
+def divides_floats(logits, t):
+    return softmax(torch.tensor([x / t for x in logits.tolist()]))
+
+
+def at_least(probs, k, strict=False):
+    least = sorted(probs.tolist(), reverse=True)[:k][-1]
+    kept = torch.where(probs > least if strict else probs >= least, probs, torch.tensor(0.0))
+    return anew(kept)
+
+
+def by_topk(probs, k):
+    values, ids = torch.topk(probs, k)
+    kept = torch.zeros_like(probs)
+    kept[ids] = values / values.sum()
+    return kept
+
+
+def placed(probs, ids):
+    kept = torch.zeros_like(probs)
+    kept[ids] = probs[ids]
+    return kept
+
+
+def turned_round(probs, k):
+    order = sorted(range(len(probs)), key=lambda id: float(probs[id]))[::-1]
+    return anew(placed(probs, order[:k]))
+
+
+def sorted_ids(probs):
+    return torch.sort(probs, descending=True, stable=True).indices
+
+
+def in_sorted_order(probs, k):
+    values = torch.sort(probs, descending=True).values
+    values[k:] = 0.0
+    return anew(values)
+
+
+def asks_for_the_kth(probs, k):
+    ids = sorted_ids(probs)
+    last = ids[k - 1]  # there must be one
+    return anew(placed(probs, ids[: ids.tolist().index(last) + 1]))
+
+
+def greedy(table, text):
+    p = 1.0
+    while text[-1] != ".":
+        token, q = max(table[text].items(), key=lambda item: item[1])
+        text, p = text + token, p * q
+    return text, p
+
+
+def returns_at_once(table, text):
+    for token, p in table[text].items():
+        if token == ".":
+            return text + token, p
+        whole, q = returns_at_once(table, text + token)
+        return whole, p * q
+
+
+def every(table, text, ps=()):
+    if text.endswith("."):
+        return [(text, ps)]
+    return [one for t, p in table[text].items() for one in every(table, text + t, (*ps, p))]
+
+
+def chosen(table, text, by=math.prod, says=None, pick=max):
+    """The best by one measure, with another measure told, as a beginner may mix them up."""
+    whole, ps = pick(every(table, text), key=lambda pair: by(pair[1]))
+    return whole, (says or by)(ps)
+
+
+def keeps_the_last(table, text):
+    best = None
+    for whole, ps in every(table, text):
+        best = whole, math.prod(ps)
+    return best
+
+
+WRONG = {
+    sampling.bend: {
+        "multiplied": lambda logits, t: softmax(t * logits),
+        "logits handed back": lambda logits, t: logits / t,
+        "on the probabilities": lambda logits, t: softmax(logits) / t,
+        "on the probabilities, divided anew": lambda logits, t: anew(softmax(logits) / t),
+        "softmax twice": lambda logits, t: softmax(softmax(logits) / t),
+        "zero": lambda logits, t: softmax(logits / t),
+        "zero, stopped": divides_floats,
+        "zero taken as one": lambda logits, t: softmax(logits / (t if t > 0 else 1)),
+        "zero taken as nothing": lambda logits, t: softmax(logits * (1 / t if t else 0)),
+        "an id at zero": lambda logits, t: softmax(logits / t) if t else logits.argmax(),
+        "not divided by the sum": lambda logits, t: torch.exp(logits / t),
+        "powers not divided by the sum": lambda logits, t: softmax(logits) ** (1 / t),
+        "greedy always": lambda logits, t: one_hot(logits),
+        "no temperature": lambda logits, t: softmax(logits),
+    },
+    sampling.keep_top_k: {
+        "a threshold": at_least,
+        "a strict threshold": partial(at_least, strict=True),
+        "topk": by_topk,
+        "the larger of equals": turned_round,
+        "not divided anew": lambda probs, k: placed(probs, sorted_ids(probs)[:k]),
+        "softmax of zeros": lambda probs, k: softmax(placed(probs, sorted_ids(probs)[:k])),
+        "order lost": in_sorted_order,
+        "only k of them": lambda probs, k: anew(probs[sorted_ids(probs)[:k]]),
+        "the least likely": lambda probs, k: anew(placed(probs, probs.argsort(stable=True)[:k])),
+        "the others stay": lambda probs, k: anew(placed(probs, sorted_ids(probs)[k:])),
+        "one too many": lambda probs, k: anew(placed(probs, sorted_ids(probs)[: k + 1])),
+        "too few tokens": asks_for_the_kth,
+        "all stay": lambda probs, k: anew(probs),
+    },
+    sampling.best_sentence: {
+        "greedy": greedy,
+        "first branch only": returns_at_once,
+        "the last one": keeps_the_last,
+        "a sum": partial(chosen, by=sum),
+        "the last step alone": partial(chosen, by=lambda ps: ps[-1]),
+        "a mean": partial(
+            chosen, by=lambda ps: math.log(math.prod(ps)) / len(ps), says=lambda ps: math.prod(ps)
+        ),
+        "a logarithm": partial(chosen, by=lambda ps: sum(map(math.log, ps))),
+        "the least": partial(chosen, pick=min),
+        "prefix lost": lambda table, text: (
+            best_by_recursion(table, text)[0][len(text) :],
+            best_by_recursion(table, text)[1],
+        ),
+        "full stop lost": lambda table, text: (
+            best_by_recursion(table, text)[0].rstrip("."),
+            best_by_recursion(table, text)[1],
+        ),
+    },
+}
+KNOWN = {
+    sampling.bend: answers.BEND_MISTAKES,
+    sampling.keep_top_k: answers.TOP_K_MISTAKES,
+    sampling.best_sentence: answers.BEST_MISTAKES,
+}
+
+
+class TestChecks(CheckRules):
+    right, wrong, known = RIGHT, WRONG, KNOWN
+
+
+# ---- Whatever a student writes ----
+
+
+def test_an_input_that_is_changed_is_named(capsys):
+    def divides_in_place(logits, temperature):
+        logits /= max(temperature, 1e-6)
+        return softmax(logits)
+
+    def zeroes_in_place(probs, k):
+        probs[sorted_ids(probs)[k:]] = 0
+        return anew(probs)
+
+    for check, function in (
+        (sampling.bend, divides_in_place),
+        (sampling.keep_top_k, zeroes_in_place),
+    ):
+        assert check(function).mistake == base.CHANGED
+        assert "Work on a copy" in capsys.readouterr().out
+
+
+def test_a_sentence_without_its_probability_is_asked_for_it(capsys):
+    for answer in (lambda table, text: greedy(table, text)[0], lambda *_: (0.5, "The cat.")):
+        assert sampling.best_sentence(answer).mistake == base.ODD
+        assert "probability" in capsys.readouterr().out
+
+
+def test_the_right_answers_are_gptlibs_and_the_grammars():
+    logits = torch.log(torch.tensor([0.60, 0.30, 0.05, 0.05]))
+    for k in (1, 2, 3, 9):
+        expected = gptlib.next_token_probs(logits, top_k=k)
+        torch.testing.assert_close(answers.right_top_k(softmax(logits), k), expected)
+    assert answers.right_best(sampling.DOG, "The dog is") == ("The dog is running.", 0.35)
+    assert greedy(sampling.DOG, "The dog is") == ("The dog is on the bed.", pytest.approx(0.24))
+
+
+def test_the_probabilities_of_each_table_sum_to_one():
+    for table, prefix in sampling.TABLES:
+        assert sum(math.prod(ps) for _, ps in every(table, prefix)) == pytest.approx(1)
+
+
+# ---- The capstone ----
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A small model of gptlib's parts, trained for a moment, its tokenizer and its text."""
+    corpus = gptlib.corpora.load("pets")
+    text = corpus.train[:60_000]
+    corpus = gptlib.corpora.Corpus("pets", text, corpus.heldout, documents=True)
+    merges = own.gptlibs_bpe(text[:5000].replace("<|endoftext|>", "\n"), 40)
+    tokenizer = gptlib.Tokenizer(merges)
+    config = gptlib.GPTConfig(tokenizer.vocab_size, 16, n_layer=1, n_head=2, n_embd=16)
+    model = gptlib.GPT(config, seed=0)
+    own.gptlibs_training(model, corpus.encode(tokenizer)[0], 60)
+    return model, tokenizer, corpus
+
+
+def attend_with(model, attention):
+    """The model with an attention of the student's, as the notebook puts it in."""
+    for block in model.h:
+
+        def forward(x, cache=None, part=block.attn):
+            q, k, v = part.c_attn(x).chunk(3, dim=-1)
+            return part.c_proj(attention(q, k, v, part.n_head))
+
+        block.attn.forward = forward
+    return model
+
+
+def copied(model):
+    other = gptlib.GPT(model.config)
+    other.load_state_dict(model.state_dict())
+    return other
+
+
+def test_a_folder_that_holds_a_gpt_is_right(trained, tmp_path, capsys):
+    model, tokenizer, corpus = trained
+    gptlib.save(tmp_path, model, tokenizer)
+    mine = attend_with(copied(model), own.gptlibs_attention)
+    sampler = gptlib.next_token_probs
+    assert sampling.capstone(tmp_path, corpus, model=mine, sampler=sampler)
+    said = capsys.readouterr().out
+    assert said.startswith("✔ capstone: it opens: 297 tokens") and "ln 297 = 5.69" in said
+    assert str(tmp_path) not in said
+
+
+def said_of(capsys, folder, corpus="pets", **how):
+    verdict = sampling.capstone(folder, corpus, **how)
+    said = capsys.readouterr().out
+    assert not verdict and said.startswith("✘ capstone: ") and said.count("\n") == 1
+    return verdict.mistake, said
+
+
+def test_what_load_cannot_open_is_said_with_the_reason(tmp_path, capsys):
+    assert said_of(capsys, tmp_path / "no")[0] == "not a folder that opens"
+    (tmp_path / "odd").mkdir()
+    mistake, said = said_of(capsys, tmp_path / "odd")
+    assert mistake == "not a folder that opens" and "there is no tokenizer.json" in said
+
+
+def test_a_tokenizer_of_another_size_is_named(trained, tmp_path, capsys):
+    model, tokenizer, corpus = trained
+    gptlib.save(tmp_path, model, gptlib.Tokenizer(tokenizer.merges[:20]))
+    mistake, said = said_of(capsys, tmp_path, corpus)
+    assert mistake == "tokenizer does not fit" and "277 ids and the model 297" in said
+
+
+def test_a_model_that_has_not_learned_is_named(trained, tmp_path, capsys):
+    model, tokenizer, corpus = trained
+    gptlib.save(tmp_path, gptlib.GPT(model.config, seed=0), tokenizer)
+    assert said_of(capsys, tmp_path, corpus)[0] == "has not learned"
+
+
+def test_a_tokenizer_of_the_same_size_with_other_tokens_is_worse_than_nothing(
+    pets, tmp_path, capsys
+):
+    model, tokenizer = pets
+    corpus = gptlib.corpora.load("python-docs")
+    other = gptlib.Tokenizer.train(corpus.train[:50_000], tokenizer.vocab_size)
+    assert other.vocab_size == tokenizer.vocab_size
+    gptlib.save(tmp_path, model, other)
+    assert said_of(capsys, tmp_path, "pets")[0] == "worse than nothing"
+
+
+def test_an_attention_that_sees_the_future_is_named(trained, tmp_path, capsys):
+    model, tokenizer, corpus = trained
+    gptlib.save(tmp_path, model, tokenizer)
+
+    def unmasked(q, k, v, n_head):
+        return softmax(q @ k.mT / 8**0.5) @ v
+
+    mine = attend_with(copied(model), unmasked)
+    assert said_of(capsys, tmp_path, corpus, model=mine)[0] == "another attention"
+
+
+def test_a_folder_of_an_earlier_model_is_named(trained, tmp_path, capsys):
+    model, tokenizer, corpus = trained
+    gptlib.save(tmp_path, model, tokenizer)
+    later = copied(model)
+    with torch.no_grad():
+        later.wte.weight.mul_(1.01)
+    assert said_of(capsys, tmp_path, corpus, model=later)[0] == "another model"
+    larger = gptlib.GPT(gptlib.GPTConfig(297, 16, n_layer=2, n_head=2, n_embd=16))
+    assert said_of(capsys, tmp_path, corpus, model=larger)[0] == "another model"
+
+
+@pytest.mark.parametrize(
+    ("sampler", "words"),
+    [
+        (lambda logits, t, k, p: softmax(logits * t), "gives other probabilities"),
+        (lambda logits, t, k, p: softmax(logits / t)[:5], "gives shape (5,), not (297,)"),
+        (lambda logits, t, k, p: {}[t], "stops with KeyError: 1.0"),
+        (lambda logits: softmax(logits), "stops with TypeError"),
+        (lambda logits, t, k, p: softmax(logits / max(t, 1e-6)), "temperature 0.5 and top_k 2"),
+    ],
+)
+def test_an_odd_sampler_is_named(trained, tmp_path, capsys, sampler, words):
+    model, tokenizer, corpus = trained
+    gptlib.save(tmp_path, model, tokenizer)
+    mistake, said = said_of(capsys, tmp_path, corpus, sampler=sampler)
+    assert mistake == "sampler" and words in said
+
+
+def test_a_corpus_that_is_not_there_does_not_raise(trained, tmp_path, capsys):
+    model, tokenizer, _ = trained
+    gptlib.save(tmp_path, model, tokenizer)
+    assert "no such file" in said_of(capsys, tmp_path, "odd.txt")[1]
+
+
+def test_gptlibs_parts_have_the_form_of_the_exercises(model):
+    assert own.gptlibs_bpe("aaabdaaabac", 3) == [(97, 97), (97, 98), (256, 257)]
+    with torch.no_grad():
+        ids = torch.randint(11, (2, 8), generator=torch.Generator().manual_seed(0))
+        torch.testing.assert_close(
+            attend_with(copied(model), own.gptlibs_attention)(ids), model(ids)
+        )
