@@ -4,12 +4,12 @@ from .questions import Question
 
 QUESTIONS = {
     "row_of_a_table": Question(
-        "How does lesson 02 get from the id 280 to a vector?",
-        "it reads row 280 of a learned table",
+        "How does lesson 02 get from an id to a vector?",
+        "it reads one row of a learned table",
         {
-            "it divides 280 by the size of the vocabulary": "An id is only a name: lesson 01 gave "
+            "it divides the id by the size of the vocabulary": "An id is only a name: lesson 01 gave "
             "the tokens other ids by lot, and a model trained on these was as good.",
-            "it reads row 280 of a learned table": "One row a token, 64 numbers each.",
+            "it reads one row of a learned table": "Row number id. One row a token, 64 numbers each.",
             "it spells the token, a number for each letter": "In lesson 02 the lookup was given "
             "ids. Letters were left behind in lesson 01.",
         },
