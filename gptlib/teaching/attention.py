@@ -7,9 +7,9 @@ QUESTIONS = {
         "How does lesson 02 get from an id to a vector?",
         "it reads one row of a learned table",
         {
-            "it divides the id by the size of the vocabulary": "An id is only a name: lesson 01 gave "
-            "the tokens other ids by lot, and a model trained on these was as good.",
-            "it reads one row of a learned table": "Row number id. One row a token, 64 numbers each.",
+            "it divides the id by the size of the vocabulary": "An id is only a name: lesson 01 "
+            "gave the tokens other ids by lot, and a model trained on these was as good.",
+            "it reads one row of a learned table": "A row for each token, of 64 numbers.",
             "it spells the token, a number for each letter": "In lesson 02 the lookup was given "
             "ids. Letters were left behind in lesson 01.",
         },
