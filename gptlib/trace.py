@@ -7,7 +7,7 @@ computed again from what it read. The logit lens: nostalgebraist 2020.
 Axes: T tokens, nh heads, hs channels of a head, C = n_embd, V = vocab_size, L = n_layer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -105,6 +105,28 @@ def trace(model: GPT, ids: Tensor | Sequence[int]) -> Trace:
         logits=seen[model][1][0],
         logits_by_layer=model.lm_head(model.ln_f(by_layer)),
     )
+
+
+def mean_weight(seen: Trace, pairs: Iterable[tuple[int, int]]) -> Tensor:
+    """How much each head looks from one place to another: the mean weight of `pairs`, (L, nh).
+
+    A number between 0 and 1 for every head, so that a head is found by what it does, by searching.
+
+    Args:
+        pairs: (query, key), two places of the T tokens each; the key not after the query.
+
+    Raises:
+        ValueError: no pair, or a place that there is not or that the mask hides.
+    """
+    places = [tuple(pair) for pair in pairs]
+    if not places:
+        raise ValueError("give at least one pair (query, key)")
+    for query, key in places:
+        if not 0 <= key <= query < len(seen.ids):
+            last = len(seen.ids) - 1
+            raise ValueError(f"query {query}, key {key}: it must be 0 <= key <= query <= {last}")
+    queries, keys = zip(*places, strict=True)
+    return seen.weights[:, :, list(queries), list(keys)].mean(-1)  # (L, nh, pairs) -> (L, nh)
 
 
 def _run_watched(model: GPT, rows: Tensor) -> dict:

@@ -12,7 +12,7 @@ from conftest import random_ids
 from gptlib import GPT, GPTConfig, ablate
 from gptlib.attention import causal_mask, merge_heads
 from gptlib.feedforward import gelu, layer_norm
-from gptlib.trace import LayerTrace, Trace, trace
+from gptlib.trace import LayerTrace, Trace, mean_weight, trace
 
 IDS = [3, 1, 4, 1, 5]
 PARTS = ["attention", "mask", "scaling", "feedforward", "layernorm", "residual", "positions"]
@@ -176,3 +176,26 @@ def test_cuda_gives_nearly_the_same_trace(lively):
     here, there = trace(lively, ids), trace(lively.cuda(), ids)
     torch.testing.assert_close(there.weights.cpu(), here.weights, rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(there.logits.cpu(), here.logits, rtol=1e-3, atol=1e-3)
+
+
+# ---- What a head does, as a number ----
+
+
+def test_the_mean_weight_of_pairs_is_that_of_each_head(seen):
+    pairs = [(1, 0), (4, 2), (3, 3)]
+    found = mean_weight(seen, pairs)
+    assert found.shape == (2, 2)
+    for layer, head in ((0, 0), (1, 1)):
+        weights = seen.layers[layer].weights[head]
+        by_hand = (weights[1, 0] + weights[4, 2] + weights[3, 3]) / 3
+        agree(found[layer, head], by_hand)
+
+
+def test_all_keys_of_a_query_together_have_the_whole_weight(seen):
+    agree(4 * mean_weight(seen, ((3, key) for key in range(4))), torch.ones(2, 2))
+
+
+@pytest.mark.parametrize("pairs", [[], [(1, 2)], [(5, 0)], [(2, -1)]])
+def test_pairs_that_no_head_has_a_weight_for_are_refused(seen, pairs):
+    with pytest.raises(ValueError, match="at least one pair|0 <= key <= query <= 4"):
+        mean_weight(seen, pairs)

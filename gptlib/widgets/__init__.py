@@ -1,6 +1,7 @@
 """Live explorers for the lessons: ordinary ipywidgets around one picture in SVG or HTML."""
 
 from .attention import attention_explorer
+from .by_hand import attention_by_hand
 from .embeddings import embedding_explorer
 from .feedforward import block_explorer
 from .logits import logit_lens, softmax_explorer
@@ -10,6 +11,7 @@ from .tokenizer import tokenizer_explorer
 from .training import training_explorer, watch
 
 __all__ = [
+    "attention_by_hand",
     "attention_explorer",
     "block_explorer",
     "embedding_explorer",
