@@ -152,7 +152,7 @@ class GPT(nn.Module):
 
     @classmethod
     def from_pretrained(cls, name_or_dir) -> "GPT":
-        """The model of a folder in that layout, or of a shipped name such as "pets"."""
+        """The model of a folder in that layout, or of a name; see `gptlib.load`."""
         from . import checkpoint
 
         return checkpoint.load_model(name_or_dir)

@@ -16,7 +16,12 @@ from packaging.version import Version
 import gptlib
 
 ROOT = Path(__file__).resolve().parent.parent
-CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base", "nbconvert": "nbconvert-core"}
+CONDA_NAMES = {
+    "torch": "pytorch",
+    "matplotlib": "matplotlib-base",
+    "nbconvert": "nbconvert-core",
+    "huggingface-hub": "huggingface_hub",
+}
 CONDA_ONLY = {"python", "pip"}
 
 
