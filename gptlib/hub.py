@@ -102,37 +102,50 @@ def _fetch_all(name: str, partial: Path) -> None:
 def _fetch(name: str, file: str, commit: str | None, partial: Path) -> str | None:
     """Bring one file, or what is missing of it, and check it; returns the commit it is of."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
-    from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils import build_hf_headers
 
     endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
     url = hf_hub_url(REPOSITORIES[name], file, revision=commit, endpoint=endpoint)
     stated = get_hf_file_metadata(url, token=False)  # all of these are open to everybody
+    if stated.size is None or not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", stated.etag or ""):
+        raise ValueError(f"{name}: {url}: the server states no size and hash to check it by")
     path = partial / file
-    had = path.stat().st_size if path.is_file() else 0
-    if stated.size is None or had < stated.size:
-        with open(path, "ab") as opened:  # http_get shows the progress, and goes on after a break
-            http_get(
-                url,
-                opened,
-                resume_size=had,
-                headers=build_hf_headers(token=False, library_name="gptlib"),
-                expected_size=stated.size,
-                displayed_filename=f"{name}/{file}",
-            )
+    path.touch()
+    while path.stat().st_size < stated.size:
+        had = path.stat().st_size
+        try:
+            _go_on(url, path, stated.size, f"{name}/{file}")
+        except _errors():
+            if path.stat().st_size == had:  # a try that brought something is worth another
+                raise
     _check(path, stated.etag, f"{name}: {url}")
     return stated.commit_hash
 
 
-def _check(path: Path, etag: str | None, source: str) -> None:
+def _go_on(url: str, path: Path, size: int, shown: str) -> None:
+    """Append to the file what it has not got yet, with a progress bar."""
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import build_hf_headers
+
+    headers = build_hf_headers(token=False, library_name="gptlib")
+    had = path.stat().st_size
+    with open(path, "ab") as opened:
+        http_get(
+            url,
+            opened,
+            resume_size=had,
+            headers=headers,
+            expected_size=size,
+            displayed_filename=shown,
+        )
+
+
+def _check(path: Path, etag: str, source: str) -> None:
     """Hold the file against its ETag: SHA-256 of a large file, git's SHA-1 of a small one."""
-    if re.fullmatch(r"[0-9a-f]{64}", etag or ""):
+    if len(etag) == 64:
         kind, digest = "SHA-256", hashlib.sha256()
-    elif re.fullmatch(r"[0-9a-f]{40}", etag or ""):
+    else:
         kind, digest = "SHA-1", hashlib.sha1(usedforsecurity=False)
         digest.update(b"blob %d\0" % path.stat().st_size)  # so git names a file's content
-    else:
-        raise ValueError(f"{source}: the server states no hash, so nothing can be checked")
     with open(path, "rb") as file:
         while piece := file.read(2**20):
             digest.update(piece)
@@ -141,15 +154,20 @@ def _check(path: Path, etag: str | None, source: str) -> None:
         raise ValueError(f"{source}: sent other bytes than stated ({kind} differs): run it again")
 
 
-@contextmanager
-def _errors_in_one_line(name: str, target: Path, partial: Path) -> Iterator[None]:
+def _errors() -> tuple[type[Exception], ...]:
+    """What a download can raise: the errors of huggingface_hub, and of its HTTP client."""
     from huggingface_hub.errors import HfHubHTTPError
 
-    # The library's own errors are OSErrors; those of the HTTP client below it may not be.
-    clients = tuple(kind for kind in HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError")
+    # Which client that is differs by version; the errors of some are no OSErrors.
+    clients = (kind for kind in HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError")
+    return (OSError, *clients)
+
+
+@contextmanager
+def _errors_in_one_line(name: str, target: Path, partial: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, *clients) as error:
+    except _errors() as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         kept = sum(file.stat().st_size for file in partial.iterdir())
         raise FileNotFoundError(

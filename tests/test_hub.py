@@ -286,7 +286,8 @@ def test_a_file_that_is_longer_than_stated_is_refused_and_not_kept(server, files
 
 def test_a_server_that_states_no_hash_is_refused(server):
     server.etags = {WEIGHTS: "v1"}
-    assert "states no hash" in refusal(ValueError)
+    assert "states no size and hash" in refusal(ValueError)
+    assert server.ranges() == []  # and not after half a gigabyte
 
 
 def test_only_a_pickle_on_offer_is_refused_and_never_asked_for(server):
