@@ -19,18 +19,27 @@ PEERS = ("torch", "transformers", "tokenizers", "tiktoken")
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison: medians in seconds, and the median of the ratios taken pair by pair."""
+    """One comparison: medians, and the median of the ratios taken pair by pair."""
 
     what: str
     peer: str
-    ours_seconds: float
-    peer_seconds: float
-    ratio: float  # ours / peer: below 1 is faster than the peer
+    ours: float
+    peers: float
+    ratio: float  # ours / peer: below 1 is faster than the peer, or smaller
+    unit: str = "s"  # or "MB"
+
+    @classmethod
+    def of_pairs(cls, what: str, peer: str, pairs: list[tuple[float, float]], unit: str = "s"):
+        """pairs: (ours, the peer's), measured in turn."""
+        ratios = [a / b for a, b in pairs]
+        middle = median(a for a, _ in pairs), median(b for _, b in pairs), median(ratios)
+        return cls(what, peer, *middle, unit)
 
     def __str__(self) -> str:
+        shown = _seconds if self.unit == "s" else "{:,.0f} MB".format
         return (
-            f"| {self.what} | {self.peer} | {_seconds(self.ours_seconds)} | "
-            f"{_seconds(self.peer_seconds)} | {self.ratio:.2f} |"
+            f"| {self.what} | {self.peer} | {shown(self.ours)} | {shown(self.peers)} | "
+            f"{self.ratio:.2f} |"
         )
 
 
@@ -39,9 +48,7 @@ def compare(
 ) -> Row:
     """Run both once to warm up, then in turn `runs` times each."""
     ours(), theirs()
-    pairs = [(_timed(ours), _timed(theirs)) for _ in range(runs)]
-    ratios = [a / b for a, b in pairs]
-    return Row(what, peer, median(a for a, _ in pairs), median(b for _, b in pairs), median(ratios))
+    return Row.of_pairs(what, peer, [(_timed(ours), _timed(theirs)) for _ in range(runs)])
 
 
 def _timed(action: Callable[[], object]) -> float:

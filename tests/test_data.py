@@ -4,6 +4,7 @@ import hashlib
 import math
 import re
 
+import pytest
 import torch
 
 import gptlib
@@ -116,3 +117,21 @@ def test_whose_ball_is_red_is_answered_from_two_steps_away(pets):
     for name, colour in (("Mia", "red"), ("Tom", "blue"), ("Eve", "green")):
         said, _ = next_word_probs(*pets, f"{owners} The ball of {name} is")
         assert said[colour] > 0.98, name
+
+
+def test_transformers_opens_the_shipped_folder_and_says_the_same(pets):
+    peers = pytest.importorskip("transformers", reason="the peer `transformers` is not installed")
+    model, tokenizer = pets
+    theirs = peers.AutoModelForCausalLM.from_pretrained(FOLDER / "pets").eval()
+    names = peers.AutoTokenizer.from_pretrained(FOLDER / "pets")
+    text = gptlib.corpora.load("pets").heldout[:2000]
+    ids = tokenizer.encode(text, allowed_special="all")
+    assert names(text)["input_ids"] == ids and names.decode(ids) == text
+    window = torch.tensor([ids[: model.config.block_size]])
+    with torch.no_grad():
+        torch.testing.assert_close(theirs(window).logits, model(window), atol=1e-4, rtol=0)
+    prompt = names("The cat is", return_tensors="pt")
+    settings = dict(do_sample=False, max_new_tokens=60, eos_token_id=None, pad_token_id=0)
+    said = theirs.generate(**prompt, **settings)
+    assert torch.equal(said, gptlib.generate(model, prompt["input_ids"], 60, temperature=0))
+    assert names.decode(said[0]).startswith("The cat is sleeping.")

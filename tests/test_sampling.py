@@ -352,3 +352,83 @@ def test_a_setting_that_is_no_number_is_named(model, bad):
     name = next(iter(bad))
     with pytest.raises(ValueError, match=f"{name} must be a number"):
         generate(model, [1], 1, **bad)
+
+
+# ---- Beside transformers ----
+
+
+def their_probs(logits, temperature=1.0, top_k=None, top_p=None):
+    """(B, V) -> (B, V): what transformers would draw from, by its own processors in its order."""
+    from transformers import generation
+
+    kinds = [
+        generation.TemperatureLogitsWarper(float(temperature)),
+        *([generation.TopKLogitsWarper(top_k)] if top_k else []),
+        *([generation.TopPLogitsWarper(top_p)] if top_p and top_p < 1 else []),
+    ]
+    return generation.LogitsProcessorList(kinds)(None, logits).softmax(-1)
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 1.7])
+@pytest.mark.parametrize("top_k", [None, 1, 7, 40])
+@pytest.mark.parametrize("top_p", [None, 0.1, 0.5, 0.9, 0.99])
+def test_the_filtered_distribution_is_that_of_transformers(temperature, top_k, top_p):
+    pytest.importorskip("transformers")
+    logits = torch.randn(20, 60, generator=seeded()) * 3
+    ours = next_token_probs(logits, temperature, top_k, top_p)
+    theirs = their_probs(logits, temperature, top_k, top_p)
+    assert torch.equal(ours > 0, theirs > 0)
+    torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("how", [{"top_k": 50}, {"top_p": 0.95}, {"top_k": 5000, "top_p": 0.9}])
+def test_over_gpt2s_vocabulary_the_distributions_differ_by_rounding_at_most(how):
+    pytest.importorskip("transformers")
+    logits = torch.randn(4, 50257, generator=seeded()) * 3
+    ours, theirs = next_token_probs(logits, 0.8, **how), their_probs(logits, 0.8, **how)
+    # 50,257 numbers are added in float32, ours from the largest and theirs from the smallest: the
+    # last token to come in, of a millionth or so, may be another.
+    assert ((ours > 0) != (theirs > 0)).sum(-1).max() <= 20
+    assert (ours - theirs).abs().sum(-1).max() < 1e-4
+
+
+def test_generate_draws_from_what_transformers_generate_draws_from(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    shape = dict(vocab_size=60, n_positions=16, n_layer=2, n_head=2, n_embd=12)
+    torch.manual_seed(0)
+    theirs = transformers.GPT2LMHeadModel(
+        transformers.GPT2Config(**shape, bos_token_id=0, eos_token_id=0)
+    ).eval()
+    theirs.generation_config.eos_token_id = None
+    for p in theirs.parameters():
+        p.data.mul_(20.0)  # far from even
+    theirs.save_pretrained(tmp_path)
+    ours = GPT.from_pretrained(tmp_path)
+    prompt = random_ids(ours, batch=3, length=5)
+    how = {"temperature": 0.7, "top_k": 12, "top_p": 0.8}
+    found = theirs.generate(
+        prompt,
+        attention_mask=torch.ones_like(prompt),
+        max_new_tokens=1,
+        do_sample=True,
+        pad_token_id=0,
+        output_scores=True,
+        return_dict_in_generate=True,
+        **how,
+    )
+    (step,) = stream(ours, prompt, 1, **how)
+    assert 1 < (step.probs[0] > 0).sum() < 12
+    torch.testing.assert_close(step.probs, found.scores[0].softmax(-1), atol=1e-5, rtol=1e-4)
+
+
+def test_of_equal_logits_at_the_edge_we_keep_as_many_as_asked_and_transformers_keeps_them_all():
+    pytest.importorskip("transformers")
+    logits = torch.tensor([[2.0, 1.0, 1.0, 1.0, 0.0]])
+    ours, theirs = next_token_probs(logits, top_k=2), their_probs(logits, top_k=2)
+    assert (ours > 0).tolist() == [[True, True, False, False, False]]
+    assert (theirs > 0).tolist() == [[True, True, True, True, False]]
+    # Top-p cuts through equals on both sides. Ours keeps the smaller id; theirs, what sort left.
+    logits = torch.log(torch.tensor([[0.4, 0.2, 0.2, 0.2]]))
+    ours, theirs = next_token_probs(logits, top_p=0.7), their_probs(logits, top_p=0.7)
+    assert (ours > 0).tolist() == [[True, True, True, False]]
+    assert (ours > 0).sum() == (theirs > 0).sum() == 3

@@ -1,0 +1,58 @@
+"""Opening a folder of GPT-2's 124M shape, in fresh processes. `python -m benchmarks.loading`
+
+Both sides map the file into memory and read it when it is used. So the time to the first logits is
+measured too, and the peak of memory after them: that of the whole process, libraries included.
+"""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+
+from .side_by_side import Row
+
+CHILD = """
+import resource, sys, time, warnings
+import torch
+{imports}
+warnings.simplefilter("ignore")
+times = [time.perf_counter()]
+model = {load}({folder!r})
+times.append(time.perf_counter())
+with torch.no_grad():
+    model(torch.arange(16)[None])
+times.append(time.perf_counter())
+kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+if sys.platform == "darwin":  # where the unit is another
+    kilobytes /= 1024
+print(times[1] - times[0], times[2] - times[0], kilobytes * 1024 / 1e6)
+"""
+OURS = "import gptlib", "gptlib.GPT.from_pretrained"
+PEER = "from transformers import GPT2LMHeadModel", "GPT2LMHeadModel.from_pretrained"
+MAKE = "import gptlib; gptlib.GPT(gptlib.GPTConfig(), seed=0).save_pretrained({folder!r})"
+
+WHAT = {"opening": "s", "opening and the first logits": "s", "peak memory of the process": "MB"}
+
+
+def loading(runs: int = 5) -> Iterator[Row]:
+    """Rows for the time to open, the time to the first logits, and the peak of memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        # Made by another process too: on Linux a child's peak counts what its parent held.
+        subprocess.run([sys.executable, "-c", MAKE.format(folder=folder)], check=True)
+        _measured(OURS, folder), _measured(PEER, folder)  # to warm up: the file is read once
+        pairs = [(_measured(OURS, folder), _measured(PEER, folder)) for _ in range(runs)]
+    for i, (what, unit) in enumerate(WHAT.items()):
+        pairs_of_it = [(ours[i], peers[i]) for ours, peers in pairs]
+        yield Row.of_pairs(f"GPT-2 124M: {what}", "transformers", pairs_of_it, unit)
+
+
+def _measured(side: tuple[str, str], folder: str) -> list[float]:
+    """[seconds to open, seconds to the first logits, MB at the peak], of a process of its own."""
+    code = CHILD.format(imports=side[0], load=side[1], folder=folder)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return [float(number) for number in done.stdout.split()]
+
+
+if __name__ == "__main__":
+    for row in loading():
+        print(row)
