@@ -2,7 +2,7 @@
 
 from tests.browser import NO_CHROMIUM, find_chromium
 
-from . import core, encoding, widgets
+from . import core, encoding, loading, widgets
 from .side_by_side import HEAD, machine, replace_section
 
 BEGIN, END = "<!-- core: begin -->", "<!-- core: end -->"
@@ -19,6 +19,7 @@ def main() -> None:
         encoding.main()
     except FileNotFoundError as error:
         print(f"Encoding was not measured: {error}")
+    loading.main()
     if find_chromium():
         widgets.main()
     else:

@@ -9,7 +9,6 @@ import torch
 
 import gptlib
 
-from .loading import loading
 from .side_by_side import Row, compare
 
 SHAPE = gptlib.GPTConfig(vocab_size=1024, block_size=256, n_layer=4, n_head=4, n_embd=128)
@@ -22,7 +21,6 @@ def rows() -> Iterator[Row]:
     yield training_step()
     yield generation()
     yield importing()
-    yield from loading()
 
 
 def real_text() -> str:

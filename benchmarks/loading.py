@@ -9,7 +9,9 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-from .side_by_side import Row
+from .side_by_side import Row, machine, replace_section
+
+BEGIN, END = "<!-- loading: begin -->", "<!-- loading: end -->"
 
 CHILD = """
 import resource, sys, time, warnings
@@ -43,7 +45,7 @@ def loading(runs: int = 5) -> Iterator[Row]:
         pairs = [(_measured(OURS, folder), _measured(PEER, folder)) for _ in range(runs)]
     for i, (what, unit) in enumerate(WHAT.items()):
         pairs_of_it = [(ours[i], peers[i]) for ours, peers in pairs]
-        yield Row.of_pairs(f"GPT-2 124M: {what}", "transformers", pairs_of_it, unit)
+        yield Row.of_pairs(what, "transformers", pairs_of_it, unit)
 
 
 def _measured(side: tuple[str, str], folder: str) -> list[float]:
@@ -53,6 +55,14 @@ def _measured(side: tuple[str, str], folder: str) -> list[float]:
     return [float(number) for number in done.stdout.split()]
 
 
-if __name__ == "__main__":
+def main() -> None:
+    lines = [machine(), "", "| GPT-2 124M | peer | gptlib | peer's | ratio |"]
+    lines.append("|---|---|---|---|---|")
     for row in loading():
-        print(row)
+        print(row, flush=True)
+        lines.append(str(row))
+    replace_section(BEGIN, END, "\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()

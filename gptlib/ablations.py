@@ -73,7 +73,9 @@ PARTS: dict[str, tuple[tuple[str, ...], type]] = {
 }
 
 
-def ablate(model: GPT, *parts: str, layers: Iterable[int] | None = None) -> GPT:
+def ablate(
+    model: GPT, *parts: str, layers: Iterable[int] | None = None, share: bool = False
+) -> GPT:
     """A copy of `model` without `parts`; `model` stays as it is.
 
     Args:
@@ -81,11 +83,14 @@ def ablate(model: GPT, *parts: str, layers: Iterable[int] | None = None) -> GPT:
             "positions".
         layers: in which blocks (all of them). Positions belong to no block, and the final layer
             norm goes with the others only when all go.
+        share: the copy has `model`'s own weights, to be looked at and not trained: no second
+            half a gigabyte for GPT-2.
 
     Raises:
         ValueError: a part or a layer that there is not.
     """
-    broken = copy.deepcopy(model)
+    own = {id(p): p for p in model.parameters()} if share else {}
+    broken = copy.deepcopy(model, own)
     chosen = list(range(len(broken.h))) if layers is None else list(layers)
     for i in chosen:
         if not 0 <= i < len(broken.h):

@@ -21,6 +21,17 @@ def last_logits(model, *ids):
     return model(torch.tensor([ids]))[0, -1]
 
 
+@pytest.mark.parametrize("part", PARTS)
+def test_a_copy_that_shares_the_weights_says_the_same_and_leaves_the_model_whole(lively, part):
+    before = lively(IDS)
+    shared, own = ablate(lively, part, share=True), ablate(lively, part)
+    assert torch.equal(shared(IDS), own(IDS)) and not torch.allclose(shared(IDS), before)
+    assert torch.equal(lively(IDS), before)
+    for p, q, r in zip(lively.parameters(), shared.parameters(), own.parameters(), strict=True):
+        assert p is q and p.data_ptr() != r.data_ptr()
+    assert shared.lm_head.weight is shared.wte.weight
+
+
 # ---- What each part's absence does ----
 
 

@@ -236,6 +236,13 @@ def test_wrong_vectors_or_labels_are_refused(draw):
         draw([[math.inf, 0.0]], ["a"])
 
 
+@pytest.mark.parametrize("draw", [plots.cosine_heatmap, plots.embedding_map])
+def test_more_vectors_than_can_be_seen_are_refused_before_they_take_minutes(draw):
+    many = np.ones((50257, 2), dtype=np.float32)
+    with pytest.raises(ValueError, match="vectors has 50,257 rows, where 500 can be shown"):
+        draw(many, ["a"] * 50257)
+
+
 def test_panels_of_different_words_and_groups_of_another_number_are_refused():
     with pytest.raises(ValueError, match="labels are needed"):
         plots.cosine_heatmap({"a": [[1.0]], "b": [[1.0], [2.0]]}, ["x"])
@@ -317,6 +324,8 @@ def test_logits_too_large_to_draw_get_the_advice_to_shift_them():
         plots.logits_to_probs([1000.0, 0.0], ["a", "b"])
     with pytest.raises(ValueError, match="finite"):
         plots.logits_to_probs([-math.inf, 0.0], ["a", "b"])
+    with pytest.raises(ValueError, match="logits has 50,257 rows, where 50 can be shown"):
+        plots.logits_to_probs([0.0] * 50257, ["a"] * 50257)
 
 
 def test_the_logit_lens_has_the_best_word_of_each_layer_and_place(trace):

@@ -10,11 +10,12 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 
 from .parts.heatmap import cells, colour_bar, label_inches, side_inches
-from .parts.inputs import array, counted, finite, largest, shown, spoken, two, words
+from .parts.inputs import array, counted, few, finite, largest, shown, spoken, two, words
 from .parts.labels import place_labels
 from .style import SMALL, Picture, Theme, sheet
 
 WIDE = 9.6  # inches of all tables together
+MOST = 500  # vectors of one picture
 MARKS = "osD^vP*X"  # one shape a group, so that colour is not the only sign
 
 
@@ -57,13 +58,16 @@ def cosine_heatmap(vectors, labels: Sequence[str], *, theme: str | None = None) 
     """How alike the directions of word vectors are: one table, or several side by side.
 
     Args:
-        vectors: (N, C), or {title: (N, C)} such as {"before training": ..., "after": ...}.
+        vectors: (N, C), or {title: (N, C)} such as {"before training": ..., "after": ...}; N is
+            500 at most.
         labels: N strings.
 
     >>> cosine_heatmap([[1.0, 0.0], [3.0, 3.0]], ["cat", "dog"]).description
     'Cosines. Most alike: cat and dog (0.71).'
     """
     panels = vectors if isinstance(vectors, Mapping) else {"Cosines": vectors}
+    for one in panels.values():
+        few(len(array(one, "vectors", "N", "C")), MOST, "vectors")
     tables = {str(title): cosines(one) for title, one in panels.items()}
     shared = [words(labels, len(table), "labels") for table in tables.values()]
     if not shared:
@@ -96,12 +100,13 @@ def embedding_map(
     """Word vectors on a plane: the two directions in which they differ most.
 
     Args:
-        vectors: (N, C). labels: N strings.
+        vectors: (N, C), N is 500 at most. labels: N strings.
         groups: N names, such as each word's part of speech; each name gets its own shape.
 
     >>> embedding_map([[1.0, 0.0], [2.0, 0.0]], ["a", "b"]).description
     'Map of 2 words; its axes hold 1.00 and 0.00 of the variance. Most alike: a and b (1.00).'
     """
+    few(len(array(vectors, "vectors", "N", "C")), MOST, "vectors")
     points, shares = project_2d(vectors)
     alike = cosines(vectors)
     labels = words(labels, len(points), "labels")

@@ -11,23 +11,25 @@ from gptlib.trace import Trace
 
 from .parts.bars import bars, bars_height
 from .parts.heatmap import cells, label_inches
-from .parts.inputs import array, finite, largest, quoted, shown, spoken, two, visible, words
+from .parts.inputs import array, few, finite, largest, quoted, shown, spoken, two, visible, words
 from .style import Picture, sheet
 
 TOP = 100.0  # the largest logit that is drawn: e^100 has 44 digits
 WIDEST = 8  # columns of the logit lens
+HANDFUL = 50  # bars of a softmax
 
 
 def logits_to_probs(logits, labels: Sequence[str], *, theme: str | None = None) -> Picture:
     """The softmax step by step, as bars: logits, e to each of them, divided by the sum.
 
     Args:
-        logits: (V,), a handful, none above 100. labels: V strings.
+        logits: (V,), a handful (50 at most), none above 100. labels: V strings.
 
     >>> logits_to_probs([0.0, 0.0], ["on", "happy"]).description[:53]
     'Softmax. on: logit 0.00, e^logit 1.00, probability 0.'
     """
     logits = finite(array(logits, "logits", "V"), "logits")
+    few(len(logits), HANDFUL, "logits")
     labels = words(labels, len(logits), "labels")
     if logits.max() > TOP:
         raise ValueError(

@@ -133,7 +133,7 @@ class BlockExplorer(Explorer):
             if any(known[0] != ids for known in self._known):
                 self._known.clear()
             layers = None if layer == ALL else [layer]
-            model = ablate(self.model, *off, layers=layers) if off else self.model
+            model = ablate(self.model, *off, layers=layers, share=True) if off else self.model
             self._known[key] = next_probs(model, ids)
         return self._known[key]
 

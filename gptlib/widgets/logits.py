@@ -232,7 +232,7 @@ class LogitLens(Explorer):
         limit = min(LONGEST, self.model.config.block_size)
         ids = capped(self.tokenizer.encode(text, allowed_special="all"), limit)
         logits = trace(self.model, ids).logits_by_layer.float().cpu()  # (L + 1, T, V)
-        best = _best(softmax(logits), self.words.max)
+        best = _best(logits, self.words.max)
         follows = [*ids[1:], None]
         cells = [
             [
@@ -259,13 +259,14 @@ class LogitLens(Explorer):
         return f"Best next words at {tokens[-1]}, the last of {len(tokens)} tokens: {listed}."
 
 
-def _best(probs: Tensor, count: int) -> list[list[list[tuple[int, float]]]]:
+def _best(logits: Tensor, count: int) -> list[list[list[tuple[int, float]]]]:
     """(L + 1, T, V) -> [depth][position] -> [(id, p), ...], largest first."""
-    top = probs.topk(count, dim=-1)  # (L + 1, T, count)
-    return [
-        [list(zip(ids, ps, strict=True)) for ids, ps in zip(*rows, strict=True)]
-        for rows in zip(top.indices.tolist(), top.values.tolist(), strict=True)
-    ]
+    best = []
+    for depth in logits:  # one at a time: over GPT-2's vocabulary each is a heavy table
+        top = softmax(depth).topk(count, dim=-1)  # (T, count)
+        rows = zip(top.indices.tolist(), top.values.tolist(), strict=True)
+        best.append([list(zip(ids, ps, strict=True)) for ids, ps in rows])
+    return best
 
 
 def logit_lens(

@@ -73,6 +73,16 @@ def words(
     return [visible(token, space=space) for token in tokens]
 
 
+def few(count: int, most: int, name: str) -> None:
+    """Refuse a picture that nobody could read, before it takes minutes to draw.
+
+    Raises:
+        ValueError: more than `most`; says how many there are.
+    """
+    if count > most:
+        raise ValueError(f"{name} has {count:,} rows, where {most} can be shown: choose some")
+
+
 def index(value: int, count: int, name: str) -> int:
     """A place in 0..count-1; a negative one counts from the end, as in Python.
 

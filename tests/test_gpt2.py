@@ -1,0 +1,126 @@
+"""GPT-2's vocabulary in every explorer and picture: 50,257 words where the pets have hundreds."""
+
+import time
+from pathlib import Path
+from statistics import median
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+
+import gptlib
+from gptlib import plots, widgets
+from gptlib.checkpoint import History
+from gptlib.corpora import pets as grammar
+from gptlib.files import cache_dir
+from gptlib.widgets.runs import Recording
+
+TEXT = "The cat is"
+LONG = "The cat is on the bed 🐈 and the dog was on the sofa. L'été n'est pas fini."
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    path = Path(cache_dir()) / "gpt2.tiktoken"
+    if not path.is_file():
+        pytest.skip("needs the file gpt2.tiktoken in the folder that GPTLIB_CACHE names")
+    return gptlib.Tokenizer.from_tiktoken(path)
+
+
+@pytest.fixture(scope="module")
+def model():
+    """GPT-2's vocabulary and a narrow body, far from its even start."""
+    model = gptlib.GPT(gptlib.GPTConfig(50257, 64, 3, 4, 32), seed=0).eval()
+    for parameter in model.parameters():
+        parameter.data.mul_(10.0)
+    return model
+
+
+EXPLORERS = {
+    "studio": lambda m, t, text: widgets.sampling_studio(m, t, text),
+    "studio beside a truth": lambda m, t, text: widgets.sampling_studio(
+        m, t, text, truth=grammar.next_words
+    ),
+    "lens": widgets.logit_lens,
+    "attention": widgets.attention_explorer,
+    "block": widgets.block_explorer,
+    "embeddings": lambda m, t, text: widgets.embedding_explorer(m, t),
+    "tokens": lambda m, t, text: widgets.tokenizer_explorer(t, text),
+    "training": lambda m, t, text: widgets.training_explorer(
+        Recording(t, History([0, 1], [(1, 10.0)], [(1, 10.0)], None), lambda step: m), TEXT
+    ),
+}
+
+
+@pytest.mark.parametrize("text", [TEXT, LONG])
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_every_explorer_takes_gpt2_as_it_takes_the_pets_model(name, text, model, tokenizer):
+    explorer = EXPLORERS[name](model, tokenizer, text)
+    assert explorer.message.value == "" and explorer.describe()
+    assert 500 < len(explorer.picture.value) < 200_000  # and no bar for each of 50,257 words
+
+
+def test_in_the_studio_a_slider_asks_the_model_nothing_and_answers_at_once(model, tokenizer):
+    studio = widgets.sampling_studio(model, tokenizer)
+    passes = []
+    hook = model.register_forward_hook(lambda *seen: passes.append(1))
+    took = []
+    for place in range(30):
+        box, value = [
+            (studio.temperature, 0.5 + place / 20),
+            (studio.top_k, 1 + place),
+            (studio.top_p, 0.1 + place / 40),
+        ][place % 3]
+        before, began = studio.picture.value, time.process_time()
+        box.value = value
+        took.append(time.process_time() - began)
+        assert studio.picture.value != before
+    hook.remove()
+    assert passes == [] and studio.message.value == ""
+    assert median(took) < 0.025  # 3 to 4 ms where it was written; the browser needs the rest
+    studio.step()
+    assert len(studio.words) == 1 and "50,247 others" in studio.describe()
+
+
+def test_away_from_the_grammar_the_studio_says_that_there_is_no_truth(model, tokenizer):
+    studio = widgets.sampling_studio(model, tokenizer, truth=grammar.next_words)
+    assert "KL" in studio.picture.value
+    studio.prompt.value = "Paris is the capital of"
+    assert "No truth here" in studio.picture.value and studio.message.value == ""
+
+
+def test_among_50257_words_one_is_found_with_its_neighbours(model, tokenizer):
+    explorer = widgets.embedding_explorer(model, tokenizer, word="dog")
+    explorer.word.value = " Paris"
+    assert "Paris" in explorer.describe() and len(explorer.near()) == 8
+    assert len(explorer.word.options) == 100
+    assert explorer.picture.value.count("<circle") <= 100 + 9
+    explorer.word.value = "no such token"
+    assert "is not one of the 50001 tokens" in explorer.message.value
+
+
+def test_the_block_explorer_copies_no_weights(model, tokenizer, monkeypatch):
+    explorer = widgets.block_explorer(model, tokenizer, TEXT)
+    monkeypatch.setattr(torch.Tensor, "__deepcopy__", None)
+    monkeypatch.setattr(torch.nn.Parameter, "__deepcopy__", None)
+    explorer.parts["attention"].value = False
+    assert explorer.message.value == "" and "Without attention" in explorer.describe()
+
+
+def test_every_picture_takes_a_trace_of_gpt2(model, tokenizer):
+    ids = tokenizer.encode(TEXT)
+    seen, names = gptlib.trace(model, ids), [tokenizer.token_str(id) for id in ids]
+    probs = {tokenizer.token_str(id): p for id, p in enumerate(seen.probs[-1].tolist())}
+    drawn = [
+        plots.logit_lens(seen, names, tokenizer.token_str),
+        plots.attention_head(seen, names),
+        plots.attention_heads(seen, names),
+        plots.contributions(plots.logit_parts(model, seen, 50256, versus=11), "the stop token"),
+        plots.position_similarity(model.wpe.weight),
+        plots.embedding_map(model.wte.weight[ids], names),
+        plots.cosine_heatmap(model.wte.weight[ids], names),
+        plots.compare({"model": probs}),
+        plots.model_beside_truth(probs, grammar.next_words(TEXT)),
+    ]
+    assert all(len(plots.describe(picture)) < 2000 for picture in drawn)
+    plt.close("all")
