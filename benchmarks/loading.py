@@ -4,12 +4,13 @@ Both sides map the file into memory and read it when it is used. So the time to 
 measured too, and the peak of memory after them: that of the whole process, libraries included.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 
-from .side_by_side import Row, machine, replace_section
+from .side_by_side import HEAD, Row, machine, replace_section
 
 BEGIN, END = "<!-- loading: begin -->", "<!-- loading: end -->"
 
@@ -45,7 +46,7 @@ def loading(runs: int = 5) -> Iterator[Row]:
         pairs = [(_measured(OURS, folder), _measured(PEER, folder)) for _ in range(runs)]
     for i, (what, unit) in enumerate(WHAT.items()):
         pairs_of_it = [(ours[i], peers[i]) for ours, peers in pairs]
-        yield Row.of_pairs(what, "transformers", pairs_of_it, unit)
+        yield Row.of_pairs(f"GPT-2 124M: {what}", "transformers", pairs_of_it, unit)
 
 
 def _measured(side: tuple[str, str], folder: str) -> list[float]:
@@ -56,12 +57,14 @@ def _measured(side: tuple[str, str], folder: str) -> list[float]:
 
 
 def main() -> None:
-    lines = [machine(), "", "| GPT-2 124M | peer | gptlib | peer's | ratio |"]
-    lines.append("|---|---|---|---|---|")
+    before = os.getloadavg()[0]
+    lines = [*HEAD]
     for row in loading():
         print(row, flush=True)
         lines.append(str(row))
-    replace_section(BEGIN, END, "\n".join(lines))
+    load = f"{before:.1f} before and {os.getloadavg()[0]:.1f} after"
+    head = [machine(), f"load of the last minute {load}, on {os.cpu_count()} cores", ""]
+    replace_section(BEGIN, END, "\n".join(head + lines))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from .tensor_files import (
 )
 from .tokenizer import END_OF_TEXT, Tokenizer
 from .tokenizer_files import hf_tokenizer_config
+from .vocab_files import VOCAB
 
 TRAINING, HISTORY, LOSSES = "training.safetensors", "history.safetensors", "history.json"
 FILES = (WEIGHTS, CONFIG, TOKENIZER, TOKENIZER_CONFIG, TRAINING)  # what `save` may write
@@ -54,7 +55,9 @@ def load(name_or_dir, step: int | None = None) -> tuple[GPT, Tokenizer]:
     """
     folder = resolve(name_or_dir)
     model = load_model(folder, step)  # first: of a foreign folder its config says what it is
-    tokenizer = Tokenizer.load(existing(folder / TOKENIZER))
+    if not (folder / VOCAB).is_file():  # GPT-2's first files, which Tokenizer.load reads too
+        existing(folder / TOKENIZER)
+    tokenizer = Tokenizer.load(folder)
     if tokenizer.vocab_size > model.config.vocab_size:
         raise ValueError(
             f"{folder / TOKENIZER}: {tokenizer.vocab_size} tokens, but {CONFIG} has "

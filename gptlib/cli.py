@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from . import __version__, checkpoint, corpora
+from . import __version__, checkpoint, corpora, hub
 from .files import cache_dir, data_dir, finish_save, user_path
 from .model import GPT, GPTConfig
 from .sampling import generate
@@ -28,7 +28,6 @@ from .training import Step, TrainConfig, Trainer, resolve_device
 MODEL_DEFAULTS = {"block_size": 128, "n_layer": 4, "n_head": 4, "n_embd": 128, "dropout": 0.0}
 TRAIN_OPTIONS = {f.name: f for f in fields(TrainConfig) if f.name not in ("eos_id", "block_size")}
 VOCAB_SIZE = 1024
-GPT2_NAMES = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")  # four sizes, one tokenizer
 METAVARS = {int: "N", float: "X", str: "NAME"}
 
 
@@ -232,8 +231,8 @@ def _sample(a: argparse.Namespace) -> int:
 
 
 def _tokenize(a: argparse.Namespace) -> int:
-    if a.model in GPT2_NAMES and not user_path(a.model).is_dir():
-        tokenizer = Tokenizer.gpt2()  # the vocabulary alone: no weights are asked for
+    if a.model in hub.REPOSITORIES and not user_path(a.model).is_dir():
+        tokenizer = Tokenizer.gpt2()  # the one of all sizes; no weights are asked for
     else:
         tokenizer = Tokenizer.load(checkpoint.resolve(a.model))
     text = sys.stdin.read() if a.text == "-" else a.text

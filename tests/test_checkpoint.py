@@ -260,6 +260,12 @@ def test_a_missing_file_a_missing_folder_and_a_pickle_are_refused(folder):
     refusal(folder, "model.safetensors")
 
 
+def test_a_folder_with_gpt2s_first_tokenizer_files_opens_too(folder, tokenizer):
+    tokenizer.save_vocab(folder)
+    (folder / "tokenizer.json").unlink()
+    assert gptlib.load(folder)[1].encode(TEXT) == tokenizer.encode(TEXT)
+
+
 def test_a_tokenizer_of_another_model_is_refused(folder):
     gptlib.Tokenizer.train(TEXT, 270).save(folder / "tokenizer.json")
     assert "270 tokens, but config.json has vocab_size 265" in refusal(folder, "tokenizer.json")
