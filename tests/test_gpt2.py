@@ -101,10 +101,13 @@ def test_among_50257_words_one_is_found_with_its_neighbours(model, tokenizer):
 
 def test_the_block_explorer_copies_no_weights(model, tokenizer, monkeypatch):
     explorer = widgets.block_explorer(model, tokenizer, TEXT)
-    monkeypatch.setattr(torch.Tensor, "__deepcopy__", None)
-    monkeypatch.setattr(torch.nn.Parameter, "__deepcopy__", None)
+    monkeypatch.setattr(torch.nn.Parameter, "__deepcopy__", _never)
     explorer.parts["attention"].value = False
     assert explorer.message.value == "" and "Without attention" in explorer.describe()
+
+
+def _never(*given):
+    raise AssertionError("a weight was copied")
 
 
 def test_every_picture_takes_a_trace_of_gpt2(model, tokenizer):

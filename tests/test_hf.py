@@ -199,7 +199,9 @@ def test_another_architecture_is_refused_by_its_name_and_by_its_tensors(name, bu
     for load in (gptlib.load, gptlib.GPT.from_pretrained):
         with pytest.raises(ValueError) as caught:
             load(tmp_path)
-        assert str(caught.value) == f"{tmp_path}/config.json: model_type is '{name}', not 'gpt2'"
+        assert (
+            str(caught.value) == f"{tmp_path / 'config.json'}: model_type is '{name}', not 'gpt2'"
+        )
     weights = tmp_path / "model.safetensors"
     other = tmp_path / "gpt2"
     gptlib.save(other, gptlib.GPT(gptlib.GPTConfig(11, 8, 1, 2, 8)))

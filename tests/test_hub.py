@@ -5,6 +5,8 @@ import importlib
 import json
 import os
 import re
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -37,6 +39,7 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Answer)
         self.repository, self.files = repository, dict(files)
         self.breaks = 0  # so many answers with weights stop in the middle
+        self.harsh = False  # and are reset then, as a router does that forgets a connection
         self.busy = False  # whether weights are answered with 503 from the first break on
         self.changed = {}  # {file: bytes that are sent instead}
         self.etags = {}  # {file: what is stated instead}
@@ -114,8 +117,17 @@ class _Answer(BaseHTTPRequestHandler):
                 server.breaks -= 1
                 self.wfile.write(data[start : (start + len(data)) // 2])
                 self.close_connection = True
+                if server.harsh:
+                    self.reset()
             else:
                 self.wfile.write(data[start:])
+
+    def reset(self):
+        time.sleep(0.2)  # until what was sent has been read: a reset discards the rest
+        self.wfile.flush()
+        at_once = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        socket.close(self.connection.detach())
 
     def fail(self, status, code):
         self.send_response(status)
@@ -242,8 +254,9 @@ def test_a_progress_bar_is_shown_in_a_terminal(server):
 # ---- What goes wrong ----
 
 
-def test_a_connection_that_breaks_in_the_middle_is_taken_up_where_it_broke(server, files):
-    server.breaks = 1
+@pytest.mark.parametrize("harsh", [False, True], ids=["closed", "reset"])
+def test_a_connection_that_breaks_in_the_middle_is_taken_up_where_it_broke(server, files, harsh):
+    server.breaks, server.harsh = 1, harsh
     gptlib.load("gpt2")
     first, second = server.ranges()
     kept = int(re.fullmatch(r"bytes=(\d+)-", second)[1])
