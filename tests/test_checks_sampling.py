@@ -343,7 +343,7 @@ def test_what_load_cannot_open_is_said_with_the_reason(tmp_path, capsys):
     assert said_of(capsys, tmp_path / "no")[0] == "not a folder that opens"
     (tmp_path / "odd").mkdir()
     mistake, said = said_of(capsys, tmp_path / "odd")
-    assert mistake == "not a folder that opens" and "there is no tokenizer.json" in said
+    assert mistake == "not a folder that opens" and "there is no config.json" in said
 
 
 def test_a_tokenizer_of_another_size_is_named(trained, tmp_path, capsys):
