@@ -4,7 +4,7 @@ from .questions import Question
 
 QUESTIONS = {
     "add_seven": Question(
-        "To each of the 403 logits 7 is added. The probabilities",
+        "To each of the 397 logits 7 is added. The probabilities",
         "stay as they are",
         {
             "all grow": "They sum to 1 as before, so they cannot all grow. Look at the +c button "
@@ -21,7 +21,7 @@ QUESTIONS = {
             "one: after the last token": "Look at the shape of the logits in lesson 05: (B, T, V), "
             "and T is 3. When text is written, only the last is used. Today we use all.",
             "three: one after each token": "Today each of them gets a loss.",
-            "403: one for each token": "403 is how long each of them is: look at the shape of the "
+            "397: one for each token": "397 is how long each of them is: look at the shape of the "
             "logits in lesson 05, (B, T, V).",
         },
     ),
@@ -39,7 +39,7 @@ QUESTIONS = {
         },
     ),
     "floor": Question(
-        "We train for 1,000 steps. Where will the loss on held-out stories end?",
+        "We train for 800 steps. Where will the loss on held-out stories end?",
         "a little above 0.47",
         {
             "near 0: it knows the stories then": "Look at the picture: the curve lies down on the "
@@ -65,13 +65,13 @@ QUESTIONS = {
         },
     ),
     "broken": Question(
-        "Three broken loops: the targets are not shifted; `zero_grad` is missing; one story is "
+        "Three broken loops: the targets are not shifted; `zero_grad` is missing; one sentence is "
         "the whole corpus. In which will the *training* loss come below the floor?",
-        "not shifted, and one story",
+        "not shifted, and one sentence",
         {
             "in none: a broken loop does not learn": "Look at the column of training losses: two "
             "are nearly 0. They learn, though not what we wanted.",
-            "not shifted, and one story": "A low training loss is no proof. The held-out loss "
+            "not shifted, and one sentence": "A low training loss is no proof. The held-out loss "
             "notices both.",
             "no zero_grad": "Look at the column of training losses: that one is the only one "
             "which stays high.",
