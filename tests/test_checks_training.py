@@ -212,6 +212,12 @@ KNOWN = {
 }
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """More of it: where tests run side by side, five seconds on the clock are few of computing."""
+    monkeypatch.setattr(base, "PATIENCE", 60)
+
+
 class TestChecks(CheckRules):
     right, wrong, known = RIGHT, WRONG, KNOWN
 
@@ -226,7 +232,7 @@ def test_an_error_in_a_loop_is_shown_with_its_line(capsys):
 
     assert training.train(forgets).mistake == base.STOPPED
     said = capsys.readouterr().out
-    assert "forgets(model, tokens, 150)" in said and "in its line 3" in said
+    assert "forgets(model, tokens, 120)" in said and "in its line 3" in said
 
 
 @pytest.mark.parametrize("change", ["detached", "no_grad"])

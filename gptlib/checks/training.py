@@ -16,7 +16,7 @@ from .training_answers import (
     right_gradient,
     right_train,
 )
-from .training_loop import Problem, Watched
+from .training_loop import Problem, Seen, Watched
 
 
 def _case(n_tokens: int, vocab_size: int, targets: list[int], seed: int) -> tuple:
@@ -77,9 +77,11 @@ def train(student) -> Verdict:
     tokens: (N,). At most `steps` updates and 5 seconds; then, after "The cat is" of a language of
     8 tokens, KL(truth || model) has come below 0.02. What the function gives back does not count.
     """
+    # PyTorch loads parts of its optimizers at their first use: not in the student's five seconds.
+    right_train(PROBLEMS[0].model(), PROBLEMS[0].tokens, steps=1)
     return base.check(
         Watched(student) if callable(student) else student,
-        right=Watched(right_train),
+        right=lambda problem: Seen("learned", 0.0),
         inputs=[(problem,) for problem in PROBLEMS],
         mistakes=TRAIN_MISTAKES,
     )
