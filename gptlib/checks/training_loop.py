@@ -63,7 +63,7 @@ class Seen:
     kl: float = field(compare=False)
 
     def __repr__(self) -> str:
-        return f"KL below {CLOSE}" if self.what == "learned" else f"KL {self.kl:.3f}"
+        return f"KL below {CLOSE}" if self.what == "learned" else f"KL {self.kl:.3f} at the end"
 
 
 class _OverBudgetError(Exception):
@@ -89,7 +89,7 @@ class Watched:
             return Seen("no gradient", problem.kl(model))
         except _OverBudgetError:
             return Seen("too many steps", problem.kl(model))
-        return Seen(watch.verdict(), min(watch.kl, problem.kl(model)))
+        return Seen(watch.verdict(), problem.kl(model))
 
 
 class Watch:
