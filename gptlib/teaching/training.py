@@ -7,22 +7,22 @@ QUESTIONS = {
         "To each of the 397 logits 7 is added. The probabilities",
         "stay as they are",
         {
-            "all grow": "They sum to 1 as before, so they cannot all grow. Look at the +c button "
-            "of lesson 05: the bars stay.",
+            "all grow": "They sum to 1 as before, so they cannot all grow. Look at `+ c` in the "
+            "explorer of lesson 05: the bars stay.",
             "stay as they are": "Softmax looks at differences only.",
-            "grow for the largest logit only": "Look at the +c button of lesson 05: e^7 is above "
-            "and below the line of the fraction, and goes out.",
+            "grow for the largest logit only": "Look at `+ c` in the explorer of lesson 05: every "
+            "power is multiplied by e^7, their sum too, and the shares stay.",
         },
     ),
     "how_many": Question(
         'The model is given "The cat is". How many distributions come out?',
         "three: one after each token",
         {
-            "one: after the last token": "Look at the shape of the logits in lesson 05: (B, T, V), "
-            "and T is 3. When text is written, only the last is used. Today we use all.",
+            "one: after the last token": "Look at the rows 0, 1 and 2 that lesson 05 printed. "
+            "When text is written, only the last is used. Today all are.",
             "three: one after each token": "Today each of them gets a loss.",
-            "397: one for each token": "397 is how long each of them is: look at the shape of the "
-            "logits in lesson 05, (B, T, V).",
+            "397: one for each token": "397 is how long each of them is: in lesson 05 the logits "
+            "are a table (T, V), and T is 3.",
         },
     ),
     "examples": Question(
