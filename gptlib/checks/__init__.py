@@ -4,7 +4,16 @@ One file a lesson: `checks.tokenizer.decode(my_decode)` prints a verdict and ret
 a right answer will do, as in the solutions: `assert checks.tokenizer.decode(my_decode)`.
 """
 
-from . import attention, embeddings, feedforward, logits, sampling, tokenizer
+from . import attention, embeddings, feedforward, logits, sampling, tokenizer, training
 from .base import Verdict
 
-__all__ = ["Verdict", "attention", "embeddings", "feedforward", "logits", "sampling", "tokenizer"]
+__all__ = [
+    "Verdict",
+    "attention",
+    "embeddings",
+    "feedforward",
+    "logits",
+    "sampling",
+    "tokenizer",
+    "training",
+]

@@ -1,0 +1,293 @@
+"""gptlib.checks.training: mistakes in a loss, a gradient and a training loop are named, and right
+loops are accepted with whatever optimizer and batches.
+"""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from check_rules import CheckRules
+
+import gptlib
+from gptlib.checks import base, training
+from gptlib.training import get_batch
+
+# ---- Right answers, as different people write them ----
+
+
+def nll_by_loop(logits, targets):
+    total = 0.0
+    for t in range(len(targets)):
+        total -= F.log_softmax(logits[t], -1)[targets[t]].item()
+    return total / len(targets)
+
+
+def nll_by_numpy(logits, targets):
+    z = logits.double().numpy()
+    z = z - z.max(1, keepdims=True)
+    log_p = z - np.log(np.exp(z).sum(1, keepdims=True))
+    return -log_p[np.arange(len(z)), targets.numpy()].mean()
+
+
+def nll_by_masking(logits, targets):
+    hot = F.one_hot(targets, logits.shape[1]).bool()
+    return -gptlib.log_softmax(logits)[hot].sum() / len(targets)
+
+
+def gradient_by_autograd(logits, targets):
+    z = logits.clone().requires_grad_()
+    F.cross_entropy(z, targets).backward()
+    return z.grad
+
+
+def gradient_by_loop(logits, targets):
+    rows = []
+    for row, target in zip(logits.tolist(), targets.tolist()):
+        powers = np.exp(np.array(row) - max(row))
+        p = powers / powers.sum()
+        p[target] -= 1
+        rows.append((p / len(targets)).tolist())
+    return rows
+
+
+def gradient_by_one_hot(logits, targets):
+    return (logits.softmax(1) - F.one_hot(targets, logits.shape[1])) / targets.numel()
+
+
+def plain(model, tokens, steps, *, kind=torch.optim.AdamW, rate=1e-2, rows=64, shift=1):
+    optimizer = kind(model.parameters(), lr=rate)
+    for _ in range(steps):
+        at = torch.randint(len(tokens) - 9, (rows, 1)) + torch.arange(9)
+        row = tokens[at]
+        loss = F.cross_entropy(model(row[:, :-1]).flatten(0, 1), row[:, 1:].flatten())
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def by_hand(model, tokens, steps):
+    """Plain SGD without an optimizer, with a momentum."""
+    speed = [torch.zeros_like(p) for p in model.parameters()]
+    for step in range(steps):
+        x, y = get_batch(tokens, 8, 64, seed=3, step=step)
+        grads = torch.autograd.grad(gptlib.nll(model(x), y), list(model.parameters()))
+        with torch.no_grad():
+            for p, v, g in zip(model.parameters(), speed, grads):
+                v.mul_(0.9).add_(g)
+                p -= 0.1 * v
+
+
+def by_trainer(model, tokens, steps):
+    how = gptlib.TrainConfig(steps, 64, learning_rate=1e-2, device="cpu")
+    return [step.loss for step in gptlib.Trainer(model, tokens, how)]
+
+
+def with_a_schedule(model, tokens, steps):
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-2)
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = 2e-2 * (1 - step / steps)
+        x, y = get_batch(tokens, 8, 32, seed=0, step=step)
+        optimizer.zero_grad(set_to_none=False)
+        gptlib.nll(model(x), y).backward()
+        optimizer.step()
+
+
+RIGHT = {
+    training.nll: [nll_by_loop, nll_by_numpy, nll_by_masking, F.cross_entropy, gptlib.nll],
+    training.gradient: [gradient_by_autograd, gradient_by_loop, gradient_by_one_hot],
+    training.train: [plain, by_hand, by_trainer, with_a_schedule],
+}
+
+
+# ---- Mistakes, as beginners write them ----
+
+
+def loses_the_graph(model, tokens, steps):
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for step in range(steps):
+        x, y = get_batch(tokens, 8, 64, seed=0, step=step)
+        loss = gptlib.nll(model(x), y).item()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def loop(**change):
+    """A loop with one thing else; few steps, since what is wrong shows at once."""
+
+    def train(model, tokens, steps):
+        kind = change.get("kind", torch.optim.AdamW)
+        optimizer = kind(model.parameters(), lr=change.get("rate", 5e-3))
+        for step in range(30):
+            x, y = get_batch(tokens, 8, 16, seed=1, step=change.get("step", step))
+            x, y = change.get("xy", lambda x, y: (x, y))(x, y)
+            if change.get("zero", True):
+                optimizer.zero_grad()
+            loss = change.get("loss", gptlib.nll)(model(x), y)
+            loss.backward()
+            if change.get("update", True):
+                optimizer.step()
+            if change.get("leave"):
+                return loss.item()
+
+    return train
+
+
+def never_ends(model, tokens, steps):
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    while True:
+        x, y = get_batch(tokens, 8, 2, seed=0, step=0)
+        optimizer.zero_grad()
+        gptlib.nll(model(x), y).backward()
+        optimizer.step()
+
+
+def rows(y):
+    return torch.arange(len(y))
+
+
+WRONG = {
+    training.nll: {
+        "sign": lambda z, y: F.log_softmax(z, -1)[rows(y), y].mean(),
+        "sum": lambda z, y: F.cross_entropy(z, y, reduction="sum"),
+        "every position": lambda z, y: F.cross_entropy(z, y, reduction="none"),
+        "all pairs": lambda z, y: -F.log_softmax(z, -1)[:, y].mean(),
+        "every token": lambda z, y: -F.log_softmax(z, -1).mean(),
+        "the likeliest": lambda z, y: -F.log_softmax(z, -1).max(-1).values.mean(),
+        "no logarithm": lambda z, y: -z.softmax(-1)[rows(y), y].mean(),
+        "logarithm last": lambda z, y: -torch.log(z.softmax(-1)[rows(y), y].mean()),
+        "no softmax": lambda z, y: -z.gather(1, y[:, None]).mean(),
+        "wrong axis": lambda z, y: -F.log_softmax(z, 0)[rows(y), y].mean(),
+        "softmax twice": lambda z, y: F.cross_entropy(z.softmax(-1), y),
+        "base 2": lambda z, y: -(F.log_softmax(z, -1)[rows(y), y] / np.log(2)).mean(),
+        "shifted again": lambda z, y: F.cross_entropy(z[:-1], y[1:]),
+        "overflow": lambda z, y: (
+            (z.exp().sum(-1).log() - z[rows(y), y]).mean() * z.exp().sum() / (z.exp().sum())
+        ),
+        "underflow": lambda z, y: -z.softmax(-1)[rows(y), y].log().mean(),
+    },
+    training.gradient: {
+        "not divided": lambda z, y: z.softmax(-1) - F.one_hot(y, z.shape[1]),
+        "sign": lambda z, y: (F.one_hot(y, z.shape[1]) - z.softmax(-1)) / len(y),
+        "sign, not divided": lambda z, y: F.one_hot(y, z.shape[1]) - z.softmax(-1),
+        "no one-hot": lambda z, y: z.softmax(-1) / len(z),
+        "no one-hot, not divided": lambda z, y: z.softmax(-1),
+        "only the target": lambda z, y: torch.zeros_like(z).scatter(
+            1, y[:, None], (z.softmax(-1).gather(1, y[:, None]) - 1) / len(y)
+        ),
+        "every target in every row": lambda z, y: (
+            (z.softmax(-1) - F.one_hot(y, z.shape[1]).amax(0)) / len(y)
+        ),
+        "no softmax": lambda z, y: (z - F.one_hot(y, z.shape[1])) / len(y),
+        "log-probabilities": lambda z, y: (
+            (F.log_softmax(z, -1) - F.one_hot(y, z.shape[1])) / len(y)
+        ),
+        "wrong axis": lambda z, y: (z.softmax(0) - F.one_hot(y, z.shape[1])) / len(y),
+        "divided by V": lambda z, y: (z.softmax(-1) - F.one_hot(y, z.shape[1])) / z.shape[1],
+        "divided by both": lambda z, y: (z.softmax(-1) - F.one_hot(y, z.shape[1])) / z.numel(),
+        "the likeliest": lambda z, y: (
+            (z.softmax(-1) - F.one_hot(z.argmax(-1), z.shape[1])) / len(y)
+        ),
+    },
+    training.train: {
+        "no gradient": loses_the_graph,
+        "no step": loop(update=False),
+        "one step": loop(leave=True),
+        "no zero_grad": loop(zero=False),
+        "not shifted": loop(xy=lambda x, y: (x, x)),
+        "shifted back": loop(xy=lambda x, y: (y, x)),
+        "gradient ascent": loop(loss=lambda z, y: -gptlib.nll(z, y)),
+        "softmax twice": loop(
+            loss=lambda z, y: F.cross_entropy(z.softmax(-1).flatten(0, 1), y.flatten())
+        ),
+        "same batch": loop(step=0),
+        "not far enough": loop(rate=1e-5, kind=torch.optim.SGD),
+        "too many steps": never_ends,
+    },
+}
+KNOWN = {
+    training.nll: training.NLL_MISTAKES,
+    training.gradient: training.GRADIENT_MISTAKES,
+    training.train: training.TRAIN_MISTAKES,
+}
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """More of it: where tests run side by side, five seconds on the clock are few of computing."""
+    monkeypatch.setattr(base, "PATIENCE", 60)
+
+
+class TestChecks(CheckRules):
+    right, wrong, known = RIGHT, WRONG, KNOWN
+
+
+# ---- What a training loop may do ----
+
+
+def test_an_error_in_a_loop_is_shown_with_its_line(capsys):
+    def forgets(model, tokens, steps):
+        for _ in range(steps):
+            unknown()  # noqa: F821
+
+    assert training.train(forgets).mistake == base.STOPPED
+    said = capsys.readouterr().out
+    assert "forgets(model, tokens, 120)" in said and "in its line 3" in said
+
+
+@pytest.mark.parametrize("change", ["detached", "no_grad"])
+def test_a_loss_without_a_history_is_no_gradient(change, capsys):
+    def detached(model, tokens, steps):
+        for step in range(steps):
+            x, y = get_batch(tokens, 8, 16, seed=0, step=step)
+            with torch.set_grad_enabled(change != "no_grad"):
+                loss = gptlib.nll(model(x), y)
+            (loss.detach() if change == "detached" else loss).backward()
+
+    assert training.train(detached).mistake == "no gradient"
+
+
+def test_a_model_left_in_eval_mode_is_no_mistake():
+    def train(model, tokens, steps):
+        model.eval()
+        plain(model, tokens, steps)
+
+    assert training.train(train)
+
+
+def test_looking_at_the_model_is_no_training():
+    def train(model, tokens, steps):
+        for _ in range(3):
+            with torch.no_grad():
+                model(tokens[None, :8])
+        plain(model, tokens, steps)
+        with torch.no_grad():
+            model(tokens[None, :8])
+
+    assert training.train(train)
+
+
+def test_targets_of_part_of_the_row_are_read_rightly():
+    def train(model, tokens, steps):
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+        for step in range(steps):
+            x, _ = get_batch(tokens, 8, 64, seed=0, step=step)
+            loss = gptlib.nll(model(x)[:, :-1], x[:, 1:])  # the last logits have no target
+            optimizer.zero_grad()
+            (loss * 3).backward()
+            optimizer.step()
+
+    assert training.train(train)
+
+
+def test_a_mean_of_gradients_over_two_half_batches_does_not_count_as_piled_up():
+    def train(model, tokens, steps):
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+        for step in range(steps):
+            optimizer.zero_grad()
+            for half in range(2):
+                x, y = get_batch(tokens, 8, 32, seed=half, step=step)
+                gptlib.nll(model(x), y).backward()
+            optimizer.step()
+
+    assert training.train(train)
