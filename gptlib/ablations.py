@@ -5,12 +5,18 @@ the part out. All weights keep their names and values, so a checkpoint fits eith
 """
 
 import copy
+import json
 from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 
+from .files import data_dir
 from .model import GPT
+
+FILE = "ablations.json"  # in data/, made by `make ablations`
+# What each broken model is measured by, and whether more is worse.
+METRICS = {"teacher_forced": True, "prefix_only": True, "kl": True, "sayable": False}
 
 
 class AddsNothing:
@@ -115,3 +121,42 @@ def _put_in_front(module: nn.Module, front: type) -> None:
     old = type(module)
     name = f"{front.__name__}{old.__name__}"
     module.__class__ = type(name, (front, old), {"ablated": True})  # the mark is for `checkpoint`
+
+
+# ---- What was measured ----
+
+
+def measured() -> dict:
+    """Every "break it" of the course, measured over three seeds: data/ablations.json.
+
+    Returns:
+        {"command", "seeds", "stories", "recipe", "floor" (nats per token), "rows"}. A row has
+        "name" (what is missing), "lesson", "against" (the name of the row that it is compared
+        with), a "sample", and a list over the seeds for each of METRICS: "teacher_forced" (the
+        loss as in training, nats per token), "prefix_only" (the loss where the model is given the
+        words before and no others), "kl" (nats, to the truth after "The cat is") and "sayable"
+        (which share of its sampled stories the grammar can say). None: the loss blew up.
+    """
+    return json.loads((data_dir() / FILE).read_text(encoding="utf-8"))
+
+
+def noticed(row: dict, whole: dict) -> list[str]:
+    """The metrics of a row that noticed: worse with every seed than the whole model with any.
+
+    >>> noticed({"kl": [0.3, 0.2, None]}, {"kl": [0.1, 0.1, 0.2]})
+    []
+    >>> noticed({"kl": [0.3, 0.4, None]}, {"kl": [0.1, 0.1, 0.2]})
+    ['kl']
+    """
+    found = []
+    for metric, more_is_worse in METRICS.items():
+        if metric in row:
+            sign = 1 if more_is_worse else -1
+            broken, intact = (_filled(r[metric], sign) for r in (row, whole))
+            if min(broken) > max(intact):
+                found.append(metric)
+    return found
+
+
+def _filled(values: list[float | None], sign: int) -> list[float]:
+    return [float("inf") if value is None else sign * value for value in values]
