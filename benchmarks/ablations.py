@@ -22,7 +22,7 @@ from gptlib.training import evaluate, evaluation_rows
 
 SEEDS = (0, 1, 2)
 STORIES = 150  # held-out documents that are scored, and sampled stories that are looked at
-RECIPE = {"steps": 800, "batch_size": 32, "learning_rate": 1e-2, "warmup_steps": 20}
+RECIPE = {"steps": 1000, "batch_size": 32, "learning_rate": 1e-2, "warmup_steps": 20}
 SHAPE = {"block_size": 64, "n_layer": 2, "n_head": 4, "n_embd": 32}
 
 corpus = gptlib.corpora.load("pets")
@@ -194,7 +194,7 @@ class Row:
 
 
 HOT = 6e-2  # a learning rate at which a model without layer norms suffers
-DEEP = {"n_layer": 8, "steps": 400, "learning_rate": 4e-3}
+DEEP = {"n_layer": 8, "steps": 500}
 ROWS = (
     Row("nothing", "", train),
     Row("the ids: swapped by lot", "01", permuted),
