@@ -18,7 +18,7 @@ export JUPYTER_PATH :=
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab test notebooks data bench lint clean
+.PHONY: help install lab test notebooks data ablations bench lint clean
 
 help:  ## this list
 	@echo 'Usage: make TARGET [NAME=value]'
@@ -101,6 +101,9 @@ notebooks: install  ## execute every notebook in place, leaving no widget state
 
 data: install  ## make every file of data/ again, from its seed
 	$(PY) data/make.py
+
+ablations: install  ## measure every "break it" again (data/ablations.json, about 20 minutes)
+	$(PY) -m benchmarks.ablations
 
 bench: install  ## measure gptlib beside its peers
 	$(PY) -m benchmarks

@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import random_ids
 
-from gptlib import ablate, generate, nll, trace
+from gptlib import ablate, ablations, generate, nll, trace
 from gptlib.ablations import PARTS
 from gptlib.attention import attention
 
@@ -200,3 +200,34 @@ def test_an_unknown_part_is_named_beside_the_known(model):
 def test_an_unknown_layer_is_named_with_the_range(model, wrong):
     with pytest.raises(ValueError, match=rf"layer {wrong} is outside 0\.\.1"):
         ablate(model, "mask", layers=[0, wrong])
+
+
+# ---- What was measured ----
+
+
+def test_every_row_of_the_table_is_measured_over_three_seeds_and_has_its_partner():
+    measured = ablations.measured()
+    rows = {row["name"]: row for row in measured["rows"]}
+    assert len(rows) == len(measured["rows"]) > 15 and len(measured["seeds"]) == 3
+    assert {row["lesson"] for row in rows.values()} == {"", *(f"0{n}" for n in range(1, 8))}
+    for row in rows.values():
+        assert row["against"] in rows and row["sample"]
+        for metric in ablations.METRICS:
+            assert len(row[metric]) == 3
+
+
+def test_only_models_that_look_ahead_go_below_the_floor():
+    measured = ablations.measured()
+    for row in measured["rows"]:
+        below = min(v for v in row["teacher_forced"] if v is not None) < measured["floor"]
+        assert below == (row["name"] == "the mask"), row["name"]
+        for forced, alone in zip(row["teacher_forced"], row["prefix_only"], strict=True):
+            assert alone is None or alone > measured["floor"]
+            assert row["name"] == "the mask" or forced == pytest.approx(alone, abs=2e-3)
+
+
+def test_a_metric_notices_what_is_worse_with_every_seed():
+    whole = {"kl": [0.1, 0.2, 0.1], "sayable": [0.9, 0.8, 0.9]}
+    assert ablations.noticed({"kl": [0.3, 0.4, 0.2], "sayable": [0.9, 0.1, 0.1]}, whole) == []
+    assert ablations.noticed({"kl": [0.3, None, 0.3], "sayable": [0.9, 0.1, 0.1]}, whole) == ["kl"]
+    assert ablations.noticed({"kl": [0.1, 0.1, 0.1], "sayable": [0, 0.7, 0]}, whole) == ["sayable"]

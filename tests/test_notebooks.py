@@ -11,8 +11,12 @@ from statistics import median
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = sorted((ROOT / "notebooks").rglob("[0-9]*.ipynb"))
-LESSONS = [path for path in NOTEBOOKS if path.parent.name == "notebooks"]
+NOTEBOOKS = sorted(
+    path
+    for path in (ROOT / "notebooks").rglob("*.ipynb")
+    if path.parent.name != ".ipynb_checkpoints"
+)
+LESSONS = [path for path in NOTEBOOKS if re.match(r"notebooks/\d", "/".join(path.parts[-2:]))]
 A_PATH = re.compile(r"/(?:home|root|Users|tmp|work|usr|opt|mnt|content)/[\w.-]|[A-Za-z]:\\\\")
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -5,6 +5,7 @@ words. `theme("dark")` draws all that follow for a dark page. Functions take arr
 `gptlib.Trace`, and tokens as strings; none of them keeps anything.
 """
 
+from .ablations import AblationTable, ablation_losses
 from .attention import attention_head, attention_heads, attention_steps
 from .embeddings import (
     cosine_heatmap,
@@ -22,7 +23,9 @@ from .tokenizer import merge_strips, token_strip
 from .training import loss_curve, probs_over_training
 
 __all__ = [
+    "AblationTable",
     "Picture",
+    "ablation_losses",
     "attention_head",
     "attention_heads",
     "attention_steps",
