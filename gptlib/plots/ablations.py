@@ -17,7 +17,8 @@ NAMES = {
     "kl": "KL after The cat is",
     "sayable": "stories the grammar can say",
 }
-MOST = 12.0  # nats: dots beyond are drawn at the edge
+LONGEST = 60  # letters of a story that are shown
+LEAST, MOST = 5e-3, 16.0  # nats: dots beyond are drawn at the edge
 
 
 def ablation_losses(measured: dict, theme: str | None = None) -> Picture:
@@ -37,9 +38,9 @@ def ablation_losses(measured: dict, theme: str | None = None) -> Picture:
         ax.set_yticks(range(len(rows)), [_title(row) for row in rows])
         ax.set_ylim(len(rows) - 0.4, -1.2)
         ax.set_xscale("log")
-        ax.set_xticks([0.1, 0.3, 1, 3, 10], ["0.1", "0.3", "1", "3", "10"])
+        ax.set_xticks([0.01, 0.1, 1, 10], ["0.01", "0.1", "1", "10"])
         ax.minorticks_off()
-        ax.set_xlim(0.09, MOST * 1.1)
+        ax.set_xlim(LEAST, MOST * 1.1)
         ax.grid(axis="x")
         ax.set_xlabel("loss on held-out stories, nats per token (log scale)")
         for marker, colour, text in (
@@ -57,7 +58,7 @@ def ablation_losses(measured: dict, theme: str | None = None) -> Picture:
 
 
 def _dots(ax, place: float, values: list, marker: str, colour: str, paint: Theme) -> None:
-    found = [MOST if value is None else min(value, MOST) for value in values]
+    found = [MOST if value is None else min(max(value, LEAST), MOST) for value in values]
     style = {"markersize": 6, "markeredgecolor": paint.paper, "markeredgewidth": 0.8}
     ax.plot(found, [place] * len(found), marker, color=colour, **style)
 
@@ -94,7 +95,8 @@ class AblationTable:
         elif row["against"] != WHOLE:
             who += f" (beside: {row['against']})"
         numbers = [_shown(row[metric], metric == "sayable") for metric in METRICS]
-        return [row["lesson"], row["name"], *numbers, who, row["sample"]]
+        story = "".join(c if c.isprintable() else "�" for c in row["sample"][:LONGEST])
+        return [row["lesson"], row["name"], *numbers, who, story]
 
     def __repr__(self) -> str:
         return "\n".join(" | ".join(cells) for cells in self.lines())
