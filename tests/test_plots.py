@@ -672,3 +672,30 @@ def test_spread_labels_keep_their_order_and_their_distance():
     assert all(b - a >= 0.06 - 1e-9 for a, b in zip(places, places[1:], strict=False))
     assert places[-1] == pytest.approx(0.9)
     assert overlap((0, 0, 2, 2), (1, 1, 3, 3)) == 1 and overlap((0, 0, 1, 1), (2, 0, 3, 1)) == 0
+
+
+# ---- Appendix: the ablations ----
+
+ROW = {"name": "nothing", "lesson": "", "against": "nothing", "sample": "The cat is happy."}
+ROW |= {"teacher_forced": [0.5, 0.6, 0.7], "prefix_only": [0.5, 0.6, 0.7]}
+ROW |= {"kl": [0.1, 0.2, 0.1], "sayable": [0.9, 0.8, 1.0]}
+BROKEN = ROW | {"name": "the <mask>", "lesson": "03", "teacher_forced": [0.1, 0.1, 0.1]}
+BROKEN |= {"prefix_only": [3.0, None, 3.5], "sample": "a\rb <b>"}
+MEASURED = {"floor": 0.45, "rows": [ROW, BROKEN]}
+
+
+def test_the_ablations_are_described_with_median_and_range_and_what_blew_up():
+    said = plots.describe(plots.ablation_losses(MEASURED))
+    assert "floor being 0.45" in said and "nothing: 0.60 (0.50 to 0.70) as in training" in said
+    assert "0.10 (0.10 to 0.10) as in training, 3.50 (3.00 to inf) from the words before" in said
+
+
+def test_the_table_of_ablations_names_the_metrics_that_noticed_and_escapes_words():
+    table = plots.AblationTable(MEASURED)
+    assert table.noticed == {"the <mask>": ["prefix_only"]}
+    assert table.lines()[1][6] == "" and table.lines()[2][6] == "loss, from the words before"
+    assert table.lines()[1][5] == "90% (80% to 100%)"
+    html = table._repr_html_()
+    assert "the &lt;mask&gt;" in html and "<mask>" not in html and "a�b &lt;b&gt;" in html
+    assert html.count("<tr>") == 3 and html.count('scope="col"') == len(table.lines()[0])
+    assert repr(table).count("\n") == 2

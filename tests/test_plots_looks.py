@@ -113,6 +113,7 @@ def pictures():
         "tree of one": lambda: plots.sentence_tree([("The end.", 1.0)]),
         "time": lambda: plots.time_per_token([16, 64, 504], [1.8, 8.3, 46.8], [1.3, 1.2, 1.7]),
         "time of one": lambda: plots.time_per_token([16], [1.8], [1.3]),
+        "ablations": lambda: plots.ablation_losses(gptlib.ablations.measured()),
         "strip": lambda: plots.token_strip(tokens, three.ids.tolist()),
         "strip of many": lambda: plots.token_strip(many, long.ids.tolist()),
         "strip of one": lambda: plots.token_strip(["The"]),
