@@ -194,6 +194,11 @@ def says_whether_equal(model, ids):
     return torch.allclose(one[0, -1], other[0, -1], atol=1e-3)
 
 
+def allclose_as_it_comes(model, ids):
+    one, other = both_ways(model, ids)
+    return not np.allclose(one[0, -1].numpy(), other[0, -1].numpy())
+
+
 def forgets_the_turned(model, ids):
     one, other = model(ids[None])[0, -1], model(ids[None])[0, -1]
     return not torch.allclose(one, other)
@@ -217,6 +222,10 @@ WRONG = {
         "whole table": lambda ids, wte, wpe: wte[ids] + wpe[None],
         "places from one": lambda ids, wte, wpe: wte[ids] + wpe[1 : ids.shape[1] + 1],
         "places by id": lambda ids, wte, wpe: wte[ids] + wpe[ids],
+        "one row too few": lambda ids, wte, wpe: wte[ids] + wpe[0 : ids.shape[1] - 1],
+        "one row too few, from 1": lambda ids, wte, wpe: (
+            wte[ids] + wpe[torch.arange(1, ids.shape[1])]
+        ),
         "one row, T": one_place_for_all,
         "one row, T - 1": lambda ids, wte, wpe: one_place_for_all(ids, wte, wpe, shift=1),
         "one row, 0": lambda ids, wte, wpe: wte[ids] + wpe[:1],
@@ -244,12 +253,15 @@ WRONG = {
         "bytes": lambda V, limit, C: (V + limit) * C * 4,
     },
     embeddings.order_matters: {
+        "no rounding": asks_for_equality,
+        "small tolerance": allclose_as_it_comes,
         "every place": compares(...),
         "first place": compares((0, 0)),
         "last token turned too": flips_all,
-        "no rounding": asks_for_equality,
         "top token only": compares_the_best,
         "yes for no": says_whether_equal,
+        "yes for no, no rounding": lambda model, ids: not asks_for_equality(model, ids),
+        "yes for no, small tolerance": lambda model, ids: not allclose_as_it_comes(model, ids),
         "never": forgets_the_turned,
         "always": lambda model, ids: True,
     },
@@ -309,9 +321,31 @@ def test_the_one_hot_of_bools_is_told_by_torch(capsys):
 
 
 def test_a_model_stands_on_one_line_in_the_verdict(capsys):
-    assert not embeddings.order_matters(lambda model, ids: True)
+    assert not embeddings.order_matters(lambda model, ids: False)
     second = capsys.readouterr().out.splitlines()[1]
-    assert second.startswith("  <lambda>(<1 layer, without positions>, [5, 3, 8,")
+    assert second.startswith("  <lambda>(<1 layer, with positions>, [5, 3, 8,")
+
+
+@pytest.mark.parametrize("atol", (0, 1e-8, 1e-7, 1e-6))
+def test_any_tolerance_that_is_too_small_is_called_so(atol, capsys):
+    def order_matters(model, ids):
+        one, other = both_ways(model, ids)
+        return bool((one[0, -1] - other[0, -1]).abs().max() > atol)
+
+    assert not embeddings.order_matters(order_matters)
+    assert "your tolerance is too small" in capsys.readouterr().out
+
+
+def test_v_times_b_plus_c_is_no_mistake_with_a_name():
+    """It was once taken for the token table twice: the two agreed on the first shape."""
+    assert not embeddings.count_parameters(lambda V, limit, C: V * limit + C).mistake
+
+
+def test_the_sums_of_the_model_that_adds_up_differ_by_rounding():
+    for ids, size in ((embeddings.NEXT_TO_ZERO, 0), (embeddings.LARGE, -80)):
+        turned = (*ids[:-1][::-1], ids[-1])
+        one, other = embeddings.AddsUp()(torch.tensor([ids, turned]))[:, -1, ids[0]]
+        assert 3e-6 < abs(one - other) < 1e-5 and abs(one - size) < 1e-4
 
 
 # ---- The models of exercise 3 are what they are called ----

@@ -84,6 +84,10 @@ ONE_ROW = (
     "every token gets the same row of wpe. The first needs row 0, the next row 1, and so on: "
     "wpe[:T] are the first T rows."
 )
+ONE_TOO_FEW = (
+    "one row too few: a slice leaves out its end, so wpe[:T] are the rows 0 to T - 1. "
+    "torch.arange leaves it out, too."
+)
 
 EMBED_MISTAKES = (
     Mistake(
@@ -107,6 +111,16 @@ EMBED_MISTAKES = (
         "wpe was asked for the tokens' ids. It has a row for each place: 0, 1, 2, ..., whatever "
         "stands there.",
         lambda ids, wte, wpe: wte[ids] + wpe[ids],
+    ),
+    Mistake(
+        "one row too few",
+        ONE_TOO_FEW,
+        lambda ids, wte, wpe: wte[ids] + wpe[: ids.shape[1] - 1],
+    ),
+    Mistake(
+        "one row too few, from 1",
+        ONE_TOO_FEW,
+        lambda ids, wte, wpe: wte[ids] + wpe[1 : ids.shape[1]],
     ),
     Mistake("one row, T", ONE_ROW, lambda ids, wte, wpe: wte[ids] + wpe[ids.shape[1]]),
     Mistake("one row, T - 1", ONE_ROW, lambda ids, wte, wpe: wte[ids] + wpe[ids.shape[1] - 1]),
@@ -249,12 +263,26 @@ def _exactly(model, ids):
     return not torch.equal(one[-1], other[-1])
 
 
+def _nearly_exactly(model, ids):
+    one, other = _both(model, ids)
+    return not torch.allclose(one[-1], other[-1])  # atol is 1e-8
+
+
 def _top_token(model, ids):
     one, other = _both(model, ids)
     return (one[-1].argmax() != other[-1].argmax()).item()
 
 
+TOO_SMALL = (
+    "your tolerance is too small, or there is none. Added in another order, numbers are rounded "
+    "otherwise: torch.allclose(one, other, atol=1e-4)."
+)
+OPPOSITE = "your answers are the opposite of the right ones. True is to mean: the logits differ."
+
+# The first two before "every place": that function, too, says True where only rounding differs.
 ORDER_MISTAKES = (
+    Mistake("no rounding", TOO_SMALL, _exactly),
+    Mistake("small tolerance", TOO_SMALL, _nearly_exactly),
     Mistake(
         "every place",
         "you compare the logits of all places. The earlier ones have read other tokens, so they "
@@ -274,21 +302,21 @@ ORDER_MISTAKES = (
         _all_turned,
     ),
     Mistake(
-        "no rounding",
-        "you ask for numbers that are equal to the last digit. Added in another order, numbers are "
-        "rounded otherwise: torch.allclose(one, other, atol=1e-4).",
-        _exactly,
-    ),
-    Mistake(
         "top token only",
         "you compare the most probable token. The answer is a score for every token, and these may "
         "change while the top stays: compare all logits of the last place.",
         _top_token,
     ),
+    Mistake("yes for no", OPPOSITE, lambda model, ids: not right_order(model, ids)),
     Mistake(
-        "yes for no",
-        "your answers are the opposite of the right ones. True is to mean: other logits.",
-        lambda model, ids: not right_order(model, ids),
+        "yes for no, no rounding",
+        f"{OPPOSITE} And {TOO_SMALL}",
+        lambda model, ids: not _exactly(model, ids),
+    ),
+    Mistake(
+        "yes for no, small tolerance",
+        f"{OPPOSITE} And {TOO_SMALL}",
+        lambda model, ids: not _nearly_exactly(model, ids),
     ),
     Mistake(
         "never",

@@ -37,19 +37,19 @@ QUESTIONS = {
             "about 0 both times: an id is only a name": "Look at the second column of numbers. "
             "The id stays a name; its row is changed by training.",
             "below 0 after: training must tell them apart": "Look at the second column of numbers. "
-            "They are told apart, and yet are more like each other than like other words.",
+            "They are told apart, and are still well above 0.",
         },
     ),
     "sum": Question(
-        "Token vector plus place vector is one vector. What can a matrix still read from it?",
+        "Token vector plus place vector is one vector. What can a probe still read from it?",
         "the token and the place, almost always",
         {
             "neither: as with 5 = 2 + 3 or 1 + 4": "Look at the output: both are read. One "
-            "number would not do, but here are 64, and tokens and places do not use them alike.",
+            "number would not do; 64 have room.",
             "only the token: a place is too faint": "Look at the second line of the output: the "
             "place is read too, on sums which the probe had never seen.",
-            "the token and the place, almost always": "Adding mixes numbers, not directions. The "
-            "layers behind are matrices as well, and can read the same.",
+            "the token and the place, almost always": "The layers behind use matrices, "
+            "and so can read both.",
             "all of it, but only before training": "Look at the output: this is the trained model.",
         },
     ),
@@ -58,8 +58,8 @@ QUESTIONS = {
         "the cosines?",
         "they are the same",
         {
-            "they are the same": "Lengths and angles do not notice a rotation. What is learned "
-            "lies in how vectors lie to each other; no single number has to mean anything.",
+            "they are the same": "Lengths and angles do not notice a rotation: likeness lies "
+            "in no single number.",
             "they are all about 0: the meanings are mixed up": "Look at the last line of the "
             "output. A single number need not stand for anything like animal or colour.",
             "some grew, some shrank": "Look at the last line of the output: of all pairs, not "
@@ -84,8 +84,8 @@ QUESTIONS = {
         "Where do the numbers in the vector of `␣cat` come from?",
         "from chance, then moved by the stories",
         {
-            "from chance, then moved by the stories": "Rows of words that stand in the same "
-            "places move together. Nobody writes a meaning in.",
+            "from chance, then moved by the stories": "Rows of words that can stand for one "
+            "another move together. Nobody writes a meaning in.",
             "from what a cat is, each number a property": "Look at the heatmap before training: "
             "no meaning there. And a rotation has changed all the numbers and no cosine.",
         },
