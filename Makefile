@@ -18,7 +18,7 @@ export JUPYTER_PATH :=
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab test notebooks data ablations bench lint clean
+.PHONY: help install lab test notebooks pictures data ablations bench lint clean
 
 help:  ## this list
 	@echo 'Usage: make TARGET [NAME=value]'
@@ -98,6 +98,9 @@ notebooks: install  ## execute every notebook in place, leaving no widget state
 	    --ClearMetadataPreprocessor.clear_cell_metadata=False \
 	    --ClearMetadataPreprocessor.preserve_nb_metadata_mask='{"kernelspec", ("language_info", "name")}' \
 	    $(NOTEBOOKS)
+
+pictures: install  ## cut README's pictures out of the executed lessons
+	$(PY) notebooks/images/make.py
 
 data: install  ## make every file of data/ again, from its seed
 	$(PY) data/make.py

@@ -111,3 +111,29 @@ def test_it_begins_with_its_question_and_the_map_and_ends_with_what_comes_next(p
     opening = "".join(source(cell) for cell in cells(path, "code")[:2])
     assert "plots.machine(" in opening or "teaching.Lesson(" in opening  # which shows the same map
     assert "**Next:**" in source(cells(path, "markdown")[-1])
+
+
+def words_of_today(path: Path) -> list[str]:
+    """The words that a lesson says it has explained."""
+    text = "\n\n".join(source(cell) for cell in cells(path, "markdown"))
+    found = re.search(r"\*\*Words of today\.\*\*(.*?)(?:\n\n|$)", text, re.DOTALL)
+    assert found, path.stem
+    named = re.findall(r"(?:^|[.;,] )\*([^*]+)\*", found[1].strip())
+    return [word.strip().lower() for words in named for word in words.split(",")]
+
+
+@each_lesson
+def test_each_word_of_a_lesson_is_in_the_glossary(path):
+    page = (ROOT / "notebooks" / "glossary.md").read_text(encoding="utf-8")
+    entries = [line.split(" | ")[0].strip("| ").lower() for line in page.splitlines()[6:]]
+    assert entries == sorted(entries, key=lambda entry: entry.replace("-", ""))
+    known = {word for entry in entries for word in re.split(r", | \(", entry.replace(")", ""))}
+    assert words_of_today(path)
+    for word in words_of_today(path):
+        assert re.sub(r" \(.*", "", word) in known, word
+
+
+def test_the_glossary_links_to_lessons_that_are_there():
+    page = (ROOT / "notebooks" / "glossary.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)]+)\)", page)
+    assert len(links) > 40 and all((ROOT / "notebooks" / link).is_file() for link in links)

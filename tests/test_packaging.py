@@ -160,6 +160,7 @@ def test_readme_lists_every_lesson_with_its_minutes():
         cells = rows[notebook.name[:2]]
         assert f"(notebooks/{notebook.name})" in cells[0]
         assert cells[-1].isdigit(), f"no minutes for {notebook.name}"
+        assert re.search(rf'src="notebooks/images/{notebook.stem}.png".* alt="..', cells[-2])
 
 
 def test_readme_links_no_lesson_that_is_still_to_come():

@@ -21,9 +21,8 @@ PICTURES = {
     "03_masked_attention": "Attention weights, layer 1, head 1",
     "04_feedforward": "The logit of sleeping",
     "05_logits_and_softmax": "Softmax. sleeping",
-    "06_training": "Probabilities over training",
+    "06_training": "Next word by step",
     "07_sampling": "Tree of",
-    "08_gpt2": "",
 }
 
 
@@ -42,7 +41,7 @@ def main() -> None:
     for lesson, begins in PICTURES.items():
         image = Image.open(io.BytesIO(picture(lesson, begins))).convert("RGB")
         image.thumbnail((WIDTH, WIDTH))
-        image.quantize(64).save(HERE / f"{lesson}.png", optimize=True)
+        image.quantize(256).save(HERE / f"{lesson}.png", optimize=True)
 
 
 if __name__ == "__main__":
