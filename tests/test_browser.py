@@ -65,7 +65,7 @@ CONTROLS = {
     "sampling_studio": {("textbox", "prompt"), ("spinbutton", "seed")}
     | numbers("temperature", "top-k, 0: all", "top-p, 1: all")
     | buttons("Step", "Run", "Undo", "Reset", "Draw 1,000"),
-    "softmax_explorer": numbers(*CAT, "+ c", "temperature") | buttons("Reset"),
+    "softmax_explorer": numbers(*CAT, "+ c", "temperature") | buttons("Add 1 to all", "Reset"),
     "logit_lens": {("textbox", "text")} | numbers("words"),
     "tokenizer_explorer": {("textbox", "text"), ("checkbox", "special tokens")}
     | numbers("merges")
@@ -268,6 +268,9 @@ def softmax_explorer(explorer, *_):
     columns()
     explorer.type("spinbutton", "+ c", "2")
     c = 2.0
+    columns()
+    explorer.press("button", "Add 1 to all", "Enter", 2)
+    c = 4.0
     columns()
     explorer.press("slider", "temperature", "ArrowRight", 5)
     temperature = 1.5

@@ -80,7 +80,7 @@ def recover_by_loop(probs, top):
 
 
 def recover_with_a_very_low_number(probs, top):
-    return torch.nan_to_num(recover_by_torch(probs, top), neginf=-1e9)
+    return torch.nan_to_num(recover_by_torch(probs, top), neginf=-1000)
 
 
 RIGHT = {
@@ -136,6 +136,16 @@ def log_softmax_less(z, what):
 def forgets_keepdim(z):
     shifted = z - z.max(dim=-1).values
     return shifted - torch.log(torch.exp(shifted).sum(dim=-1))
+
+
+def sum_loses_its_axis(z):
+    shifted = z - z.amax(dim=-1, keepdim=True)
+    return shifted - torch.log(torch.exp(shifted).sum(dim=-1))
+
+
+def divides_logarithms(z):
+    shifted = z - z.amax(dim=-1, keepdim=True)
+    return shifted / torch.log(torch.exp(shifted).sum(dim=-1, keepdim=True))
 
 
 def forgets_outside(z):
@@ -227,9 +237,15 @@ WRONG = {
         "mean taken off": lambda z: log_softmax_less(z, z.mean(dim=-1, keepdim=True)),
         "smallest taken off": lambda z: log_softmax_less(z, z.amin(dim=-1, keepdim=True)),
         "keepdim forgotten": forgets_keepdim,
+        "largest without keepdim": lambda z: log_softmax_less(z, z.amax(dim=-1)),
+        "sum without keepdim": sum_loses_its_axis,
         "wrong axis": lambda z: gptlib.logits.log_softmax(z, dim=0),
+        "axis 1": lambda z: gptlib.logits.log_softmax(z, dim=1),
         "sum over everything": one_sum,
         "everything at once": all_at_once,
+        "only shifted": lambda z: z - z.amax(dim=-1, keepdim=True),
+        "divided by the logarithm": divides_logarithms,
+        "logarithm added": lambda z: in_base(z, lambda total: -torch.log(total)),
         "logarithm of shifted": logs_too_much,
         "no logarithm of the sum": lambda z: in_base(z, lambda total: total),
         "base 2": lambda z: in_base(z, torch.log2),
@@ -238,6 +254,8 @@ WRONG = {
     },
     logits.recover: {
         "no constant": lambda p, top: torch.log(p),
+        "top forgotten": lambda p, top: torch.log(p) - highest(torch.log(p)),
+        "keepdim forgotten": lambda p, top: torch.log(p) - torch.log(p).amax(dim=-1) + top,
         "top only added": lambda p, top: top + torch.log(p),
         "largest of all rows": lambda p, top: torch.log(p) - torch.log(p).max() + top,
         "only the largest moved": moves_the_largest,
@@ -279,7 +297,20 @@ def test_a_changed_input_is_named(check, capsys):
     assert "Work on a copy" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("eps", [1e-6, 1e-8, 1e-9, 1e-12, 1e-30])
+@pytest.mark.parametrize(
+    "check, student",
+    [
+        (logits.softmax, lambda z: torch.exp(z - z.max(dim=-1, keepdim=True))),
+        (logits.log_softmax, lambda z: log_softmax_less(z, torch.max(z, -1, keepdim=True))),
+        (logits.recover, lambda p, top: torch.log(p) - torch.log(p).max(-1) + top),
+    ],
+)
+def test_that_max_gives_two_things_is_said(check, student, capsys):
+    assert not check(student)
+    assert "values and places: take `.values`, or use amax" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("eps", [1e-6, 1e-8, 1e-9, 1e-12, 1e-30, 1e-300])
 def test_whatever_small_number_is_put_for_zero_is_named(eps, capsys):
     verdict = logits.recover(lambda p, top: shifted_to(torch.log(p.clamp(min=eps)), top))
     assert verdict.mistake == "something added to 0"

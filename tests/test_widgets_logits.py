@@ -50,6 +50,22 @@ def test_adding_c_changes_the_first_two_columns_and_not_the_third():
     assert "logit + 7" in text_of(explorer.picture.value)
 
 
+def test_the_button_adds_1_to_all_and_says_where_it_ends():
+    explorer = softmax_explorer()
+    before = shown(explorer.picture.value, FOUR)
+    for _ in range(3):
+        explorer.buttons["Add"].click()
+    after = shown(explorer.picture.value, FOUR)
+    assert explorer.c.value == 3.0 and "logit + 3" in text_of(explorer.picture.value)
+    assert [row[0] for row in after.values()] == [svg.two(z + 3) for z in FOUR.values()]
+    assert [row[2] for row in after.values()] == [row[2] for row in before.values()]
+    explorer.c.value = 9.5
+    explorer.buttons["Add"].click()
+    assert explorer.c.value == 9.5 and "c is 10 at most" in explorer.message.value
+    explorer.buttons["Reset"].click()
+    assert explorer.message.value == "" and shown(explorer.picture.value, FOUR) == before
+
+
 def test_temperature_divides_the_logits():
     explorer = softmax_explorer()
     explorer.temperature.value = 0.5

@@ -161,9 +161,26 @@ LOG_SOFTMAX_MISTAKES = (
         lambda z: z - _top(z, False) - _log_sum(z - _top(z, False), keepdim=False),
     ),
     Mistake(
+        "largest without keepdim",
+        "the largest of each row has lost its axis, and goes with the wrong row. keepdim=True "
+        "leaves its shape (..., 1).",
+        lambda z: z - _top(z, False) - _log_sum(z - _top(z, False)),
+    ),
+    Mistake(
+        "sum without keepdim",
+        "the sum of each row has lost its axis, and goes with the wrong row. keepdim=True leaves "
+        "its shape (..., 1).",
+        lambda z: z - _top(z) - _log_sum(z - _top(z), keepdim=False),
+    ),
+    Mistake(
         "wrong axis",
         "your columns are distributions, and the rows should be: dim=-1, for largest and sum.",
         lambda z: torch.log_softmax(z, 0),
+    ),
+    Mistake(
+        "axis 1",
+        "right for two axes, where dim=1 is the last. The last of any number of axes is dim=-1.",
+        lambda z: torch.log_softmax(z, 1),
     ),
     Mistake(
         "sum over everything",
@@ -175,6 +192,21 @@ LOG_SOFTMAX_MISTAKES = (
         "the largest and the sum are those of the whole tensor. Each row has its own: dim=-1, "
         "keepdim=True.",
         lambda z: z - z.max() - (z - z.max()).exp().sum().log(),
+    ),
+    Mistake(
+        "only shifted",
+        "e to these does not sum to 1. Take the logarithm of the sum of e^shifted off, too.",
+        lambda z: z - _top(z),
+    ),
+    Mistake(
+        "divided by the logarithm",
+        "ln(a / b) is ln a minus ln b, and not ln a divided by ln b.",
+        lambda z: (z - _top(z)) / _log_sum(z - _top(z)),
+    ),
+    Mistake(
+        "logarithm added",
+        "you add the logarithm of the sum. Divided becomes, in the logarithm, minus.",
+        lambda z: z - _top(z) + _log_sum(z - _top(z)),
     ),
     Mistake(
         "logarithm of shifted",
@@ -243,6 +275,17 @@ RECOVER_MISTAKES = (
         "these logits have the right softmax, but their largest is not `top`. The same number may "
         "be added to a whole row: choose it.",
         lambda p, top: p.log(),
+    ),
+    Mistake(
+        "top forgotten",
+        "the largest of each row is 0 now: make it `top`. The same number may be added to all.",
+        lambda p, top: _with_top(p.log(), 0),
+    ),
+    Mistake(
+        "keepdim forgotten",
+        "the largest of each row has lost its axis, and goes with the wrong row. keepdim=True "
+        "leaves its shape (..., 1).",
+        lambda p, top: p.log() - _top(p.log(), False) + top,
     ),
     Mistake(
         "top only added",

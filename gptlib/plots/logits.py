@@ -62,7 +62,7 @@ def logit_lens(
     *,
     theme: str | None = None,
 ) -> Picture:
-    """The best next word if the model stopped after each layer; at most the last 8 places.
+    """The token on top if the head read the stream after each layer; at most the last 8 places.
 
     Args:
         logits_by_layer: (L + 1, T, V), or a Trace. tokens: T strings.
@@ -85,7 +85,7 @@ def logit_lens(
     column = max(label_inches([*names.flat, *tokens]) + 0.15, 0.8)
     size = (len(tokens) * column + 1.6, len(rows) * 0.6 + 1.1)
     with sheet(max(size[0], 5.0), size[1], theme) as (picture, paint):
-        ax = picture.add_subplot(title="The best next word after each layer")
+        ax = picture.add_subplot(title="What the head reads after each layer")
         texts = np.vectorize(lambda name, p: f"{name}\n{shown(p)}", otypes=[object])(names, share)
         cells(ax, share, rows, tokens, paint, texts=texts, cell=column, aspect="auto")
     said = ", ".join(

@@ -120,9 +120,19 @@ class SoftmaxExplorer(Explorer):
         settings: list[FloatSlider] = [*self.sliders.values(), self.c, self.temperature]
         self.start = [slider.value for slider in settings]
         self.settings = settings
-        self.buttons = {"Reset": self.button("Reset", self.reset, "everything as it was at first")}
-        shared = (first, second) if temperature else (first,)
-        super().__init__([row(*rows), row(*shared, *self.buttons.values())], settings)
+        self.buttons = {
+            "Add": self.button("Add 1 to all", self.add_one, "1 more for c, so for every logit"),
+            "Reset": self.button("Reset", self.reset, "everything as it was at first"),
+        }
+        add, reset = self.buttons.values()
+        shared = (first, add, second, reset) if temperature else (first, add, reset)
+        super().__init__([row(*rows), row(*shared)], settings)
+
+    def add_one(self) -> None:
+        """1 more for c."""
+        if self.c.value + 1 > self.c.max:
+            raise ValueError(f"c is {self.c.max:g} at most")
+        self.c.value += 1
 
     def reset(self) -> None:
         """All controls as they were at first."""
