@@ -266,11 +266,11 @@ def softmax_explorer(explorer, *_):
     explorer.press("slider", "+ c", "ArrowLeft", 2)
     c = -1.0
     columns()
+    explorer.press("button", "Add 1 to all", "Enter", 2)
+    c = 1.0
+    columns()
     explorer.type("spinbutton", "+ c", "2")
     c = 2.0
-    columns()
-    explorer.press("button", "Add 1 to all", "Enter", 2)
-    c = 4.0
     columns()
     explorer.press("slider", "temperature", "ArrowRight", 5)
     temperature = 1.5

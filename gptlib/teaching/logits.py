@@ -65,8 +65,8 @@ QUESTIONS = {
         },
     ),
     "lens": Question(
-        "We let the head read the stream before the first layer: only the embeddings of `␣is`. "
-        "Which word will be on top?",
+        "Before the first layer the stream holds only the embeddings of `␣is`. The head makes "
+        "logits of it at once. Which word will be on top?",
         "`␣is`: the word itself",
         {
             "none: all 397 are about alike": "Look at the lowest row of the picture: it is almost "
@@ -89,13 +89,13 @@ QUESTIONS = {
         },
     ),
     "twice": Question(
-        "The trained model learns on for 100 steps with two softmaxes. What will show that "
-        "something is wrong?",
-        "loss and probabilities, but not the text",
+        "The trained model learns on for 100 steps with two softmaxes. Its text is greedy: "
+        "always the most probable token. What will show that something is wrong?",
+        "loss and probabilities, but not the greedy text",
         {
-            "only the text: it turns to nonsense": "Look at the end of each line in the "
-            "output: greedy text is what it was, word for word. The order of the tokens stays.",
-            "loss and probabilities, but not the text": "So read the loss, and read P.",
+            "only the greedy text: it turns to nonsense": "Look at the end of each line in the "
+            "output: the text is what it was, word for word. The order of the tokens stays.",
+            "loss and probabilities, but not the greedy text": "So read the loss, and read P.",
             "nothing: probabilities stay probabilities": "Compare the two losses in the output. "
             "397 numbers between 0 and 1, taken for logits, are nearly all alike.",
         },
