@@ -158,6 +158,29 @@ def heads_with(cut=None, scale=None, mask=True, dim=-1, join=None, after=False):
     return multi_head
 
 
+def mixed_by_scores_over_their_sum(scores, k, v, t):
+    return (scores / scores.sum()) @ v[: t + 1]
+
+
+def attend(q, k, v):
+    """Lesson 03's own."""
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    future = torch.ones(scores.shape[-2:]).triu(1).bool()
+    return scores.masked_fill(future, -math.inf).softmax(-1) @ v
+
+
+def heads_of_one_token(q, k, v, n_head, turned=False):
+    B, T, C = q.shape
+    y = attend(*(x.view(B, T, n_head, C // n_head) for x in (q, k, v)))
+    return (y.transpose(1, 2) if turned else y).reshape(B, T, C)
+
+
+def heads_with_sizes_swapped(q, k, v, n_head):
+    B, T, C = q.shape
+    parts = (x.view(B, T, C // n_head, n_head).transpose(1, 2) for x in (q, k, v))
+    return attend(*parts).transpose(1, 2).reshape(B, T, C)
+
+
 def heads_of_every_nth_channel(q, k, v, n_head):
     out = torch.zeros_like(v)
     for h in range(n_head):
@@ -192,6 +215,10 @@ class TestChecks(CheckRules):
             "diagonal hidden": triangle(torch.triu),
             "one place of the future": triangle(lambda ones: ones.triu(2)),
             "zero for minus infinity": lambda scores: (scores.tril()).softmax(-1),
+            "minus ten": triangle(lambda ones: ones.triu(1), -10),
+            "infinity times zero": lambda scores: (
+                scores + -torch.inf * torch.ones_like(scores).triu(1)
+            ).softmax(-1),
             "plus infinity": triangle(lambda ones: ones.triu(1), torch.inf),
             "mask after softmax": lambda scores: scores.softmax(-1).tril(),
             "minus infinity after softmax": lambda scores: (
@@ -205,11 +232,13 @@ class TestChecks(CheckRules):
             "scaled by d": row_with(scale=lambda q, t: q.size(1)),
             "not scaled": row_with(scale=lambda q, t: 1),
             "multiplied by the root": row_with(scale=lambda q, t: q.size(1) ** -0.5),
+            "scaled by the root of 2": row_with(scale=lambda q, t: math.sqrt(2)),
             "scaled by the number of keys": row_with(scale=lambda q, t: math.sqrt(t + 1)),
             "scaled by the length of the text": row_with(scale=lambda q, t: math.sqrt(len(q))),
             "the future is seen": row_with(lambda q, k, t: k @ q[t]),
             "itself not seen": row_with(lambda q, k, t: k[:t] @ q[t]),
             "no softmax": row_with(softmax=False),
+            "divided by the sum alone": row_with(softmax=False, out=mixed_by_scores_over_their_sum),
             "not divided by the sum": row_with(
                 softmax=False, out=lambda w, k, v, t: w.exp() @ v[: t + 1]
             ),
@@ -219,6 +248,8 @@ class TestChecks(CheckRules):
             "the weights": row_with(out=lambda w, k, v, t: w),
             "not added up": row_with(out=lambda w, k, v, t: (w * v[: t + 1].T).T),
             "the last query": row_with(lambda q, k, t: k[: t + 1] @ q[-1]),
+            "query and key swapped": row_with(lambda q, k, t: q[: t + 1] @ k[t]),
+            "vector first": row_with(lambda q, k, t: q[t] @ k[: t + 1]),
         },
         attention.multi_head: {
             "one head": lambda q, k, v, n_head: heads_by_torch(q, k, v, 1),
@@ -229,10 +260,17 @@ class TestChecks(CheckRules):
             "mask after softmax": heads_with(after=True),
             "cut and merged without transpose": heads_with(cut="view", join="view"),
             "cut without transpose": heads_with(cut="view"),
+            "heads meet heads": heads_of_one_token,
+            "heads meet heads, and merged": lambda *given: heads_of_one_token(*given, turned=True),
+            "sizes swapped": heads_with_sizes_swapped,
+            "view for reshape": heads_with(
+                join=lambda y: y.transpose(1, 2).view(*y.shape[::2], -1)
+            ),
             "merged without transpose": heads_with(join="view"),
             "every n-th channel": heads_of_every_nth_channel,
             "not merged": heads_with(join=lambda y: y),
             "heads added up": heads_with(join=lambda y: y.sum(1)),
+            "heads averaged": heads_with(join=lambda y: y.mean(1)),
             "softmax over queries": heads_with(dim=-2),
             "softmax over heads": heads_with(dim=1),
         },
@@ -262,10 +300,13 @@ def test_gptlibs_own_functions_pass():
     )
 
 
-def test_a_beginners_two_mistakes_are_told_one_after_the_other(capsys):
-    both = row_with(lambda q, k, t: k @ q[t], scale=lambda q, t: 1)
-    assert attention.one_row(both).right is False
-    assert "not right yet" in capsys.readouterr().out
+def test_of_a_beginners_two_mistakes_no_third_is_told():
+    def everything(q, k, t):
+        return k @ q[t]
+
+    both = attention.one_row(row_with(everything, scale=lambda q, t: 1))
+    assert not both and both.mistake in ("not scaled", "the future is seen", "")
+    assert attention.one_row(row_with(everything)).mistake == "the future is seen"
 
 
 def test_a_stop_in_the_code_is_shown_with_its_line(capsys):
@@ -277,7 +318,14 @@ def test_a_stop_in_the_code_is_shown_with_its_line(capsys):
     assert "in its line 2" in capsys.readouterr().out
 
 
+def test_heads_of_swapped_sizes_are_shown_number_by_number(capsys):
+    attention.multi_head(heads_with_sizes_swapped)
+    gives, wanted = capsys.readouterr().out.splitlines()[-2:]
+    assert gives.split(maxsplit=1)[1] != wanted.split(maxsplit=2)[2]
+    assert gives.endswith("(shape 1, 3, 6)")
+
+
 def test_the_first_input_of_exercise_2_is_the_lessons_sum_by_hand():
-    q, k, v, t = attention.ROWS[1]
+    q, k, v, t = attention.ROWS[0]
     out = row_by_matrices(q, k, v, t)
     assert [round(number, 3) for number in out.tolist()] == [0.424, 0.86]

@@ -94,6 +94,11 @@ def test_a_head_of_a_trace_is_the_head_asked_for(trace):
     assert "layer 1, head 1" in plots.describe(figure)
 
 
+def test_the_description_of_a_head_tells_the_rows_asked_for():
+    words = plots.describe(plots.attention_head(WEIGHTS, THREE, rows=[1]))
+    assert words == 'Attention weights. "cat" looks most at "cat" (0.60). The future is hidden.'
+
+
 def test_numbers_are_printed_up_to_eight_tokens_and_not_beyond():
     for count, printed in ((8, 64), (9, 0)):
         uniform = np.tril(np.ones((count, count))) / np.arange(1, count + 1)[:, None]

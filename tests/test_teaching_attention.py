@@ -47,7 +47,7 @@ def test_zero_after_the_softmax_lets_the_future_be_known():
     other[2] = 3.0
     sums = [torch.softmax(q @ keys.T / 2**0.5, -1).tril().sum(-1) for keys in (k, other)]
     assert all((rows[:2] < 0.99).all() for rows in sums)
-    assert (sums[0] - sums[1])[0].abs() > 0.1
+    assert (sums[0] - sums[1])[1].abs() > 0.1  # the row of ␣cat
     masked = [torch.softmax(mask_scores(q @ keys.T), -1)[:2] for keys in (k, other)]
     assert torch.equal(*masked)
 
@@ -59,6 +59,7 @@ def test_other_values_leave_the_weights_and_change_the_output(pets):
         out, weights = attention(layer.q, layer.k, layer.v)
         other, same = attention(layer.q, layer.k, layer.v[:, [1, 0, 2]])
         assert torch.equal(weights, same) and (out != other).any()
+    assert divmod(seen.weights[:, :, 2, 1].argmax().item(), 4) == (1, 0)  # as the question says
 
 
 def test_without_the_mask_of_the_last_layer_the_last_place_says_the_same(pets):
@@ -86,7 +87,7 @@ def test_the_guided_questions_have_the_numbers_that_are_folded_away(prose, pets)
     hand.reset()
     hand.masked.value = False
     second = hand.steps().weights[0, 1]
-    layer, head = map(int, re.search(r"layer (\d), head (\d)\. How much", prose).groups())
+    layer, head = map(int, re.search(r"layer (\d), head (\d): what does", prose).groups())
     shares = []
     for name, ball in (("Tom", 11), ("Eve", 17)):
         explorer = attention_explorer(*pets, f"{OWNERS} The ball of {name} is")

@@ -53,7 +53,7 @@ THREE += (torch.tensor([[0.0, 1.0], [2.0, 0.0], [1.0, -1.0]]),)
 THREE += (torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]),)
 FIVE = tuple(_drawn(5, 3, seed=seed) for seed in (3, 4, 5))
 WIDE = (_drawn(4, 2, seed=6), _drawn(4, 2, seed=7), _drawn(4, 3, seed=8))  # values of another width
-ROWS = [(*THREE, 1), (*THREE, 2), (*THREE, 0), (*FIVE, 3), (*FIVE, 4), (*FIVE, 0), (*WIDE, 2)]
+ROWS = [(*THREE, 2), (*THREE, 1), (*THREE, 0), (*FIVE, 3), (*FIVE, 4), (*FIVE, 0), (*WIDE, 2)]
 
 
 def one_row(student) -> Verdict:
@@ -68,7 +68,8 @@ def one_row(student) -> Verdict:
 
 # ---- 3. Heads ----
 
-SHAPES = ((1, 3, 4, 2), (2, 4, 6, 2), (1, 5, 6, 3), (2, 1, 4, 2), (1, 3, 4, 1), (1, 2, 4, 4))
+SHAPES = ((1, 3, 4, 2), (1, 3, 6, 2), (2, 4, 6, 2), (1, 5, 6, 3), (2, 1, 4, 2), (1, 3, 4, 1))
+SHAPES += ((1, 2, 4, 4),)  # (B, T, C, n_head) each, the first two so small that they are shown
 HEADS = [
     (*(_drawn(B, T, C, seed=100 * k + part) for part in range(3)), n_head)
     for k, (B, T, C, n_head) in enumerate(SHAPES)

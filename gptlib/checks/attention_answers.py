@@ -32,6 +32,10 @@ def _zeroed_after(scores):
     return torch.softmax(scores, -1) * causal_mask(len(scores))
 
 
+def _times_infinity(scores):
+    return torch.softmax(scores - math.inf * _future(scores), -1)
+
+
 def _infinite_after(scores):
     return torch.softmax(scores, -1).masked_fill(_future(scores), -math.inf)
 
@@ -72,6 +76,16 @@ WEIGHTS_MISTAKES = (
         "the future has the score 0, and e^0 is 1: it still gets a share. Only minus infinity "
         "becomes 0.",
         _with_mask(_future, 0.0),
+    ),
+    Mistake(
+        "minus ten",
+        "−10 leaves the future a small share: −math.inf leaves none.",
+        _with_mask(_future, -10.0),
+    ),
+    Mistake(
+        "infinity times zero",
+        "inf · 0 is nan, so the places that may be seen are lost as well: use masked_fill.",
+        _times_infinity,
     ),
     Mistake(
         "plus infinity",
@@ -133,6 +147,14 @@ def _row(scale=None, seen=1, weigh=lambda scores: torch.softmax(scores, -1), mix
     return row
 
 
+def _query_and_key_swapped(q, k, v, t):
+    return torch.softmax(q[: t + 1] @ k[t] / math.sqrt(q.shape[-1]), -1) @ v[: t + 1]
+
+
+def _vector_first(q, k, v, t):
+    return torch.softmax(q[t] @ k[: t + 1] / math.sqrt(q.shape[-1]), -1) @ v[: t + 1]
+
+
 def _last_query(q, k, v, t):
     return torch.softmax(k[: t + 1] @ q[-1] / math.sqrt(q.shape[-1]), -1) @ v[: t + 1]
 
@@ -152,6 +174,11 @@ ROW_MISTAKES = (
         "multiplied by the root",
         "the scores are multiplied by the root of d, which makes them larger still. Divide.",
         _row(lambda q, k, t: 1 / math.sqrt(q.shape[-1])),
+    ),
+    Mistake(
+        "scaled by the root of 2",
+        "√2 is right for two numbers a query. Here they may be more: q.shape[-1].",
+        _row(lambda q, k, t: math.sqrt(2)),
     ),
     Mistake(
         "scaled by the number of keys",
@@ -180,6 +207,11 @@ ROW_MISTAKES = (
         "no softmax",
         "the values are mixed by raw scores. Let softmax make weights of them first.",
         _row(weigh=lambda scores: scores),
+    ),
+    Mistake(
+        "divided by the sum alone",
+        "the scores are divided by their sum. Softmax takes e to each first.",
+        _row(weigh=lambda scores: scores / scores.sum()),
     ),
     Mistake(
         "not divided by the sum",
@@ -217,6 +249,17 @@ ROW_MISTAKES = (
         "you take the last query, q[-1]. Asked for is the one at place t, q[t].",
         _last_query,
     ),
+    Mistake(
+        "query and key swapped",
+        "query and key are swapped: q[t] meets k[: t + 1].",
+        _query_and_key_swapped,
+    ),
+    Mistake(
+        "vector first",
+        "q[t] @ k[: t + 1] goes down the columns of the keys. A dot product with each key, a row, "
+        "is k[: t + 1] @ q[t].",
+        _vector_first,
+    ),
 )
 
 # ---- 3. Heads ----
@@ -236,6 +279,11 @@ def _every_nth(x, n_head):
     return x.unflatten(-1, (-1, n_head)).permute(0, 3, 1, 2)
 
 
+def _tokens_in_front(x, n_head):
+    """(B, T, C) -> (B, T, nh, hs), with no transpose after the view."""
+    return x.unflatten(-1, (n_head, -1))
+
+
 def _merged_as_is(y):
     """(B, nh, T, hs) -> (B, T, C) with no transpose."""
     return y.reshape(y.shape[0], y.shape[2], -1)
@@ -250,6 +298,10 @@ def _heads(split=split_heads, merge=merge_heads, **how):
         return merge(attention(*parts, **options)[0])
 
     return multi_head
+
+
+def _viewed_at_the_end(q, k, v, n_head):
+    return _heads(merge=lambda y: y.transpose(1, 2).view(q.shape))(q, k, v, n_head)
 
 
 def _softmax_over(dim):
@@ -315,6 +367,28 @@ HEADS_MISTAKES = (
         _heads(split=view_heads),
     ),
     Mistake(
+        "heads meet heads",
+        "the heads of one token attend to each other. transpose(1, 2) before you attend.",
+        _heads(split=_tokens_in_front, merge=lambda y: y.flatten(-2)),
+    ),
+    Mistake(
+        "heads meet heads, and merged",
+        "the heads of one token attend to each other. transpose(1, 2) is needed before you attend, "
+        "too, and not only after.",
+        _heads(split=_tokens_in_front, merge=lambda y: _merged_as_is(y.transpose(1, 2))),
+    ),
+    Mistake(
+        "sizes swapped",
+        "n_head and hs are swapped: view(B, T, n_head, hs), where hs = C // n_head.",
+        lambda q, k, v, n_head: right_heads(q, k, v, q.shape[-1] // n_head),
+    ),
+    Mistake(
+        "view for reshape",
+        "after a transpose the numbers do not lie in the order that .view needs. "
+        "Use .reshape(B, T, C).",
+        _viewed_at_the_end,
+    ),
+    Mistake(
         "merged without transpose",
         "the heads attend rightly, but they are put together in the wrong order: "
         "transpose(1, 2) brings T before n_head, then flatten the last two axes.",
@@ -336,6 +410,12 @@ HEADS_MISTAKES = (
         "the heads' outputs are added up. They stand side by side: each fills its own hs of the "
         "C channels.",
         _heads(merge=lambda y: y.sum(1)),
+    ),
+    Mistake(
+        "heads averaged",
+        "the heads' outputs are averaged. They stand side by side: each fills its own hs of the "
+        "C channels.",
+        _heads(merge=lambda y: y.mean(1)),
     ),
     Mistake(
         "softmax over queries",

@@ -24,13 +24,20 @@ MANY = 8  # heads in a row: with more, the small tables have no room for tokens 
 
 
 def attention_head(
-    weights, tokens: Sequence[str], layer: int = 0, head: int = 0, *, theme: str | None = None
+    weights,
+    tokens: Sequence[str],
+    layer: int = 0,
+    head: int = 0,
+    *,
+    rows: Sequence[int] | None = None,
+    theme: str | None = None,
 ) -> Picture:
     """One head's attention weights, each row of which sums to one; the future is crossed out.
 
     Args:
         weights: (T, T), or a Trace, of which `layer` and `head` are shown.
         tokens: T strings.
+        rows: the places whose rows the description tells; else all, or of many only the last.
 
     >>> attention_head([[1.0, 0.0], [0.3, 0.7]], ["A", " cat"]).description
     'Attention weights. "A" looks most at "A" (1.00), "cat" at "cat" (0.70). The future is hidden.'
@@ -48,7 +55,7 @@ def attention_head(
         image = cells(ax, weights, tokens, tokens, paint, **look)
         if not few(weights):
             colour_bar(picture, image, ax, "weight", [0, 0.5, 1])
-    picture.description = f"{name}. {_looks(weights, tokens)}"
+    picture.description = f"{name}. {_looks(weights, tokens, rows)}"
     return picture
 
 
@@ -191,9 +198,10 @@ def _three_steps(scores, layer: int, head: int) -> tuple[np.ndarray, np.ndarray,
     return scores, masked.numpy(), torch.softmax(masked, -1).numpy()
 
 
-def _looks(weights: np.ndarray, tokens: list[str]) -> str:
-    """Where the tokens look most; of many tokens, only the last."""
-    rows = range(len(tokens)) if few(weights) else [len(tokens) - 1]
+def _looks(weights: np.ndarray, tokens: list[str], rows: Sequence[int] | None = None) -> str:
+    """Where the tokens of these rows look most; else all tokens, or of many only the last."""
+    if rows is None:
+        rows = range(len(tokens)) if few(weights) else [len(tokens) - 1]
     said = []
     for row in rows:
         (most,) = largest(weights[row])

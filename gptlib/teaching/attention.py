@@ -31,10 +31,10 @@ QUESTIONS = {
         "to 0. Is anything wrong?",
         "yes: rows sum to less than 1, and they change with the future",
         {
-            "no: the future gets the weight 0 either way": "Look at the row sums in the output. "
+            "no: the future gets the weight 0 either way": "Look at the sums in the output. "
             "The future had its share when the softmax divided, and the others lack it.",
             "only a little: rows sum to less than 1, but know nothing of the future": "Look at the "
-            "last line of the output: another last word, and the first row is another. Its sum "
+            "last line of the output: another last word, and the row of `␣cat` is another. Its sum "
             "tells what the future is.",
             "yes: rows sum to less than 1, and they change with the future": "Softmax divides by a "
             "sum. What must not count may not be in the sum.",
@@ -55,8 +55,8 @@ QUESTIONS = {
         },
     ),
     "swap_values": Question(
-        "In this head we give `The` the value of `␣cat`, and `␣cat` that of `The`. Queries and "
-        "keys stay. What becomes of the heatmap, and of the head's output?",
+        'In layer 1, head 0, on "The cat is", we give `The` the value of `␣cat`, and `␣cat` that '
+        "of `The`. Queries and keys stay. What becomes of the heatmap, and of the head's output?",
         "the same heatmap, another output",
         {
             "another heatmap, another output": "Compare the weights in the output: not one digit "
@@ -74,8 +74,8 @@ QUESTIONS = {
         {
             "larger: it can look ahead": "Look at the output. There is nothing ahead of the last "
             "word: the sentence ends there.",
-            "useless: it has never seen a future": "Compare the two rows of the output. The last "
-            "word sees what it always saw: everything.",
+            "useless: it has never seen a future": "Compare the first two rows of the output. The "
+            "last word sees what it always saw: everything.",
             "exactly what it was": "The last row of a mask hides nothing. Only the rows above it "
             "change, and no later layer reads those.",
         },

@@ -58,7 +58,7 @@ def by_hand_svg(
     body = _plane(q[query], k, tokens, hidden[query], query)
     body += f'<g transform="translate({PLANE + 40} 0)">{_sums(q, k, tokens, query, steps)}</g>'
     top = 76 + 30 * len(tokens)
-    body += svg.small(svg.text(PLANE + 40, top, "The weights of all rows", bold=True))
+    body += svg.small(svg.text(PLANE + 40, top, "All weights: query down, key across", bold=True))
     table, bottom = table_svg(weights, tokens, hidden, query, x=PLANE + 40, y=top + 10, side=150)
     words = looks(weights[query], tokens, query)
     return svg.document(body + table, WIDTH, max(bottom, PLANE + 40) + 8, f"By hand: {words}.")
