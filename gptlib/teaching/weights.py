@@ -26,6 +26,11 @@ class GPT2(NamedTuple):
         tokens = "GPT-2's own" if self.real_tokens else "the pets' (GPT-2's are not here)"
         return f"weights: {weights}\ntokenizer: {tokens}"
 
+    @property
+    def said(self) -> str:
+        """Which weights these are, in two words."""
+        return "GPT-2's own weights" if self.real_weights else "random weights"
+
     def name(self, id: int) -> str:
         """A token with all of it visible; <id> where the tokenizer has none of that id."""
         return token_name(self.tokenizer, int(id))
