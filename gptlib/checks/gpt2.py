@@ -30,7 +30,7 @@ SHAPES = ((6, 3, 1, 2), (397, 64, 2, 64), (50257, 1024, 12, 768), (11, 5, 3, 7))
 def count(student) -> Verdict:
     """Exercise 1, easy: `student(vocab_size, block_size, n_layer, n_embd)` gives {part: numbers}.
 
-    The parts are "token table", "place table", "attention", "feedforward", "norms".
+    The parts are "tokens", "places", "attention", "feedforward", "norms".
     """
     return base.check(
         student, right=right_count, inputs=SHAPES, mistakes=COUNT_MISTAKES, read=_counts
@@ -94,8 +94,13 @@ class Layer:
     __hash__ = None
 
     def __repr__(self) -> str:
-        held = (f"{name} {held.array.shape}" for name, held in sorted(self.tensors.items()))
-        return f"{len(self.tensors)} tensors: {', '.join(held)}"
+        """The square matrix first: only its numbers show whether it is turned."""
+        square, first = "attn.c_proj.weight", ""
+        if square in self.tensors:
+            numbers = self.tensors[square].array.ravel()[:2].tolist()
+            first = f" {square} begins {', '.join(f'{n:.2f}' for n in numbers)};"
+        held = (f"{name} {found.array.shape}" for name, found in sorted(self.tensors.items()))
+        return f"{len(self.tensors)} tensors:{first} {', '.join(held)}"
 
 
 @cache

@@ -13,8 +13,8 @@ def _count(
     """The count with a part of it changeable, to make each mistake once."""
     c = n_embd
     return {
-        "token table": vocab_size * c * tied * times,
-        "place table": block_size * c * times,
+        "tokens": vocab_size * c * tied * times,
+        "places": block_size * c * times,
         "attention": n_layer * (4 * c * c + 4 * c) * times,
         "feedforward": (n_layer if layers is None else layers)
         * (weights * c * c + biases * c)

@@ -101,7 +101,7 @@ QUESTIONS = {
             "the best token: one in ten is another": "Look at the column of the best token: at 8 "
             "bits it is the same in 99%.",
             "the logits, in the second digit behind the point": "The logits moved by 0.05 on "
-            "average, and loss and best tokens hardly noticed.",
+            "average, and the loss did not notice.",
             "nothing at all: 8 bits are enough for every weight": "Look at the first column of the "
             "output: the logits did move. They did not move the loss.",
         },

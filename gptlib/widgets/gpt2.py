@@ -31,8 +31,8 @@ def parts(config: GPTConfig) -> dict[str, int]:
     """
     c, n_layer = config.n_embd, config.n_layer
     return {
-        "token table": config.vocab_size * c,
-        "place table": config.block_size * c,
+        "tokens": config.vocab_size * c,
+        "places": config.block_size * c,
         "attention": n_layer * (4 * c * c + 4 * c),  # c_attn 3C x C, c_proj C x C, their biases
         "feedforward": n_layer * (8 * c * c + 5 * c),  # c_fc 4C x C, c_proj C x 4C, their biases
         "norms": (2 * n_layer + 1) * 2 * c,  # a gain and a bias each
