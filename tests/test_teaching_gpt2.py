@@ -136,7 +136,7 @@ def test_with_an_empty_cache_the_shape_comes_with_the_pets_tokenizer_and_says_so
 ):
     monkeypatch.setenv("GPTLIB_CACHE", str(tmp_path))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(weights, "_folder", lambda: None)
+    monkeypatch.setattr(weights.hub, "cached", lambda name: None)
     found = teaching.gpt2_or_its_shape()
     assert not found.real_weights and not found.real_tokens and found.said == "random weights"
     assert found.tokenizer == pets[1]
@@ -148,7 +148,7 @@ def test_with_an_empty_cache_the_shape_comes_with_the_pets_tokenizer_and_says_so
 
 
 def test_gpt2s_own_tokenizer_is_taken_from_the_cache(small_shape, monkeypatch, gpt2_tokenizer):
-    monkeypatch.setattr(weights, "_folder", lambda: None)
+    monkeypatch.setattr(weights.hub, "cached", lambda name: None)
     found = teaching.gpt2_or_its_shape()
     assert found.real_tokens and not found.real_weights
     assert found.tokenizer.encode("The cat is") == [464, 3797, 318]
@@ -167,7 +167,7 @@ def test_weights_that_are_in_the_cache_are_taken(monkeypatch, tmp_path, model, p
 def test_a_download_is_asked_of_load_and_only_when_it_was_asked_for(small_shape, monkeypatch, pets):
     asked = []
     monkeypatch.setattr(weights, "load", lambda name: asked.append(name) or pets)
-    monkeypatch.setattr(weights, "_folder", lambda: None)
+    monkeypatch.setattr(weights.hub, "cached", lambda name: None)
     monkeypatch.setattr(weights, "cache_dir", lambda: Path("no such folder"))
     teaching.gpt2_or_its_shape()
     assert asked == ["pets"]  # for its tokenizer

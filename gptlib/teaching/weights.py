@@ -3,9 +3,9 @@
 A class must not wait for a download of half a gigabyte, so nothing is fetched without being asked.
 """
 
-from pathlib import Path
 from typing import NamedTuple
 
+from .. import hub
 from ..checkpoint import load
 from ..files import cache_dir
 from ..model import GPT, GPTConfig
@@ -45,19 +45,9 @@ def gpt2_or_its_shape(download: bool = False) -> GPT2:
     Raises:
         As `gptlib.load`, where a download was asked for and failed.
     """
-    folder = "gpt2" if download else _folder()
+    folder = "gpt2" if download else hub.cached("gpt2")
     if folder is not None:
         return GPT2(*load(folder), real_weights=True, real_tokens=True)
     here = (cache_dir() / GPT2_FILE).is_file()
     tokenizer = Tokenizer.gpt2() if here else load("pets")[1]
     return GPT2(GPT(GPTConfig(), seed=0).eval(), tokenizer, False, here)
-
-
-def _folder() -> Path | None:
-    """Where GPT-2's weights are on this computer, if they are."""
-    try:
-        from ..hub import cached
-    except ImportError:
-        folder = cache_dir() / "gpt2"
-        return folder if folder.is_dir() else None
-    return cached("gpt2")
