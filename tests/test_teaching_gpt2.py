@@ -59,11 +59,11 @@ def test_memory_and_arithmetic_are_as_told():
 
 def test_the_explorers_numbers_are_those_folded_away():
     explorer = size_explorer("gpt2")
-    explorer.boxes["cached tokens"].value = 1024
+    explorer.boxes["cached"].value = 1024
     folded = re.search(r"<details>.*?</details>", prose(), re.DOTALL)[0]
     assert "(15.2% more)" in explorer.describe() and "Question 1: 15.2." in folded
     explorer.buttons["gpt2-xl"].click()
-    explorer.boxes["cached tokens"].value = 0
+    explorer.boxes["cached"].value = 0
     for stored, gb, speed in ((4, "6.23", "3.21"), (1, "1.56", "12.8")):
         explorer.stored.value = stored
         assert f"weights {gb} GB" in explorer.describe() and gb in folded
@@ -143,7 +143,6 @@ def test_with_an_empty_cache_the_shape_comes_with_the_pets_tokenizer_and_says_so
     assert repr(found) == (
         "weights: random (GPT-2's own are not here)\ntokenizer: the pets' (GPT-2's are not here)"
     )
-    assert (found.name(283), found.name(399)) == ("␣cat", "<399>")
     assert not list(tmp_path.iterdir()), "nothing was fetched"
 
 

@@ -10,7 +10,6 @@ from ..checkpoint import load
 from ..files import cache_dir
 from ..model import GPT, GPTConfig
 from ..tokenizer import GPT2_FILE, Tokenizer
-from ..widgets.base import token_name
 
 
 class GPT2(NamedTuple):
@@ -30,10 +29,6 @@ class GPT2(NamedTuple):
     def said(self) -> str:
         """Which weights these are, in two words."""
         return "GPT-2's own weights" if self.real_weights else "random weights"
-
-    def name(self, id: int) -> str:
-        """A token with all of it visible; <id> where the tokenizer has none of that id."""
-        return token_name(self.tokenizer, int(id))
 
 
 def gpt2_or_its_shape(download: bool = False) -> GPT2:

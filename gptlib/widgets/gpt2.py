@@ -122,7 +122,7 @@ class SizeExplorer(Explorer):
             ("layers", self.shape.n_layer, 1, 96, 1),
             ("width", self.shape.n_embd, 32, 12_288, 32),
             ("vocabulary", self.shape.vocab_size, 2, 200_000, 1),
-            ("cached tokens", 256, 0, self.shape.block_size, 1),
+            ("cached", 256, 0, self.shape.block_size, 1),
             ("GB a second", 20, 1, 4000, 1),
         ):
             made, self.boxes[name] = number(name, min(value, high), low, high, step)
@@ -134,7 +134,7 @@ class SizeExplorer(Explorer):
     def take(self, name: str) -> None:
         """The shape of one of the models."""
         self.shape = SHAPES[name]
-        self.boxes["cached tokens"].max = self.shape.block_size
+        self.boxes["cached"].max = self.shape.block_size
         self.boxes["layers"].value = self.shape.n_layer
         self.boxes["width"].value = self.shape.n_embd
         self.boxes["vocabulary"].value = self.shape.vocab_size
@@ -151,7 +151,7 @@ class SizeExplorer(Explorer):
             n_embd=values["width"],
             n_head=1,  # how many heads share the width changes no count
         )
-        return config, values["cached tokens"], self.stored.value, values["GB a second"] * 1e9
+        return config, values["cached"], self.stored.value, values["GB a second"] * 1e9
 
     def draw(self) -> str:
         return size_svg(*self.settings)
