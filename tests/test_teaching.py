@@ -8,13 +8,13 @@ import pytest
 from test_widgets_base import check_names
 
 from gptlib import teaching
-from gptlib.plots.machine import LESSONS
 from gptlib.teaching import answers
 from gptlib.teaching import tokenizer as words
+from gptlib.teaching.lesson import PARTS
 from gptlib.teaching.questions import PREDICTION, Question, QuestionBox
 
 # The lessons whose words are written.
-WRITTEN = [part for part in LESSONS if importlib.util.find_spec(f"gptlib.teaching.{part}")]
+WRITTEN = [part for part in PARTS if importlib.util.find_spec(f"gptlib.teaching.{part}")]
 POINTERS = "output|table|column|row|picture|Look|Compare|Run|Count|Change|lesson 0"
 HOSTILE = '<img src=x onerror="alert(1)">'
 
@@ -158,6 +158,13 @@ def test_a_lesson_shows_the_map_with_its_part_lit(lesson):
     data, _ = lesson._repr_mimebundle_()
     assert data["text/plain"].startswith("The whole machine, with tokenizer lit")
     assert data["image/png"]
+
+
+def test_the_lesson_on_gpt2_is_no_station_and_shows_the_whole_map():
+    lesson = teaching.Lesson("gpt2")
+    data, _ = lesson._repr_mimebundle_()
+    assert lesson.number == "08"
+    assert data["text/plain"].startswith("The whole machine. From left to right")
 
 
 def test_hints_lie_inside_each_other(lesson):

@@ -4,7 +4,7 @@ One file a lesson: `checks.tokenizer.decode(my_decode)` prints a verdict and ret
 a right answer will do, as in the solutions: `assert checks.tokenizer.decode(my_decode)`.
 """
 
-from . import attention, embeddings, feedforward, logits, sampling, tokenizer, training
+from . import attention, embeddings, feedforward, gpt2, logits, sampling, tokenizer, training
 from .base import Verdict
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "attention",
     "embeddings",
     "feedforward",
+    "gpt2",
     "logits",
     "sampling",
     "tokenizer",

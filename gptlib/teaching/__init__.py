@@ -6,5 +6,6 @@ notebook, where the answer would stand above the question.
 
 from .answers import answers_file, tally
 from .lesson import Lesson
+from .weights import gpt2_or_its_shape
 
-__all__ = ["Lesson", "answers_file", "tally"]
+__all__ = ["Lesson", "answers_file", "gpt2_or_its_shape", "tally"]

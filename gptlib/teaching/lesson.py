@@ -7,26 +7,30 @@ from ..plots.machine import LESSONS
 from ..widgets import svg
 from .questions import PREDICTION, QUICK, QuestionBox, _marked
 
+PARTS = (*LESSONS, "gpt2")  # the last is no part of the machine: it is the whole, and larger
+
 
 class Lesson:
-    """One of the seven lessons by the name of its part; shown, it is the map with this part lit.
+    """One of the lessons by the name of its part; shown, it is the map with this part lit.
+
+    "gpt2" is lesson 08, whose map has all parts alike.
 
     Raises:
         ValueError: no lesson has that name.
 
-    >>> Lesson("tokenizer").number
-    '01'
+    >>> Lesson("tokenizer").number, Lesson("gpt2").number
+    ('01', '08')
     """
 
     def __init__(self, part: str) -> None:
-        if part not in LESSONS:
-            raise ValueError(f"part must be one of {', '.join(LESSONS)}, not {part!r}")
-        self.part, self.number = part, f"{LESSONS.index(part) + 1:02d}"
+        if part not in PARTS:
+            raise ValueError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
+        self.part, self.number = part, f"{PARTS.index(part) + 1:02d}"
         self._words = importlib.import_module(f"{__package__}.{part}")
 
     def map(self) -> Picture:
-        """The whole machine, with today's part lit."""
-        return machine(self.part)
+        """The whole machine, with today's part lit if it is one."""
+        return machine(self.part if self.part in LESSONS else None)
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
         return self.map()._repr_mimebundle_(include, exclude)

@@ -4,6 +4,7 @@ from .attention import attention_explorer
 from .by_hand import attention_by_hand
 from .embeddings import embedding_explorer
 from .feedforward import block_explorer
+from .gpt2 import size_explorer
 from .logits import logit_lens, softmax_explorer
 from .machine import set_up_check
 from .sampling import sampling_studio
@@ -18,6 +19,7 @@ __all__ = [
     "logit_lens",
     "sampling_studio",
     "set_up_check",
+    "size_explorer",
     "softmax_explorer",
     "tokenizer_explorer",
     "training_explorer",

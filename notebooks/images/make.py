@@ -23,6 +23,7 @@ PICTURES = {
     "05_logits_and_softmax": "Softmax. sleeping",
     "06_training": "Next word by step",
     "07_sampling": "Tree of",
+    "08_gpt2": "Share of all parameters",
 }
 
 

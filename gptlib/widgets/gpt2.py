@@ -1,0 +1,175 @@
+"""Lesson 08's explorer: a GPT's parameters by part, and what a token costs, from its shape alone.
+
+Nothing is built or run: `parts` counts on paper, and a test holds it against real models. Leaves
+out the arithmetic of attention between tokens, which is little until texts are long.
+"""
+
+from dataclasses import replace
+
+from ..model import GPTConfig
+from . import svg
+from .base import Explorer, number
+from .controls import choice, row
+
+SHAPES = {
+    "pets": GPTConfig(397, 64, 2, 4, 64),
+    "gpt2": GPTConfig(),
+    "gpt2-medium": GPTConfig(n_layer=24, n_head=16, n_embd=1024),
+    "gpt2-large": GPTConfig(n_layer=36, n_head=20, n_embd=1280),
+    "gpt2-xl": GPTConfig(n_layer=48, n_head=25, n_embd=1600),
+}
+STORED = (("4 bytes (float32)", 4), ("2 bytes (half)", 2), ("1 byte (int8)", 1))
+WIDTH, TRACK, BAR, STEP = 880, 120, 480, 26
+UNITS = (" ", " k", " M", " G", " T")
+
+
+def parts(config: GPTConfig) -> dict[str, int]:
+    """How many numbers each part of a model of this shape holds; the tied head counts once.
+
+    >>> parts(SHAPES["gpt2"])["feedforward"], sum(parts(SHAPES["gpt2"]).values())
+    (56669184, 124439808)
+    """
+    c, n_layer = config.n_embd, config.n_layer
+    return {
+        "tokens": config.vocab_size * c,
+        "places": config.block_size * c,
+        "attention": n_layer * (4 * c * c + 4 * c),  # c_attn 3C x C, c_proj C x C, their biases
+        "feedforward": n_layer * (8 * c * c + 5 * c),  # c_fc 4C x C, c_proj C x 4C, their biases
+        "norms": (2 * n_layer + 1) * 2 * c,  # a gain and a bias each
+    }
+
+
+def costs(config: GPTConfig, n_tokens: int, stored: int, bandwidth: float) -> dict[str, float]:
+    """What the next token costs when a cache holds n_tokens.
+
+    Args:
+        stored: bytes a number, in the weights and in the cache. bandwidth: bytes a second.
+
+    Returns:
+        weights and cache in bytes; flop, two a parameter; seconds, to read both once.
+    """
+    total = sum(parts(config).values())
+    weights = total * stored
+    cache = 2 * config.n_layer * config.n_embd * stored * n_tokens  # a key and a value
+    return {
+        "weights": weights,
+        "cache": cache,
+        "flop": 2 * total,
+        "seconds": (weights + cache) / bandwidth,
+    }
+
+
+def in_units(value: float, unit: str) -> str:
+    """Three digits and a prefix.
+
+    >>> in_units(497_759_232, "B"), in_units(96, "B"), in_units(0, "B")
+    ('498 MB', '96 B', '0 B')
+    """
+    power = 0
+    while value >= 999.5 and power < len(UNITS) - 1:
+        value, power = value / 1000, power + 1
+    return f"{value:.3g}{UNITS[power]}{unit}"
+
+
+def size_svg(config: GPTConfig, n_tokens: int, stored: int, bandwidth: float) -> str:
+    """Bars of the parameters by part, and below them the costs of a token."""
+    counted = parts(config)
+    total = sum(counted.values())
+    title = f"{total:,} parameters: {config.n_layer} layers, width {config.n_embd:,}"
+    body = [svg.text(0, 18, title, bold=True)]
+    for place, (name, count) in enumerate(counted.items()):
+        y, share = 34 + STEP * place, count / total
+        body.append(svg.text(TRACK - 10, y + 15, name, anchor="end"))
+        body.append(svg.rect(TRACK, y + 2, BAR * max(share, 0.002), 17, fill=svg.BLUE, hint=name))
+        body.append(svg.text(760, y + 15, f"{count:,}", anchor="end"))
+        body.append(svg.text(WIDTH - 30, y + 15, f"{100 * share:.1f}%", anchor="end"))
+    top = 34 + STEP * len(counted) + 26
+    for place, line in enumerate(said(config, n_tokens, stored, bandwidth)):
+        body.append(svg.text(0, top + 22 * place, line))
+    label = f"{title}. {_spoken(counted)}. {' '.join(said(config, n_tokens, stored, bandwidth))}"
+    return svg.document("".join(body), WIDTH, top + 22 * 3 + 6, label)
+
+
+def said(config: GPTConfig, n_tokens: int, stored: int, bandwidth: float) -> list[str]:
+    """The costs in sentences."""
+    cost = costs(config, n_tokens, stored, bandwidth)
+    alone = cost["weights"] / bandwidth
+    more = 100 * cost["cache"] / cost["weights"]
+    return [
+        f"Memory: weights {in_units(cost['weights'], 'B')}, cache of {n_tokens:,} tokens "
+        f"{in_units(cost['cache'], 'B')} ({more:.1f}% more).",
+        f"The next token: {in_units(cost['flop'], 'FLOP')}; with the cache, at least "
+        f"{1000 * cost['seconds']:.3g} ms to read it all ({1000 * alone:.3g} ms for the weights).",
+        f"So at most {1 / cost['seconds']:,.3g} tokens a second.",
+    ]
+
+
+def _spoken(counted: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counted.items())
+
+
+class SizeExplorer(Explorer):
+    """See `size_explorer`."""
+
+    def __init__(self, shape: str) -> None:
+        self.shape = SHAPES[shape]
+        self.buttons = {
+            name: self.button(name, lambda name=name: self.take(name), f"the shape of {name}")
+            for name in SHAPES
+        }
+        rows, self.boxes = [], {}
+        for name, value, low, high, step in (
+            ("layers", self.shape.n_layer, 1, 96, 1),
+            ("width", self.shape.n_embd, 32, 12_288, 32),
+            ("vocabulary", self.shape.vocab_size, 2, 200_000, 1),
+            ("cached", 256, 0, self.shape.block_size, 1),
+            ("GB a second", 20, 1, 4000, 1),
+        ):
+            made, self.boxes[name] = number(name, min(value, high), low, high, step)
+            rows.append(made)
+        self.stored = choice("each number in", STORED, "20em")
+        watched = [*self.boxes.values(), self.stored]
+        super().__init__([row(*self.buttons.values(), self.stored), row(*rows)], watched)
+
+    def take(self, name: str) -> None:
+        """The shape of one of the models."""
+        self.shape = SHAPES[name]
+        self.boxes["cached"].max = self.shape.block_size
+        self.boxes["layers"].value = self.shape.n_layer
+        self.boxes["width"].value = self.shape.n_embd
+        self.boxes["vocabulary"].value = self.shape.vocab_size
+        self.refresh()
+
+    @property
+    def settings(self) -> tuple[GPTConfig, int, int, float]:
+        """What `size_svg` takes, as the controls stand."""
+        values = {name: box.value for name, box in self.boxes.items()}
+        config = replace(
+            self.shape,
+            vocab_size=values["vocabulary"],
+            n_layer=values["layers"],
+            n_embd=values["width"],
+            n_head=1,  # how many heads share the width changes no count
+        )
+        return config, values["cached"], self.stored.value, values["GB a second"] * 1e9
+
+    def draw(self) -> str:
+        return size_svg(*self.settings)
+
+    def describe(self) -> str:
+        total = sum(parts(self.settings[0]).values())
+        return f"Size explorer: {total:,} parameters. {' '.join(said(*self.settings))}"
+
+
+def size_explorer(shape: str = "gpt2") -> SizeExplorer:
+    """Choose a GPT's shape, and read its parameters by part, its memory and its time a token.
+
+    Args:
+        shape: to begin with, one of "pets", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl".
+
+    Raises:
+        ValueError: no shape has that name.
+    """
+    if shape not in SHAPES:
+        raise ValueError(f"shape must be one of {', '.join(SHAPES)}, not {shape!r}")
+    return SizeExplorer(shape)
