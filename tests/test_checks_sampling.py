@@ -215,9 +215,9 @@ WRONG = {
     sampling.keep_top_k: {
         "a threshold": at_least,
         "a strict threshold": partial(at_least, strict=True),
+        "the larger of equals": turned_round,
         "topk": by_topk,
         "not stable": lambda probs, k: anew(placed(probs, probs.argsort(descending=True)[:k])),
-        "the larger of equals": turned_round,
         "not divided anew": lambda probs, k: placed(probs, sorted_ids(probs)[:k]),
         "softmax of zeros": lambda probs, k: softmax(placed(probs, sorted_ids(probs)[:k])),
         "order lost": in_sorted_order,
@@ -279,6 +279,13 @@ def test_an_input_that_is_changed_is_named(capsys):
     ):
         assert check(function).mistake == base.CHANGED
         assert "Work on a copy" in capsys.readouterr().out
+
+
+def test_a_sorted_list_turned_round_is_not_taken_for_topk():
+    def by_numpy(probs, k):  # of many equals, its sort too keeps no order
+        return anew(placed(probs, np.argsort(probs.numpy())[::-1][:k].copy()))
+
+    assert sampling.keep_top_k(by_numpy).mistake == "the larger of equals"
 
 
 def test_a_sentence_without_its_probability_is_asked_for_it(capsys):

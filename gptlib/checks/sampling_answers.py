@@ -183,6 +183,12 @@ TOP_K_MISTAKES = (
         partial(_threshold, above=torch.gt),
     ),
     Mistake(
+        "the larger of equals",
+        "among equals you keep the larger id; the rule is the smaller. Turning a sorted list round "
+        "turns the equals round too: sort(descending=True, stable=True) does not.",
+        _last_of_equals,
+    ),
+    Mistake(
         "topk",
         "exactly k stay, but among equals topk promises no order. The rule here: the smaller id "
         "stays. sort(descending=True, stable=True) keeps equals in the order of their ids.",
@@ -193,12 +199,6 @@ TOP_K_MISTAKES = (
         "right where few tokens are equal; but a sort without stable=True promises no order among "
         "equals. The rule here: the smaller id stays.",
         _unstable,
-    ),
-    Mistake(
-        "the larger of equals",
-        "among equals you keep the larger id; the rule is the smaller. Turning a sorted list round "
-        "turns the equals round too: sort(descending=True, stable=True) does not.",
-        _last_of_equals,
     ),
     Mistake(
         "not divided anew",
