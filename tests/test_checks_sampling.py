@@ -163,6 +163,17 @@ def returns_at_once(table, text):
         return whole, p * q
 
 
+def ends_at_a_full_stop(table, text):
+    best, most = None, 0
+    for token, p in table[text].items():
+        if token == ".":
+            return text + token, p
+        whole, q = ends_at_a_full_stop(table, text + token)
+        if p * q > most:
+            best, most = whole, p * q
+    return best, most
+
+
 def every(table, text, ps=()):
     if text.endswith("."):
         return [(text, ps)]
@@ -187,6 +198,9 @@ WRONG = {
         "multiplied": lambda logits, t: softmax(t * logits),
         "logits handed back": lambda logits, t: logits / t,
         "on the probabilities": lambda logits, t: softmax(logits) / t,
+        "powers of the logits": lambda logits, t: softmax(logits ** (1 / t)),
+        "never below one": lambda logits, t: softmax(logits / (t if t > 1 else 1)),
+        "no temperature": lambda logits, t: softmax(logits),
         "on the probabilities, divided anew": lambda logits, t: anew(softmax(logits) / t),
         "softmax twice": lambda logits, t: softmax(softmax(logits) / t),
         "zero": lambda logits, t: softmax(logits / t),
@@ -197,13 +211,13 @@ WRONG = {
         "not divided by the sum": lambda logits, t: torch.exp(logits / t),
         "powers not divided by the sum": lambda logits, t: softmax(logits) ** (1 / t),
         "greedy always": lambda logits, t: one_hot(logits),
-        "no temperature": lambda logits, t: softmax(logits),
     },
     sampling.keep_top_k: {
         "a threshold": at_least,
         "a strict threshold": partial(at_least, strict=True),
-        "topk": by_topk,
         "the larger of equals": turned_round,
+        "topk": by_topk,
+        "not stable": lambda probs, k: anew(placed(probs, probs.argsort(descending=True)[:k])),
         "not divided anew": lambda probs, k: placed(probs, sorted_ids(probs)[:k]),
         "softmax of zeros": lambda probs, k: softmax(placed(probs, sorted_ids(probs)[:k])),
         "order lost": in_sorted_order,
@@ -217,6 +231,7 @@ WRONG = {
     sampling.best_sentence: {
         "greedy": greedy,
         "first branch only": returns_at_once,
+        "back at the first full stop": ends_at_a_full_stop,
         "the last one": keeps_the_last,
         "a sum": partial(chosen, by=sum),
         "the last step alone": partial(chosen, by=lambda ps: ps[-1]),
@@ -266,10 +281,29 @@ def test_an_input_that_is_changed_is_named(capsys):
         assert "Work on a copy" in capsys.readouterr().out
 
 
+def test_a_sorted_list_turned_round_is_not_taken_for_topk():
+    def by_numpy(probs, k):  # of many equals, its sort too keeps no order
+        return anew(placed(probs, np.argsort(probs.numpy())[::-1][:k].copy()))
+
+    assert sampling.keep_top_k(by_numpy).mistake == "the larger of equals"
+
+
 def test_a_sentence_without_its_probability_is_asked_for_it(capsys):
     for answer in (lambda table, text: greedy(table, text)[0], lambda *_: (0.5, "The cat.")):
         assert sampling.best_sentence(answer).mistake == base.ODD
         assert "probability" in capsys.readouterr().out
+
+
+def test_a_recursion_without_an_end_is_told_where_the_end_is(capsys):
+    def endless(table, text):
+        return max(endless(table, text + token) for token in table[text])
+
+    assert sampling.best_sentence(endless).mistake == base.STOPPED
+    assert capsys.readouterr().out.endswith(
+        "\n  Nothing follows a full stop: with it the sentence is whole.\n"
+    )
+    assert sampling.best_sentence(lambda table, text: table["The"]).mistake == base.STOPPED
+    assert "full stop" not in capsys.readouterr().out
 
 
 def test_the_right_answers_are_gptlibs_and_the_grammars():
@@ -325,8 +359,9 @@ def test_a_folder_that_holds_a_gpt_is_right(trained, tmp_path, capsys):
     model, tokenizer, corpus = trained
     gptlib.save(tmp_path, model, tokenizer)
     mine = attend_with(copied(model), own.gptlibs_attention)
-    sampler = gptlib.next_token_probs
-    assert sampling.capstone(tmp_path, corpus, model=mine, sampler=sampler)
+    parts = {"model": mine, "sampler": gptlib.next_token_probs}
+    parts["train_bpe"] = lambda text, n: list(map(list, own.gptlibs_bpe(text, n)))
+    assert sampling.capstone(tmp_path, corpus, **parts)
     said = capsys.readouterr().out
     assert said.startswith("✔ capstone: it opens: 297 tokens") and "ln 297 = 5.69" in said
     assert str(tmp_path) not in said
@@ -407,6 +442,22 @@ def test_an_odd_sampler_is_named(trained, tmp_path, capsys, sampler, words):
     gptlib.save(tmp_path, model, tokenizer)
     mistake, said = said_of(capsys, tmp_path, corpus, sampler=sampler)
     assert mistake == "sampler" and words in said
+
+
+@pytest.mark.parametrize(
+    ("train_bpe", "words"),
+    [
+        (lambda text, n: [(k, k) for k in range(n)], "merge 1 is (0, 0), and gptlib's is ("),
+        (lambda text, n: own.gptlibs_bpe(text, n)[:5], "merge 6 is None"),
+        (lambda text, n: own.gptlibs_bpe(text, 2 * n), "gptlib's is None"),
+        (lambda text, n: {}[text[:3]], "stops with KeyError"),
+    ],
+)
+def test_merges_that_are_not_gptlibs_are_named(trained, tmp_path, capsys, train_bpe, words):
+    model, tokenizer, corpus = trained
+    gptlib.save(tmp_path, model, tokenizer)
+    mistake, said = said_of(capsys, tmp_path, corpus, train_bpe=train_bpe)
+    assert mistake in ("other merges", "stopped") and words in said
 
 
 def test_a_corpus_that_is_not_there_does_not_raise(trained, tmp_path, capsys):

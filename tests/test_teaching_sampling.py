@@ -17,6 +17,11 @@ NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "07_sampling.i
 TRUTH = grammar.next_words("The cat is")
 
 
+def notebook_words():
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells)
+
+
 @pytest.fixture
 def logits(pets):
     model, tokenizer = pets
@@ -77,23 +82,29 @@ def test_the_studios_three_numbers_are_those_folded_away(pets):
     studio.top_k.value, both = 2, []
     for studio.temperature.value in (1.0, 0.5):
         both.append(f"{studio.rows()[0].now:.2f}")
-    one = f"Question 1: {both[0]} and {both[1]}."
-    studio.top_k.value, studio.temperature.value = 0, 3.0
-    two = f"Question 2: {studio.rows()[-1].now:.2f}; two and four."
+    said = f"1: {both[0]} and {both[1]}, since the model has "
+    studio.top_k.value, studio.temperature.value = 0, 1.0
+    has, on = (f"{row.now:.2f}"[1:] for row in studio.rows()[:2])
+    said += f"{has} and {on}, not .60 and .30. "
     assert studio.rows()[-1].name.endswith("others")
-    studio.top_p.value = 0.85
-    for studio.temperature.value, stay in ((1.0, 2), (2.0, 4)):
-        assert (studio.probs() > 0).sum() == stay
-    studio.temperature.value, studio.top_p.value = 1.0, 1.0
-    probs, counts = [], []
-    for studio.seed.value in (1, 2, 3):
-        studio.draw_many()
-        probs.append([row.now for row in studio.rows()])
-        counts.append([row.drawn for row in studio.rows()])
-    assert probs[0] == probs[1] == probs[2] and counts[0] != counts[1] != counts[2]
-    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
-    whole = "\n".join("".join(cell["source"]) for cell in cells)
-    assert one in whole and two in whole
+    studio.temperature.value, others = 3.0, []
+    for studio.top_p.value in (1.0, 0.85):
+        others.append(f"{studio.rows()[-1].now:.2f}")
+    said += f"2: {others[0]} and {others[1]}. 3: all."
+    studio.temperature.value, studio.top_p.value = 0.0, 1.0
+    studio.draw_many()
+    assert studio.rows()[0].name == "␣sleeping" and studio.rows()[0].drawn == 1000
+    assert said in notebook_words()
+
+
+def test_running_stays_in_the_top_three_though_happy_has_the_smaller_id(pets, logits):
+    p = gptlib.next_token_probs(logits)
+    [running], [happy] = (pets[1].encode(word) for word in (" running", " happy"))
+    assert happy < running
+    for k, id in ((3, running), (4, happy)):
+        kept = gptlib.next_token_probs(logits, top_k=k)
+        assert kept[id] > 0 and (k == 4 or kept[happy] == 0)
+    assert f"({p[running]:.4f} against {p[happy]:.4f}.".replace("0.", ".") in notebook_words()
 
 
 def test_the_critical_value_is_passed_once_in_a_thousand():
@@ -109,7 +120,7 @@ def test_the_critical_value_is_passed_once_in_a_thousand():
 
 
 def test_what_notices_each_broken_sampler(pets, logits):
-    """Break it: a sum for the missing division, the grammar for the other two."""
+    """Break it: a sum for the missing division; the grammar, and the stop token, for the others."""
     model, tokenizer = pets
     cut = torch.where(gptlib.next_token_probs(logits) >= 0.2, gptlib.next_token_probs(logits), 0)
     assert (cut > 0).sum() == 2 and cut.sum().item() == pytest.approx(0.90, abs=0.02)

@@ -5,6 +5,7 @@ Also gptlib's parts in the form of the exercises, to stand in for a student's.
 
 import math
 from collections.abc import Callable
+from itertools import zip_longest
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from ..training import TrainConfig, Trainer, evaluate, evaluation_rows
 from .base import Verdict
 
 SCORED = 4_000  # tokens of held-out text
+READ, MERGES = 2_000, 30  # characters and merges on which two trainings of BPE are compared
 AGREE = 1e-3  # logits of the same weights, by the student's attention and by gptlib's
 SETTINGS = ((1.0, None, None), (0.5, 2, None), (0.0, None, None))  # temperature, top_k, top_p
 
@@ -43,6 +45,7 @@ def capstone(
     folder,
     corpus="pets",
     *,
+    train_bpe: Callable | None = None,
     model: GPT | None = None,
     sampler: Callable | None = None,
 ) -> Verdict:
@@ -51,12 +54,13 @@ def capstone(
     Args:
         corpus: what the model was trained on: a name, a path, or a Corpus; its held-out part is
             scored.
+        train_bpe: the student's, (text, n_merges) -> merges.
         model: the model as it was trained, to be held against what the folder gives back: with
             the student's own attention in it.
         sampler: the student's, (logits (V,), temperature, top_k, top_p) -> probabilities (V,).
     """
     try:
-        right, name, words = _judge(folder, corpus, model, sampler)
+        right, name, words = _judge(folder, corpus, train_bpe, model, sampler)
     except Exception as error:  # whatever the student's parts raise
         right, name = False, "stopped"
         words = f"stops with {type(error).__name__}: {error}"
@@ -65,7 +69,7 @@ def capstone(
     return verdict
 
 
-def _judge(folder, corpus, trained, sampler) -> tuple[bool, str, str]:
+def _judge(folder, corpus, train_bpe, trained, sampler) -> tuple[bool, str, str]:
     try:
         model, tokenizer = load(folder)
     except (OSError, ValueError) as error:
@@ -79,11 +83,16 @@ def _judge(folder, corpus, trained, sampler) -> tuple[bool, str, str]:
             f"the tokenizer has {ids} ids and the model {vocab_size}: is it another model's "
             "tokenizer? GPTConfig(tokenizer.vocab_size, ...) makes them fit.",
         )
+    corpus = corpora.load(corpus) if not isinstance(corpus, corpora.Corpus) else corpus
     loss = _heldout_loss(model, tokenizer, corpus)
     knows_nothing = math.log(vocab_size)
     if not loss < knows_nothing - 0.5:
         return False, *_no_better(loss, knows_nothing)
-    trouble = _another_model(model, trained) or _odd_sampler(sampler, vocab_size)
+    trouble = (
+        _another_model(model, trained)
+        or _odd_sampler(sampler, vocab_size)
+        or _other_merges(train_bpe, corpus.train[:READ])
+    )
     if trouble:
         return False, *trouble
     return (
@@ -95,7 +104,6 @@ def _judge(folder, corpus, trained, sampler) -> tuple[bool, str, str]:
 
 
 def _heldout_loss(model, tokenizer, corpus) -> float:
-    corpus = corpora.load(corpus) if not isinstance(corpus, corpora.Corpus) else corpus
     tokens = corpus.encode(tokenizer)[1][:SCORED]
     return evaluate(model, *evaluation_rows(tokens, model.config.block_size))
 
@@ -138,6 +146,21 @@ def _another_model(loaded: GPT, trained: GPT | None) -> tuple[str, str] | None:
             )
         return None
     return "another model", "the folder holds other weights than your model has now: save it again."
+
+
+def _other_merges(train_bpe: Callable | None, text: str) -> tuple[str, str] | None:
+    """Not seen in the loss: shorter tokens are easier to foretell, so junk may even lower it."""
+    if train_bpe is None:
+        return None
+    found = [tuple(pair) for pair in train_bpe(text, MERGES)]
+    for place, (mine, its) in enumerate(zip_longest(found, gptlibs_bpe(text, MERGES)), 1):
+        if mine != its:
+            return (
+                "other merges",
+                f"your train_bpe's merge {place} is {mine}, and gptlib's is {its}. "
+                "checks.tokenizer.train(train_bpe) says more.",
+            )
+    return None
 
 
 def _odd_sampler(sampler: Callable | None, size: int) -> tuple[str, str] | None:

@@ -45,6 +45,22 @@ BEND_MISTAKES = (
         lambda logits, t: softmax(logits) / t,
     ),
     Mistake(
+        "powers of the logits",
+        "you take powers of the logits; powers of p are logits divided by the temperature.",
+        lambda logits, t: softmax(logits ** (1 / t)),
+    ),
+    Mistake(
+        "never below one",
+        "temperatures below 1 have no effect. Is it max(temperature, 1)? That limit is for 0 alone "
+        "and must be tiny: max(temperature, 1e-6).",
+        lambda logits, t: softmax(logits / max(t, 1)),
+    ),
+    Mistake(
+        "no temperature",
+        "the temperature has no effect. Divide the logits by it, before the softmax.",
+        lambda logits, t: softmax(logits),
+    ),
+    Mistake(
         "on the probabilities, divided anew",
         "you divide all probabilities by the same number, and dividing by their sum undoes it: "
         "the temperature has no effect. Divide the logits, before the softmax.",
@@ -92,11 +108,6 @@ BEND_MISTAKES = (
         "all of it lies on the largest, whatever the temperature. Only temperature 0 does that.",
         lambda logits, t: right_bend(logits, 0),
     ),
-    Mistake(
-        "no temperature",
-        "the temperature has no effect. Divide the logits by it, before the softmax.",
-        lambda logits, t: softmax(logits),
-    ),
 )
 
 
@@ -116,6 +127,12 @@ def _first(probs, k, *, descending=True):
 
 def _last_of_equals(probs, k):
     return right_top_k(probs.flip(0), k).flip(0)
+
+
+def _unstable(probs, k):
+    ids = probs.sort(descending=True).indices[:k]
+    kept = torch.zeros_like(probs).scatter_(0, ids, probs[ids])
+    return kept / kept.sum()
 
 
 def _topk(probs, k):
@@ -166,16 +183,22 @@ TOP_K_MISTAKES = (
         partial(_threshold, above=torch.gt),
     ),
     Mistake(
+        "the larger of equals",
+        "among equals you keep the larger id; the rule is the smaller. Turning a sorted list round "
+        "turns the equals round too: sort(descending=True, stable=True) does not.",
+        _last_of_equals,
+    ),
+    Mistake(
         "topk",
         "exactly k stay, but among equals topk promises no order. The rule here: the smaller id "
         "stays. sort(descending=True, stable=True) keeps equals in the order of their ids.",
         _topk,
     ),
     Mistake(
-        "the larger of equals",
-        "among equals you keep the larger id; the rule is the smaller. Turning a sorted list round "
-        "turns the equals round too: sort(descending=True, stable=True) does not.",
-        _last_of_equals,
+        "not stable",
+        "right where few tokens are equal; but a sort without stable=True promises no order among "
+        "equals. The rule here: the smaller id stays.",
+        _unstable,
     ),
     Mistake(
         "not divided anew",
@@ -260,6 +283,17 @@ def _by(join, start=0.0):
     return lambda *given: max(_sentences(*given, join, start), key=lambda pair: pair[1])
 
 
+def _first_full_stop(table, prefix):
+    """The best of its branches, but a full stop among them ends the search."""
+    best = "", 0.0
+    for token, p in table[prefix].items():
+        if token == ".":
+            return prefix + token, p
+        text, q = _first_full_stop(table, prefix + token)
+        best = max(best, (text, p * q), key=lambda pair: pair[1])
+    return best
+
+
 def _mean(table, prefix):
     """The best mean of the logarithms: long sentences of sure tokens."""
     steps = _sentences(table, prefix, lambda so_far, q: (*so_far, q), ())
@@ -279,6 +313,11 @@ BEST_MISTAKES = (
         "you come back with the first sentence found. Is there a `return` inside the loop? Look at "
         "all of them, and keep the best.",
         lambda *given: next(_sentences(*given)),
+    ),
+    Mistake(
+        "back at the first full stop",
+        "you come back at the first full stop. It is one of the ways on: compare it too.",
+        _first_full_stop,
     ),
     Mistake(
         "the last one",

@@ -81,10 +81,10 @@ QUESTIONS = {
         "top-k that does not divide anew",
         {
             "top-k that does not divide anew": "0.90. Nothing else here changes a sum.",
-            "temperature 5 without a filter": "Look at the output, in the row of T = 5: the sum "
-            "is 1.00. It is a fine distribution, of the wrong words.",
-            "the new token is never appended": "Look at the output, in its row: the sum is 1.00. "
-            "Each p is right, for a text that does not grow.",
+            "temperature 5 with no top-k or top-p": "Look at the output, in the row of T = 5: the "
+            "sum is 1.00. It is a fine distribution, of the wrong words.",
+            "the new token is never read": "Look at the output, in its row: the sum is 1.00. Each "
+            "p is right, for the text that was read.",
         },
     ),
     "exit": Question(
@@ -119,7 +119,8 @@ HINTS = {
         "the best so far. `return` stands behind the loop.",
     ),
     "capstone": (
-        "Copy each answer of yours into a cell above, run it, and put its name behind the `=`.",
+        "Copy each answer of yours, with what it calls, into a cell above, run it, and put its "
+        "name behind the `=`. Train on rows of `model.config.block_size`, where 06 had 8.",
         "`my_sampler(logits, temperature, top_k, top_p)` is `bend`, then `keep_top_k` where top_k "
         "is not None.",
         "One at a time: with one of your parts in, run on to the check; then the next.",
