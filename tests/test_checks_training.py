@@ -142,6 +142,32 @@ def never_ends(model, tokens, steps):
         optimizer.step()
 
 
+def trains_another(model, tokens, steps):
+    model = gptlib.GPT(model.config)
+    plain(model, tokens, 3)
+
+
+def clears_before_the_step(model, tokens, steps):
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for step in range(20):
+        x, y = get_batch(tokens, 8, 64, seed=0, step=step)
+        gptlib.nll(model(x), y).backward()
+        optimizer.zero_grad()
+        optimizer.step()
+
+
+def sign_at_the_target(logits, targets):
+    p = gptlib.softmax(logits)
+    p[rows(targets), targets] = 1 - p[rows(targets), targets]
+    return p / len(targets)
+
+
+def rows_of_targets(logits, targets):
+    p = gptlib.softmax(logits)
+    p[targets] -= 1
+    return p / len(targets)
+
+
 def rows(y):
     return torch.arange(len(y))
 
@@ -155,6 +181,7 @@ WRONG = {
         "every token": lambda z, y: -F.log_softmax(z, -1).mean(),
         "the likeliest": lambda z, y: -F.log_softmax(z, -1).max(-1).values.mean(),
         "no logarithm": lambda z, y: -z.softmax(-1)[rows(y), y].mean(),
+        "1 - p": lambda z, y: 1 - z.softmax(-1)[rows(y), y].mean(),
         "logarithm last": lambda z, y: -torch.log(z.softmax(-1)[rows(y), y].mean()),
         "no softmax": lambda z, y: -z.gather(1, y[:, None]).mean(),
         "wrong axis": lambda z, y: -F.log_softmax(z, 0)[rows(y), y].mean(),
@@ -175,6 +202,8 @@ WRONG = {
         "only the target": lambda z, y: torch.zeros_like(z).scatter(
             1, y[:, None], (z.softmax(-1).gather(1, y[:, None]) - 1) / len(y)
         ),
+        "sign at the target": sign_at_the_target,
+        "rows of targets": rows_of_targets,
         "every target in every row": lambda z, y: (
             (z.softmax(-1) - F.one_hot(y, z.shape[1]).amax(0)) / len(y)
         ),
@@ -190,6 +219,7 @@ WRONG = {
         ),
     },
     training.train: {
+        "model unused": trains_another,
         "no gradient": loses_the_graph,
         "no step": loop(update=False),
         "one step": loop(leave=True),
@@ -220,6 +250,11 @@ def patience(monkeypatch):
 
 class TestChecks(CheckRules):
     right, wrong, known = RIGHT, WRONG, KNOWN
+
+
+def test_gradients_cleared_before_the_step_are_no_step_and_the_words_say_so(capsys):
+    assert training.train(clears_before_the_step).mistake == "no step"
+    assert "zero_grad() not between them" in capsys.readouterr().out
 
 
 # ---- What a training loop may do ----

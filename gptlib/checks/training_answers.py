@@ -57,6 +57,11 @@ NLL_MISTAKES = (
         lambda z, y: -_at(softmax(z), y).mean(),
     ),
     Mistake(
+        "1 - p",
+        "1 - p is no surprise in nats. That is -ln p.",
+        lambda z, y: (1 - _at(softmax(z), y)).mean(),
+    ),
+    Mistake(
         "logarithm last",
         "you average p first and take the logarithm then. First -ln p for each position, then the "
         "mean.",
@@ -114,6 +119,17 @@ def _hot(z: Tensor, y: Tensor) -> Tensor:
     return F.one_hot(y, z.shape[-1]).to(z.dtype)
 
 
+def _turned_at_the_target(z: Tensor, y: Tensor) -> Tensor:
+    p, hot = softmax(z), _hot(z, y)
+    return torch.where(hot > 0, 1 - p, p) / len(y)
+
+
+def _rows_of_targets(z: Tensor, y: Tensor) -> Tensor:
+    p = softmax(z)
+    p[y] -= 1  # an IndexError, but where there are as many rows
+    return p / len(y)
+
+
 def _every_target(z: Tensor, y: Tensor) -> Tensor:
     p = softmax(z)
     p[:, y] -= 1
@@ -151,6 +167,17 @@ GRADIENT_MISTAKES = (
         "only the target",
         "the other tokens have a gradient too: their p. What one token gains, the others lose.",
         lambda z, y: (softmax(z) - 1) * _hot(z, y) / len(y),
+    ),
+    Mistake(
+        "sign at the target",
+        "at the target the sign is turned: p - 1, not 1 - p.",
+        _turned_at_the_target,
+    ),
+    Mistake(
+        "rows of targets",
+        "p[targets] picks rows. Row t has its own target: "
+        "p[torch.arange(len(targets)), targets] -= 1.",
+        _rows_of_targets,
     ),
     Mistake(
         "every target in every row",
@@ -222,6 +249,11 @@ def _trains(name: str, words: str, wrong: str) -> Mistake:
 
 
 TRAIN_MISTAKES = (
+    Mistake(
+        "model unused",
+        "the model that was given never saw a batch. Does a line in your function make another?",
+        Watched(lambda model, tokens, steps: None),
+    ),
     _trains(
         "no gradient",
         "no gradient reaches the model. loss.item() is a number without a history: call "
@@ -230,7 +262,8 @@ TRAIN_MISTAKES = (
     ),
     _trains(
         "no step",
-        "gradients arrive, but the model stays as it was. After backward(): optimizer.step().",
+        "gradients arrive, but the model stays as it was. After backward(): optimizer.step(), and "
+        "zero_grad() not between them.",
         "step",
     ),
     _trains(

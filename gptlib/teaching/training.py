@@ -30,20 +30,20 @@ QUESTIONS = {
         "How many examples are in it?",
         "four",
         {
-            "one": "Count the losses in the table: there are four. Each token but the first is an "
+            "one": "Count the arrows: there are four. Each token but the first is an "
             "answer, to the question of what follows all those before it.",
-            "two": "Count the losses in the table: there are four, one wherever a token follows.",
+            "two": "Count the arrows: there are four, one wherever a token follows.",
             "four": "At each token but the last, the model is asked what follows.",
-            "five": "Count the losses in the table: after the full stop nothing comes, so there is "
-            "nothing to learn from it.",
+            "five": "Count the arrows: after the full stop nothing comes, so there is nothing to "
+            "learn from it.",
         },
     ),
     "floor": Question(
         "We train for 800 steps. Where will the loss on held-out stories end?",
         "a little above 0.47",
         {
-            "near 0: it knows the stories then": "Look at the picture: the curve lies down on the "
-            "dashed line and stays there. Which word comes is chance, and nobody can know it.",
+            "near 0: it knows the stories then": "Look at the picture: the dots come down to "
+            "the dashed line and no further. Which word comes is chance, and nobody can know it.",
             "a little above 0.47": "The floor is what is left when the true probabilities are "
             "known. Only chance is left.",
             "near 0.97, the entropy of the four words": "Look at the picture: it goes far below. "
@@ -53,8 +53,8 @@ QUESTIONS = {
         },
     ),
     "fifty": Question(
-        "We train this model on, with stories in which `sleeping` and `on` come equally often "
-        "after `The cat is`. What will it say of `sleeping`?",
+        "As in lesson 05 we train on with other stories, this time your model: after `The cat is`, "
+        "`sleeping` and `on` come equally often. What will it say of `sleeping`?",
         "about 0.50",
         {
             "about 0.60: it has learned that": "Look at the output: the new stories count. It "
@@ -66,7 +66,7 @@ QUESTIONS = {
     ),
     "broken": Question(
         "Three broken loops: the targets are not shifted; `zero_grad` is missing; one sentence is "
-        "the whole corpus. In which will the *training* loss come below the floor?",
+        "the whole corpus. In which will the loss on the training text come below the floor?",
         "not shifted, and one sentence",
         {
             "in none: a broken loop does not learn": "Look at the column of training losses: two "
@@ -85,21 +85,22 @@ QUESTIONS = {
         "it sees what it should foretell",
         {
             "it is the best model so far": "Compare the two columns: asked with the beginning of "
-            "a story only, it does far worse than the model that has a mask.",
+            "a story only, it does far worse than the model that has its mask.",
             "the floor is not the floor": "Compare the two columns: where only the past is given, "
             "the loss is far above the floor. The floor holds for honest guesses.",
             "it sees what it should foretell": "Below the floor there is no skill, only a leak.",
         },
     ),
     "exit": Question(
-        "What does training bring a model to?",
-        "the frequencies of its text, and a loss at the floor",
+        "The floor is 0.47. Model A has a training loss of 0.52 and a held-out loss of 0.49, "
+        "model B of 0.08 and 0.09. Which one has learned what there is to learn?",
+        "A: it is near the floor",
         {
-            "the frequencies of its text, and a loss at the floor": "And other texts would bring "
-            "it to others: you have made 0.60 into 0.50.",
-            "the right next word every time, and in the end to a loss of 0": "Look at the loss "
-            "curve once more: it lies on the floor. And `the right word` became another one when "
-            "the stories changed.",
+            "A: it is near the floor": "It has the frequencies of its text, and only chance is "
+            "left. B sees what it should foretell.",
+            "B: its losses are lower, and near 0": "Nobody honest is below the floor. Look at the "
+            "table of the leak: such a model sees what it should foretell, and with only the past "
+            "its loss was above 1.",
         },
     ),
 }
