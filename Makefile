@@ -18,7 +18,7 @@ export JUPYTER_PATH :=
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab test notebooks pictures data ablations bench lint clean
+.PHONY: help install lab test soak notebooks pictures data ablations bench lint clean
 
 help:  ## this list
 	@echo 'Usage: make TARGET [NAME=value]'
@@ -88,6 +88,10 @@ test: install  ## run every test, then every notebook against its committed outp
 	$(PYTEST)
 	$(PYTEST) --nbval --nbval-current-env $(NOTEBOOKS)
 	@$(PY) tests/browser.py
+
+# One after the other, so that what is timed and killed there has the machine for itself.
+soak: install  ## run the long tests: kills, crashes, long runs; into benchmarks/RESULTS.md
+	OMP_NUM_THREADS=1 $(PY) -m pytest tests -m soak --soak-results
 
 # No widget state, no cell timings, and no trace of which Python ran it.
 notebooks: install  ## execute every notebook in place, leaving no widget state

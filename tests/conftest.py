@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+import soak
 import torch
 from check_rules import CheckRules, give_cases
 
@@ -92,6 +93,15 @@ def offline(monkeypatch):
         return connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", local_only)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--soak-results", action="store_true", help="write benchmarks/RESULTS.md")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if config.getoption("--soak-results"):
+        soak.write(terminalreporter.stats)
 
 
 def pytest_runtest_setup(item):
