@@ -124,8 +124,8 @@ def train(
 class NotShifted(gptlib.Trainer):
     """Each token's target is the token itself."""
 
-    def batch(self, step):
-        x, _ = super().batch(step)
+    def batch(self, step, part=0):
+        x, _ = super().batch(step, part)
         return x, x
 
 

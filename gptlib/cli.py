@@ -1,4 +1,4 @@
-"""The `gptlib` command: train, sample, tokenize, doctor.
+"""The `gptlib` command: train, plot, sample, tokenize, doctor.
 
 Everything it does is a few lines over the library; errors are one line and exit status 2.
 """
@@ -16,11 +16,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from . import __version__, checkpoint, corpora, hub
-from .files import cache_dir, data_dir, finish_save, user_path
+from . import __version__, checkpoint, corpora, distributed, hub
+from .distributed import LostProcess, Team
+from .files import atomic_write, cache_dir, data_dir, finish_save, user_path
 from .model import GPT, GPTConfig
+from .runs import LOG, Run, read_log
 from .sampling import generate
 from .tokenizer import Tokenizer
 from .training import Step, TrainConfig, Trainer, resolve_device
@@ -59,7 +60,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _note(message: object) -> None:
-    """One line on stderr: stdout is for results."""
+    """One line on stderr: stdout is for results. Of several processes one says it."""
+    if distributed.speaks():
+        _say(message)
+
+
+def _say(message: object) -> None:
     print(f"gptlib: {' '.join(str(message).split())}", file=sys.stderr)
 
 
@@ -67,6 +73,12 @@ def _note(message: object) -> None:
 
 
 def _train(a: argparse.Namespace) -> int:
+    device = TrainConfig.device if a.device is None else a.device
+    with distributed.terminate_as_ctrl_c(), distributed.join(device) as team:
+        return _train_in(a, team)
+
+
+def _train_in(a: argparse.Namespace, team: Team) -> int:
     _check_out(a.out)
     corpus = corpora.load(a.corpus)
     saved = _saved_run(a, corpus) if a.resume else None
@@ -75,34 +87,57 @@ def _train(a: argparse.Namespace) -> int:
         if there and not a.overwrite:
             hint = "but no run to resume" if a.resume else "(a run goes on with --resume)"
             raise ValueError(f"{a.out}: holds {there} {hint}: use --overwrite or another DIR")
-        model, tokenizer, config = _new_run(a, corpus)
+        model, tokenizer, config = _new_run(a, corpus, team)
     else:
         model, tokenizer = checkpoint.load(a.out)
-        config = _resumed_config(a, model, saved[1])
+        config = _resumed_config(a, model, saved[1], team)
     tokens, heldout = corpus.encode(tokenizer)
     try:
-        trainer = Trainer(model, tokens, config, heldout if len(heldout) > 1 else None)
+        with distributed.others_needed():
+            trainer = Trainer(model, tokens, config, heldout if len(heldout) > 1 else None, team)
     except ValueError as error:
         raise ValueError(f"{a.corpus}: {error}") from error
     if saved is not None:
         trainer.load_state(*saved)
-    run = _Run(a, trainer, tokenizer, corpus)
+    start = {"corpus": _fingerprint(corpus), "vocab_size": _vocab_size(a)}
+    run = Run(a.out, trainer, tokenizer, start, a.keep, a.tensorboard) if team.first else None
+    return _steps(a, trainer, run)
+
+
+def _steps(a: argparse.Namespace, trainer: Trainer, run: Run | None) -> int:
+    """Train to the end, or to what ends it; only the first process has a `run` to write."""
+    shown = run is not None and not a.quiet
     try:
-        for step in trainer if a.quiet else trainer.progress():
-            if step.step % a.save_every == 0 and step.step < config.steps:
-                run.save()
-        run.save()
-    except KeyboardInterrupt:
+        with distributed.others_needed():
+            for step in trainer.progress() if shown else trainer:
+                if run is not None:
+                    run.log(step)
+                    if step.step % a.save_every == 0 and step.step < trainer.config.steps:
+                        run.save()
+        if run is not None:
+            run.save()
+            print(json.dumps(_summary(trainer)))
+        return 0
+    except (KeyboardInterrupt, LostProcess) as error:
         if not trainer.step:
             raise
+        with distributed.undisturbed():
+            _stopped(a, trainer, run, error)
+        raise SystemExit(1 if isinstance(error, LostProcess) else 130) from None
+    finally:
+        if run is not None:
+            run.close()
+
+
+def _stopped(a: argparse.Namespace, trainer: Trainer, run: Run | None, error) -> None:
+    """Save what there is, and say how the run goes on."""
+    why = f"{error}: stopped" if isinstance(error, LostProcess) else "interrupted"
+    told = distributed.speaks()  # asked before the save, which may take its time
+    if run is not None:
         run.save()
-        _note(
-            f"interrupted after step {trainer.step} of {config.steps}, saved in {a.out}: "
-            "the same command with --resume goes on"
-        )
-        return 130
-    print(json.dumps(_summary(trainer)))
-    return 0
+        why += f" after step {trainer.step} of {trainer.config.steps}, saved in {a.out}"
+    if told:
+        _say(f"{why}: the same command with --resume goes on")
 
 
 def _check_out(folder: Path) -> None:
@@ -115,23 +150,6 @@ def _check_out(folder: Path) -> None:
         raise ValueError(f"{there}: no permission to write there")
 
 
-class _Run:
-    """What a run saves; its state says also what it was started with, for --resume to compare."""
-
-    def __init__(
-        self, a: argparse.Namespace, trainer: Trainer, tokenizer: Tokenizer, corpus: corpora.Corpus
-    ) -> None:
-        self.folder, self.trainer, self.tokenizer = a.out, trainer, tokenizer
-        self.start = {"corpus": _fingerprint(corpus), "vocab_size": _vocab_size(a)}
-
-    def state(self) -> tuple[dict[str, Tensor], dict]:
-        tensors, numbers = self.trainer.state()
-        return tensors, numbers | self.start
-
-    def save(self) -> None:
-        checkpoint.save(self.folder, self.trainer.model, self.tokenizer, training=self)
-
-
 def _vocab_size(a: argparse.Namespace) -> int:
     return VOCAB_SIZE if a.vocab_size is None else a.vocab_size
 
@@ -141,15 +159,17 @@ def _given(a: argparse.Namespace, names) -> dict:
     return {name: getattr(a, name) for name in names if getattr(a, name) is not None}
 
 
-def _new_run(a: argparse.Namespace, corpus: corpora.Corpus) -> tuple[GPT, Tokenizer, TrainConfig]:
+def _new_run(
+    a: argparse.Namespace, corpus: corpora.Corpus, team: Team
+) -> tuple[GPT, Tokenizer, TrainConfig]:
     config = TrainConfig(**_given(a, TRAIN_OPTIONS))
     resolve_device(config.device)
     shape = GPTConfig(_vocab_size(a), **(MODEL_DEFAULTS | _given(a, MODEL_DEFAULTS)))
     with warnings.catch_warnings(record=True) as caught:  # "stops early" is news, not a warning
         warnings.simplefilter("always", UserWarning)
         tokenizer = Tokenizer.train(corpus.train, shape.vocab_size)
-    for warning in caught:
-        _note(warning.message)
+    for warning in caught if team.first else ():
+        _say(warning.message)
     model = GPT(replace(shape, vocab_size=tokenizer.vocab_size), seed=config.seed)
     return model, tokenizer, replace(config, eos_id=tokenizer.eos_id if corpus.documents else None)
 
@@ -164,15 +184,27 @@ def _saved_run(a: argparse.Namespace, corpus: corpora.Corpus) -> tuple[dict, dic
     return tensors, numbers
 
 
-def _resumed_config(a: argparse.Namespace, model: GPT, saved: dict) -> TrainConfig:
+def _resumed_config(a: argparse.Namespace, model: GPT, saved: dict, team: Team) -> TrainConfig:
     """The settings of the run that goes on; the command may say them again, not otherwise.
 
-    Only the device and the number of steps may change. With more steps the learning rate goes on
+    Only the device and the number of steps may change, and over how many processes and parts the
+    rows of a batch are spread. With more steps the learning rate goes on
     along the longer cosine: where the first had come down it jumps up, as in a warm restart.
     """
     config = TrainConfig.from_dict(saved["config"])
     had = config.to_dict() | model.config.to_dict() | {"vocab_size": saved.get("vocab_size")}
     free = _given(a, ("steps", "device"))
+    spread = _given(a, ("batch_size", "accumulate"))
+    new = replace(config, **spread)
+    rows = new.batch_size * new.accumulate * team.size
+    had_rows = saved.get("rows", config.batch_size)
+    if rows == had_rows:
+        free |= spread
+    elif not spread:
+        raise ValueError(
+            f"{a.out}: its updates have {had_rows} rows, these {rows} on {team.size} processes: "
+            f"choose --batch-size and --accumulate for {had_rows}"
+        )
     for name, value in _given(a, (*MODEL_DEFAULTS, *TRAIN_OPTIONS, "vocab_size")).items():
         if name not in free and value != had[name]:
             raise ValueError(f"{_option(name)} {value}: the run in {a.out} has {had[name]}")
@@ -202,6 +234,30 @@ def _summary(trainer: Trainer) -> dict:
         "parameters": trainer.model.n_params(),
         "vocab_size": trainer.model.config.vocab_size,
     }
+
+
+# ---- plot ----
+
+
+def _plot(a: argparse.Namespace) -> int:
+    folder, path = a.run_folder, a.out or a.run_folder / "loss.png"
+    if path.suffix not in (".png", ".svg"):
+        raise ValueError(f"--out {path}: must end in .png or .svg")
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder")
+    logged = (folder / LOG).is_file() or not (folder / checkpoint.LOSSES).is_file()
+    history = read_log(folder) if logged else checkpoint.load_history(folder)
+    if not history:
+        raise ValueError(f"{folder / LOG}: there is no step in it yet")
+    config = folder / checkpoint.CONFIG
+    vocab_size = checkpoint.read_config(config).vocab_size if config.is_file() else None
+    from .plots.training import loss_curve  # matplotlib, for those who draw
+
+    picture = loss_curve(history, vocab_size=vocab_size, theme="light")
+    with atomic_write(path) as temporary:
+        picture.savefig(temporary, format=path.suffix[1:])
+    print(path)
+    return 0
 
 
 # ---- sample, tokenize ----
@@ -300,6 +356,10 @@ def _parser() -> argparse.ArgumentParser:
     either.add_argument("--overwrite", action="store_true", help="replace the model in DIR")
     train.add_argument("--quiet", action="store_true", help="no progress bar")
     train.add_argument("--save-every", type=_positive, default=100, metavar="N", help="steps (100)")
+    train.add_argument(
+        "--keep", type=_count, default=0, metavar="N", help="saves kept in DIR/checkpoints (0)"
+    )
+    train.add_argument("--tensorboard", action="store_true", help="its files, in DIR/tensorboard")
     train.add_argument("--vocab-size", type=int, metavar="N", help=f"tokens at most ({VOCAB_SIZE})")
     for name, default in MODEL_DEFAULTS.items():
         kind = type(default)
@@ -311,6 +371,11 @@ def _parser() -> argparse.ArgumentParser:
         kind = float if name == "final_learning_rate" else type(field.default)
         shown = "(a tenth of that)" if field.default is None else f"({field.default})"
         train.add_argument(_option(name), type=kind, metavar=METAVARS[kind], help=shown)
+
+    plot = commands.add_parser("plot", help="draw the losses of a run, which may still be going on")
+    plot.set_defaults(run=_plot)
+    plot.add_argument("run_folder", type=_folder, metavar="DIR")
+    plot.add_argument("--out", type=_folder, metavar="FILE", help=".png or .svg (DIR/loss.png)")
 
     sample = commands.add_parser("sample", help="let a model go on from a prompt")
     sample.set_defaults(run=_sample)
@@ -337,7 +402,8 @@ class _Parser(argparse.ArgumentParser):
     """Says in one line what is wrong, where argparse would print every option there is."""
 
     def error(self, message: str) -> None:
-        self.exit(2, f"gptlib: {message} (see {self.prog} --help)\n")
+        _note(f"{message} (see {self.prog} --help)")
+        self.exit(2)
 
 
 def _option(name: str) -> str:
@@ -360,6 +426,13 @@ def _named(text: str) -> str:
 
 def _folder(text: str) -> Path:
     return user_path(_named(text))
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"must be 0 or more, not {value}")
+    return value
 
 
 def _positive(text: str) -> int:

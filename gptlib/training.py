@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from .distributed import ALONE, Team
 from .embeddings import check_ids
 from .logits import nll, token_nll
 from .model import GPT, eval_mode
@@ -53,9 +54,11 @@ class TrainConfig:
     seed: int = 0
     device: str = "auto"  # "auto" is CUDA where there is one, else "cpu"; "mps" must be asked for
     bf16: bool | None = None  # autocast to bfloat16; None: on CUDA
+    accumulate: int = 1  # batches whose gradients are added up for one update
 
     def __post_init__(self) -> None:
         whole = {"steps": 1, "batch_size": 1, "warmup_steps": 0, "eval_every": 1, "seed": 0}
+        whole["accumulate"] = 1
         whole |= {"block_size": 1, "eval_rows": 1, "eos_id": 0}
         below = {"learning_rate": math.inf, "final_learning_rate": math.inf}
         below |= {"weight_decay": math.inf, "grad_clip": math.inf, "beta1": 1, "beta2": 1}
@@ -158,21 +161,25 @@ def get_batch(
     seed: int,
     step: int,
     starts: Tensor | None = None,
+    part: int = 0,
+    parts: int = 1,
 ) -> tuple[Tensor, Tensor]:
     """The batch of step `step`: a pure function of (seed, step), so a run can be taken up again.
 
     Args:
         tokens: the corpus, (N,). starts: the places where a row may begin; None: anywhere.
+        part: which of `parts` batches that together are one of parts * B rows.
 
     Returns:
         inputs (B, T) and targets (B, T), the same tokens shifted by one: the target of each
         token is the token after it.
     """
     rng = np.random.default_rng((seed, step))
-    if starts is None:
-        chosen = torch.from_numpy(rng.integers(0, len(tokens) - block_size, batch_size))
-    else:
-        chosen = starts[torch.from_numpy(rng.integers(0, len(starts), batch_size))]
+    places = len(tokens) - block_size if starts is None else len(starts)
+    chosen = torch.from_numpy(rng.integers(0, places, parts * batch_size))
+    chosen = chosen[part * batch_size : (part + 1) * batch_size]
+    if starts is not None:
+        chosen = starts[chosen]
     rows = tokens[chosen[:, None] + torch.arange(block_size + 1)]  # (B, T + 1)
     return rows[:, :-1].contiguous(), rows[:, 1:].contiguous()
 
@@ -256,6 +263,7 @@ class Trainer:
         tokens: the corpus as ids, (N,), more than block_size of them.
         config: how to train.
         heldout: ids never trained on, (M,), two or more of them, for `val_loss`.
+        team: the processes that train together; each has a batch of its own (`distributed`).
 
     Raises:
         ValueError: too few tokens, an id outside the vocabulary, a device that is not there.
@@ -268,8 +276,10 @@ class Trainer:
         tokens: Tensor,
         config: TrainConfig | None = None,
         heldout: Tensor | None = None,
+        team: Team = ALONE,
     ) -> None:
         self.config = config = config or TrainConfig()
+        self.team = team
         self.block_size = config.block_size or model.config.block_size
         if self.block_size > model.config.block_size:
             raise ValueError(
@@ -281,8 +291,9 @@ class Trainer:
                 f"the corpus has {len(self.tokens)} tokens; "
                 f"block_size {self.block_size} needs {self.block_size + 1}"
             )
-        self.device = resolve_device(config.device)
+        self.device = resolve_device(team.device(config.device))
         self.model = model.to(self.device)
+        self.shared = team.share(self.model)  # the same weights; its gradients are everyone's mean
         self.starts = None
         if config.eos_id is not None:
             if not (self.tokens == config.eos_id).any():  # then each row would begin at 0
@@ -333,11 +344,9 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.model.train()
-        loss = self._loss(*self.batch(k))
         self.optimizer.zero_grad()
-        loss.backward()
+        loss = self._backward(k)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.grad_clip).item()
-        loss = loss.item()
         self._check_finite("loss", loss)
         self._check_finite("gradient", norm)
         with uninterrupted():
@@ -348,7 +357,7 @@ class Trainer:
             if val_loss is not None:
                 self._check_finite("held-out loss", val_loss)
             self.seconds += time.perf_counter() - began
-            tokens = self.step * config.batch_size * self.block_size
+            tokens = self.step * self.rows * self.block_size
             step = Step(self.step, loss, rate, norm, tokens, self.seconds, val_loss)
             self.history.append(step)
         return step
@@ -360,8 +369,29 @@ class Trainer:
                 f"try a learning rate below {self.config.learning_rate}"
             )
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Inputs and targets (B, T) of update `step` (from 0), on the device."""
+    @property
+    def rows(self) -> int:
+        """Rows that one update learns from: those of all parts of all processes."""
+        return self.config.batch_size * self.parts
+
+    @property
+    def parts(self) -> int:
+        return self.config.accumulate * self.team.size
+
+    def _backward(self, step: int) -> float:
+        """The gradient of update `step`, part by part, left in the parameters; its mean loss."""
+        count, total = self.config.accumulate, 0.0
+        for i in range(count):
+            part = self.team.rank * count + i
+            last = i == count - 1
+            with nullcontext() if last else self.team.apart(self.shared):
+                loss = self._loss(*self.batch(step, part), part)
+                (loss / count).backward()
+            total += loss.item()
+        return self.team.mean(total / count)
+
+    def batch(self, step: int, part: int = 0) -> tuple[Tensor, Tensor]:
+        """Inputs and targets (B, T) of a part of update `step` (both from 0), on the device."""
         x, y = get_batch(
             self.tokens,
             self.block_size,
@@ -369,19 +399,23 @@ class Trainer:
             seed=self.config.seed,
             step=step,
             starts=self.starts,
+            part=part,
+            parts=self.parts,
         )
         return x.to(self.device), y.to(self.device)
 
-    def _loss(self, x: Tensor, y: Tensor) -> Tensor:
+    def _loss(self, x: Tensor, y: Tensor, part: int = 0) -> Tensor:
         bf16 = self.device.type == "cuda" if self.config.bf16 is None else self.config.bf16
-        # Dropout draws from the global generator: seeded by step, and put back afterwards.
+        # Dropout draws from the global generator: seeded by step and part, put back afterwards.
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices, enabled=self.model.config.dropout > 0):
             if self.model.config.dropout > 0:
-                mixed = np.random.SeedSequence((self.config.seed, self.step)).generate_state(1)
+                mixed = np.random.SeedSequence((self.config.seed, self.step, part)).generate_state(
+                    1
+                )
                 torch.manual_seed(int(mixed[0]))
             with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
-                logits = self.model(x)
+                logits = self.shared(x)
         return nll(logits.float(), y)
 
     def evaluate(self) -> float:
@@ -403,6 +437,7 @@ class Trainer:
             "step": self.step,
             "seconds": self.seconds,
             "config": self.config.to_dict(),
+            "rows": self.rows,
             "history": [list(step) for step in self.history],
         }
 

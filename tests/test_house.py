@@ -19,7 +19,8 @@ LESSONS = "tokenizer embeddings attention feedforward logits training sampling".
 # From the ground up: a module imports from the floors below its own, and never from above.
 CORE = (
     "files bpe tokenizer_files vocab_files tokenizer embeddings attention feedforward logits model "
-    "training sampling trace ablations tensor_files hf hub checkpoint corpora __init__ cli __main__"
+    "distributed training sampling trace ablations tensor_files hf hub checkpoint runs corpora "
+    "__init__ cli __main__"
 ).split()
 FLOORS = [*CORE, "checks", "plots", "widgets", "teaching"]
 WHEN_CALLED = {("model", "checkpoint")}  # GPT.from_pretrained, inside the function that needs it
