@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from torch import Tensor
@@ -84,7 +85,8 @@ class Run:
     def close(self) -> None:
         for file in (self._log, self._board):
             if file is not None:
-                file.close()
+                with suppress(OSError):  # each line was written out, or failed, in its turn
+                    file.close()
 
     def _begin(self) -> None:
         before = self.trainer.history[:-1]

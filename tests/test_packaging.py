@@ -170,7 +170,10 @@ def test_readme_links_no_lesson_that_is_still_to_come():
         assert ("](" in cells[0]) is written
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md"])
+@pytest.mark.parametrize(
+    "page",
+    ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md", "docs/many-processes.md"],
+)
 def test_relative_links_point_at_something(page):
     text = re.sub(r"^```.*?^```", "", read(page), flags=re.DOTALL | re.MULTILINE)
     links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|href)="([^"]+)"', text)
