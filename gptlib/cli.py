@@ -251,7 +251,10 @@ def _plot(a: argparse.Namespace) -> int:
         raise ValueError(f"{folder / LOG}: there is no step in it yet")
     config = folder / checkpoint.CONFIG
     vocab_size = checkpoint.read_config(config).vocab_size if config.is_file() else None
-    from .plots.training import loss_curve  # matplotlib, for those who draw
+    try:
+        from .plots.training import loss_curve
+    except ImportError as error:
+        raise ImportError("gptlib plot needs matplotlib: pip install matplotlib") from error
 
     picture = loss_curve(history, vocab_size=vocab_size, theme="light")
     with atomic_write(path) as temporary:

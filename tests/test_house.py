@@ -23,7 +23,8 @@ CORE = (
     "__init__ cli __main__"
 ).split()
 FLOORS = [*CORE, "checks", "plots", "widgets", "teaching"]
-WHEN_CALLED = {("model", "checkpoint")}  # GPT.from_pretrained, inside the function that needs it
+# Inside the function that needs it: GPT.from_pretrained, and `gptlib plot`.
+WHEN_CALLED = {("model", "checkpoint"), ("cli", "plots")}
 
 NO_PICTURES = [*CORE, "checks"]  # a check runs in a terminal too
 NOT_FOR_THE_CORE = {"matplotlib", "ipywidgets", "IPython", "jupyterlab", "notebook", "plotly"}

@@ -284,6 +284,12 @@ def test_plot_refuses_in_one_line_what_it_cannot_draw(folder, tmp_path, capsys):
         assert err.startswith("gptlib: ") and err.count("\n") == 1 and text in err
 
 
+def test_plot_without_matplotlib_is_one_line(folder, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gptlib.plots.training", None)
+    assert cli.main(["plot", str(folder)]) == 2
+    assert capsys.readouterr().err == "gptlib: gptlib plot needs matplotlib: pip install matplotlib\n"
+
+
 # ---- TensorBoard ----
 
 
