@@ -77,6 +77,18 @@ def test_when_one_process_ends_all_end_with_one_line_and_resume_goes_on_to_the_b
 
 
 @not_on_windows
+def test_three_processes_add_up_in_the_same_order_after_a_resume(corpus, tmp_path):
+    # Of two numbers the order is no matter; of three it is, and DDP settles it only while it runs.
+    options = ["--batch-size", "2", "--n-layer", "3", "--n-embd", "8"]
+    together(train_command(corpus, tmp_path / "whole", *options), 3, tmp_path)
+    argv = train_command(corpus, tmp_path / "broken", *options)
+    together(argv, 3, tmp_path, interrupted={0: 7})
+    assert together([*argv, "--resume"], 3, tmp_path)[0] == [0, 0, 0]
+    files = [tmp_path / run / "model.safetensors" for run in ("whole", "broken")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+@not_on_windows
 def test_an_error_that_all_meet_is_said_once(corpus, tmp_path):
     argv = train_command(corpus, tmp_path / "run", "--learning-rate", "1e30")
     statuses, said = together(argv, 2, tmp_path)

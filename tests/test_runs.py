@@ -287,7 +287,8 @@ def test_plot_refuses_in_one_line_what_it_cannot_draw(folder, tmp_path, capsys):
 def test_plot_without_matplotlib_is_one_line(folder, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "gptlib.plots.training", None)
     assert cli.main(["plot", str(folder)]) == 2
-    assert capsys.readouterr().err == "gptlib: gptlib plot needs matplotlib: pip install matplotlib\n"
+    said = "gptlib: gptlib plot needs matplotlib: pip install matplotlib\n"
+    assert capsys.readouterr().err == said
 
 
 # ---- TensorBoard ----

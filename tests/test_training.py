@@ -25,6 +25,7 @@ from gptlib.training import (
 
 TOKENS = torch.randint(11, (200,), generator=torch.Generator().manual_seed(0))
 QUICK = {"steps": 6, "batch_size": 4, "warmup_steps": 2, "device": "cpu"}
+PARTS = {"batch_size": 2, "accumulate": 3}
 
 
 def trainer(heldout=None, dropout=0.0, tokens=TOKENS, **settings):
@@ -77,6 +78,21 @@ def test_a_batch_is_a_pure_function_of_seed_and_step():
 
     assert batch(3, 5) == batch(3, 5)
     assert len({str(batch(*key)) for key in ((3, 5), (3, 6), (4, 5), (5, 3))}) == 4
+
+
+def test_the_parts_of_a_batch_together_are_the_batch_of_all_rows():
+    tokens, starts = torch.arange(50), torch.arange(0, 40, 3)
+    for places in (None, starts):
+        where = {"seed": 1, "step": 2, "starts": places}
+        whole = get_batch(tokens, 4, 6, **where)[0]
+        parts = [get_batch(tokens, 4, 2, **where, part=i, parts=3)[0] for i in range(3)]
+        assert torch.equal(torch.cat(parts), whole)
+
+
+def test_gradients_added_up_over_parts_are_those_of_one_large_batch():
+    large, small = (list(trainer(**how)) for how in ({"batch_size": 6}, PARTS))
+    for one, other in zip(large, small, strict=True):
+        assert other[:5] == pytest.approx(one[:5], abs=1e-5)  # all but the seconds
 
 
 def test_targets_are_the_tokens_after_the_inputs():
@@ -348,8 +364,15 @@ def test_progress_gives_the_same_steps_and_shows_the_losses_on_stderr(capsys):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [(name, value) for name in ("steps", "batch_size", "eval_every") for value in (0, -1, 1.5)]
-    + [("steps", True), ("steps", None), ("seed", -1), ("seed", 2**64), ("warmup_steps", -1)]
+    [(name, value) for name in ("steps", "batch_size", "accumulate") for value in (0, -1, 1.5)]
+    + [
+        ("eval_every", 0),
+        ("steps", True),
+        ("steps", None),
+        ("seed", -1),
+        ("seed", 2**64),
+        ("warmup_steps", -1),
+    ]
     + [("learning_rate", v) for v in (-1.0, math.nan, math.inf, "1", True, None)]
     + [("beta1", 1.0), ("beta2", math.nan), ("grad_clip", 0), ("weight_decay", math.inf)]
     + [("block_size", 0), ("eval_rows", 0), ("eos_id", -1), ("bf16", "no")],
