@@ -1,6 +1,8 @@
-"""gptlib.checks.base with numbers: a tensor, an array and a list are one answer, and rounding is
-no mistake.
+"""gptlib.checks.base: a tensor, an array and a list are one answer, and rounding is no mistake;
+what is not written, or stops nearly everywhere, is called so.
 """
+
+import functools
 
 import numpy as np
 import pytest
@@ -108,3 +110,52 @@ def test_infinite_numbers_are_equal_to_themselves():
 def test_many_numbers_are_told_by_their_shape():
     many = repr(base.Numbers(np.zeros((4, 5, 6))))
     assert many == "numbers of shape (4, 5, 6), the first [0.000, 0.000, 0.000, 0.000]"
+
+
+def test_where_there_are_no_numbers_a_list_has_lost_the_shape():
+    none = torch.zeros(0, 4)
+    assert base.Numbers(none) == base.Numbers(none.tolist())
+    assert base.Numbers(none) != base.Numbers([0.0])
+    assert base.Numbers(torch.zeros(1, 4)) != base.Numbers(torch.zeros(4))
+
+
+# ---- Not written, or it stops ----
+
+
+def not_written(x):
+    raise NotImplementedError
+
+
+def test_calling_a_function_that_is_not_written_is_not_to_be_unwritten(capsys):
+    def mine(x):
+        return [not_written(row) for row in x]
+
+    assert verdict(mine).mistake == base.NOT_WRITTEN
+    said = capsys.readouterr().out
+    assert said == "○ mine calls not_written, which is not written yet: do that one first.\n"
+
+
+@pytest.mark.parametrize("wrapped", [torch.no_grad()(not_written), functools.partial(not_written)])
+def test_a_wrapped_stub_is_a_stub(wrapped, capsys):
+    assert verdict(wrapped).mistake == base.NOT_WRITTEN
+    assert capsys.readouterr().out.endswith(": not written yet.\n")
+
+
+def test_what_torch_has_not_implemented_is_an_error_of_torchs(capsys):
+    def of_whole_numbers(x):
+        return x.long().softmax(-1)
+
+    assert verdict(of_whole_numbers).mistake == base.STOPPED
+    assert "stops with NotImplementedError: " in capsys.readouterr().out
+
+
+def test_no_mistake_is_named_where_most_inputs_gave_no_result():
+    inputs = [(ROWS,), (ROWS + 1,), (ROWS[:1],)]  # a row alone: its columns are all 1
+
+    def stops(x, rows):
+        if len(x) == rows:
+            raise RuntimeError("a truth value was asked for")
+        return x.softmax(0)
+
+    assert verdict(lambda x: stops(x, 2), inputs=inputs).mistake == base.STOPPED
+    assert verdict(lambda x: stops(x, 1), inputs=inputs).mistake == "axis"

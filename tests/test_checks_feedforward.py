@@ -36,6 +36,10 @@ def gelu_by_sigmoid(x):  # 1 + tanh(z) is 2 sigmoid(2z)
     return x * torch.sigmoid(2 * C * (x + 0.044715 * x**3))
 
 
+def gelu_as_lists(x):
+    return gelu_by_formula(x).tolist()
+
+
 def gelu_by_loop(x):
     flat = [0.5 * v * (1 + math.tanh(C * (v + 0.044715 * v**3))) for v in x.flatten().tolist()]
     return torch.tensor(flat).reshape(x.shape)
@@ -109,9 +113,18 @@ def gelu_with(bend, half=0.5, one=1, power=3, root=C):
     return lambda x: half * x * (one + bend(root * (x + 0.044715 * x**power)))
 
 
+def inner_through_the_gate(x):
+    inner = C * (x + 0.044715 * x**3)
+    return inner * torch.sigmoid(2 * inner)
+
+
 GELU = {
     "no half": gelu_with(torch.tanh, half=1),
     "no one": gelu_with(torch.tanh, one=0),
+    "tanh as the gate": lambda x: x * torch.tanh(C * (x + 0.044715 * x**3)),
+    "tanh alone": lambda x: torch.tanh(C * (x + 0.044715 * x**3)),
+    "inner through the gate": inner_through_the_gate,
+    "no brackets": lambda x: 0.5 * x * 1 + torch.tanh(C * (x + 0.044715 * x**3)),
     "the gate alone": lambda x: torch.sigmoid(2 * C * (x + 0.044715 * x**3)),
     "one outside": lambda x: 0.5 * (1 + x * torch.tanh(C * (x + 0.044715 * x**3))),
     "sigmoid for tanh": gelu_with(torch.sigmoid),
@@ -160,7 +173,40 @@ def by_the_variance(x, weight, bias, eps):
     return (x - mean) / (variance + eps) * weight + bias
 
 
+def without_axis(of_mean, of_variance):
+    """LayerNorm whose mean, or variance, or both come without keepdim."""
+
+    def norm(x, weight, bias, eps):
+        mean = x.mean(2, keepdim=not of_mean)
+        variance = (x - mean).pow(2).mean(2, keepdim=not of_variance)
+        return (x - mean) / (variance + eps) ** 0.5 * weight + bias
+
+    return norm
+
+
+def without_axis_by_var(x, weight, bias, eps):
+    return (x - x.mean(-1)) / torch.sqrt(x.var(-1, correction=0) + eps) * weight + bias
+
+
+def by_mean_square(x, weight, bias, eps):
+    return (x - parts(x)[0]) / torch.sqrt((x * x).mean(-1, True) + eps) * weight + bias
+
+
+def by_sum(x, weight, bias, eps):
+    mean = x.mean(-1, keepdim=True)
+    return (x - mean) / torch.sqrt(((x - mean) ** 2).sum(-1, keepdim=True) + eps) * weight + bias
+
+
+def no_brackets(x, weight, bias, eps):
+    mean, variance = parts(x)
+    return x - mean / torch.sqrt(variance + eps) * weight + bias
+
+
 LAYER_NORM = {
+    "no keepdim": without_axis(of_mean=True, of_variance=True),
+    "no keepdim, by var": without_axis_by_var,
+    "no keepdim in the mean": without_axis(of_mean=True, of_variance=False),
+    "no keepdim in the variance": without_axis(of_mean=False, of_variance=True),
     "gain and bias forgotten": lambda x, weight, bias, eps: scaled(x, eps),
     "bias forgotten": lambda x, weight, bias, eps: weight * scaled(x, eps),
     "gain forgotten": lambda x, weight, bias, eps: scaled(x, eps) + bias,
@@ -177,6 +223,9 @@ LAYER_NORM = {
         (x - x.mean()) / (x.var(correction=0) + eps) ** 0.5 * w + b
     ),
     "no root": by_the_variance,
+    "mean left in the variance": by_mean_square,
+    "sum of squares": by_sum,
+    "no brackets": no_brackets,
     "mean not taken off": lambda x, w, b, eps: x / (parts(x)[1] + eps).sqrt() * w + b,
     "root mean square": lambda x, w, b, eps: x * (x.square().mean(-1, True) + eps) ** -0.5 * w + b,
 }
@@ -273,6 +322,7 @@ BLOCK = {
     "feedforward first": mlp_first,
     "no bend": feeds(bend=lambda x: x),
     "bent twice": feeds(after=gelu_by_torch),
+    "bent late": feeds(bend=lambda x: x, after=gelu_by_torch),
     "relu": feeds(bend=F.relu),
     "erf": feeds(bend=F.gelu),
     "no biases": no_biases,
@@ -287,6 +337,7 @@ class TestChecks(CheckRules):
             gelu_by_numpy,
             gelu_by_sigmoid,
             gelu_by_loop,
+            gelu_as_lists,
             gptlib.feedforward.gelu,
         ],
         feedforward.layer_norm: [
@@ -315,6 +366,43 @@ def test_the_first_input_of_layer_norm_is_the_one_done_by_hand(capsys):
     said = capsys.readouterr().out
     assert "[[[7.000, 1.000, 1.000, -1.000]]]" in said and "1e-05)" in said
     assert "should be  [[[1.667, -0.333, -0.333, -1.000]]]" in said
+
+
+def test_a_lost_axis_is_named_beside_the_error(capsys):
+    assert not feedforward.layer_norm(LAYER_NORM["no keepdim in the mean"])
+    said = capsys.readouterr().out
+    assert "the mean has lost an axis: keepdim=True leaves (B, T, 1)." in said
+    assert "stops with RuntimeError: The size of tensor a" in said
+
+
+def test_another_error_with_more_than_one_token_is_not_called_a_lost_axis():
+    def asks(x, weight, bias, eps):
+        mean, variance = parts(x)
+        return mean * 0 + bias if variance == 0 else norm_by_mean(x, weight, bias, eps)
+
+    assert feedforward.layer_norm(asks).mistake == base.STOPPED
+
+
+def test_asking_a_whole_tensor_whether_it_is_above_0_is_not_called_relu(capsys):
+    def by_cases(x):
+        inner = C * (x + 0.044715 * x**3)
+        return x if x > 0 else 0.5 * x * (1 + torch.tanh(inner))
+
+    assert feedforward.gelu(by_cases).mistake == base.STOPPED
+    said = capsys.readouterr().out
+    assert "ReLU" not in said and "ambiguous, in its line 3" in said
+
+
+def test_a_block_that_calls_an_unwritten_norm_names_it(capsys):
+    def my_layer_norm(x, weight, bias, eps=1e-5):
+        raise NotImplementedError
+
+    def my_block(x, attn, w):
+        return x + attn(my_layer_norm(x, w["ln_1.weight"], w["ln_1.bias"]))
+
+    assert feedforward.block(my_block).mistake == base.NOT_WRITTEN
+    said = capsys.readouterr().out
+    assert said.startswith("○ my_block calls my_layer_norm, which is not written yet")
 
 
 def test_an_input_changed_in_place_is_said(capsys):

@@ -12,6 +12,7 @@ import gptlib
 from gptlib import plots, widgets
 from gptlib.corpora import pets as grammar
 from gptlib.feedforward import gelu
+from gptlib.teaching.feedforward import QUESTIONS
 
 NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "04_feedforward.ipynb"
 
@@ -36,6 +37,15 @@ def test_by_hand_the_feedforward_parts_four_steps():
         assert (x2 + h[0] - h[1]).item() == pytest.approx(expected[1], abs=5e-4)
 
 
+def test_gelu_and_relu_differ_most_at_three_quarters_either_side():
+    x = torch.linspace(-5, 5, 1001, dtype=torch.float64)  # (X,), in steps of 0.01
+    apart = torch.relu(x) - gelu(x)  # (X,)
+    assert x[apart.argmax()].abs().item() == pytest.approx(0.75, abs=0.011)
+    assert apart.max().item() == pytest.approx(0.17, abs=5e-4)
+    torch.testing.assert_close(apart, apart.flip(0))  # let through below 0, taken off above
+    assert "At ±0.75, by 0.17" in prose()
+
+
 def test_by_hand_the_layer_norm():
     token = [7, 1, 1, -1]
     mean = sum(token) / 4
@@ -57,10 +67,21 @@ def test_layer_norm_does_the_same_in_training(pets, layers):
     assert torch.equal(norm.train()(x), norm.eval()(x))
 
 
-def test_feedforward_0_adds_far_more_than_was_there_and_the_stream_grows(layers):
-    lengths = [layers[0].x[2].norm(), *(layer.out[2].norm() for layer in layers)]
-    assert layers[0].mlp[2].norm() > 2 * layers[0].x_mid[2].norm()
-    assert lengths == sorted(lengths)
+def test_feedforward_0_adds_several_times_what_the_layer_read(layers):
+    read, attn, mlp = (v[2].norm().item() for v in (layers[0].x, layers[0].attn, layers[0].mlp))
+    assert mlp > 3 * read > 3 * attn
+    replies = " ".join(QUESTIONS["how_much"].replies.values())
+    for length in (read, attn, mlp):
+        assert f"{length:.1f}" in replies
+
+
+def test_two_matrices_without_a_bend_are_one_and_each_one_is_two():
+    noise = torch.Generator().manual_seed(0)
+    first, second, one, x = torch.randn(4, 64, 64, generator=noise, dtype=torch.float64)
+    first, second = first.repeat(4, 1), second.repeat(1, 4)  # (256, 64) and (64, 256)
+    torch.testing.assert_close(x @ first.T @ second.T, x @ (second @ first).T)
+    wide = torch.cat([one, torch.zeros(192, 64)])  # (256, 64)
+    torch.testing.assert_close(torch.eye(64, 256).double() @ wide, one)
 
 
 def test_the_last_feedforward_adds_most_and_to_on_nearly_as_much(pets):
@@ -81,10 +102,10 @@ def test_the_explorers_three_questions(pets):
     def kl(part, layer):
         return without(part, layer).distances().from_truth
 
-    def sleeping(explorer):
-        return next(row.now for row in explorer.rows() if row.name == "␣sleeping")
+    def running(explorer):
+        return next(row.now for row in explorer.rows() if row.name == "␣running")
 
-    cat, dog = (sleeping(without("attention", prompt=f"The {a} is")) for a in ("cat", "dog"))
+    cat, dog = (running(without("attention", prompt=f"The {a} is")) for a in ("cat", "dog"))
     assert cat == pytest.approx(dog, abs=1e-4)
     measured = [kl("feedforward", 1), kl("feedforward", 0), cat]
     measured += [kl("layernorm", -1), kl("residual", -1)]

@@ -6,6 +6,7 @@ diagnosis is an observation, and never a guess from how the code looks.
 """
 
 import copy
+import inspect
 import reprlib
 import signal
 import sys
@@ -95,9 +96,9 @@ def judge(student, right, inputs, mistakes, read) -> Verdict:
     wrong = [k for k, (got, want) in enumerate(zip(found, wanted)) if got != want]
     if not wrong:
         return Verdict(True, f"✔ {name} is right, on {len(inputs)} inputs.")
-    if found[wrong[0]].kind == NOT_WRITTEN:
-        return Verdict(False, f"○ {name}: not written yet.", NOT_WRITTEN)
     first = wrong[0]
+    if found[first].kind == NOT_WRITTEN:
+        return Verdict(False, f"○ {name}{found[first].trouble}", NOT_WRITTEN)
     mistake = _named(found, wanted, inputs, mistakes, read)
     call = f"{name}({', '.join(map(_short, inputs[first]))})"
     return _told(name, call, found[first], wanted[first], mistake)
@@ -110,14 +111,13 @@ def outcome(function: Callable, given: tuple, read: Callable = lambda value: val
         with _alarm(PATIENCE):
             value = function(*mine)
             value = list(value) if isinstance(value, Iterator) else value
-    except NotImplementedError:
-        return Outcome(kind=NOT_WRITTEN)
+    except NotImplementedError as error:
+        return _unwritten(error, function)
     except _TooLongError:
         words = f"was not done after {PATIENCE} seconds. Does the loop come to an end?"
         return Outcome(trouble=words, kind=ENDLESS)
     except (Exception, SystemExit) as error:
-        where = _line(error, function)
-        return Outcome(trouble=f"stops with {_error(error)}{where}", kind=STOPPED)
+        return _stopped(error, function)
     if not _unchanged(mine, given):
         changed = next(now for now, was in zip(mine, given) if not _unchanged(now, was))
         words = f"has changed its input: it is {_short(changed)} afterwards. Work on a copy."
@@ -134,14 +134,15 @@ def _named(found, wanted, inputs, mistakes, read) -> Mistake | None:
     """The mistake that does what the student's function does, on every input it came to.
 
     If there is none: on every input that gave a result, when some of these are wrong; or on the
-    first that is wrong, since beginners make two mistakes at once.
+    first that is wrong, since beginners make two mistakes at once. Where most inputs gave none,
+    what is left is too little to tell by.
     """
     results = [[outcome(m.function, given, read) for given in inputs] for m in mistakes]
     for mistake, its in zip(mistakes, results):
         if all(map(_same, found, its)):
             return mistake
     came = [k for k, mine in enumerate(found) if mine.kind != STOPPED]
-    if any(found[k] != wanted[k] for k in came):
+    if 2 * len(came) >= len(found) and any(found[k] != wanted[k] for k in came):
         for mistake, its in zip(mistakes, results):
             if all(_same(found[k], its[k]) for k in came):
                 return mistake
@@ -210,6 +211,24 @@ def _error(error: BaseException) -> str:
     return f"{type(error).__name__}{': ' if words else ''}{words[:WIDTH]}"
 
 
+def _stopped(error: BaseException, function: Callable) -> Outcome:
+    return Outcome(trouble=f"stops with {_error(error)}{_line(error, function)}", kind=STOPPED)
+
+
+def _unwritten(error: NotImplementedError, function: Callable) -> Outcome:
+    """A stub, the student's own or one that it calls; torch's own such errors come with words."""
+    if str(error):
+        return _stopped(error, function)
+    step = error.__traceback__
+    while step.tb_next is not None:
+        step = step.tb_next
+    raised, own = step.tb_frame.f_code, getattr(inspect.unwrap(function), "__code__", None)
+    words = ": not written yet."
+    if own not in (None, raised):
+        words = f" calls {raised.co_name}, which is not written yet: do that one first."
+    return Outcome(trouble=words, kind=NOT_WRITTEN)
+
+
 def _line(error: BaseException, function: Callable) -> str:
     """In which line of the student's function it happened, counted from its `def`."""
     code, step, found = getattr(function, "__code__", None), error.__traceback__, ""
@@ -268,6 +287,8 @@ def text(value: object) -> str:
 class Numbers:
     """An array that equals another of the same shape when the values agree but for rounding.
 
+    Where there are no numbers, the shape does not count: a list loses it.
+
     >>> Numbers([[0.5, 0.25]])
     [[0.500, 0.250]] (shape 1, 2)
     """
@@ -278,7 +299,11 @@ class Numbers:
         self.array = np.asarray(value)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Numbers) or self.array.shape != other.array.shape:
+        if not isinstance(other, Numbers):
+            return False
+        if self.array.size == other.array.size == 0:
+            return True
+        if self.array.shape != other.array.shape:
             return False
         return np.allclose(self.array, other.array, rtol=1e-4, atol=1e-5, equal_nan=True)
 

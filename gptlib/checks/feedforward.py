@@ -64,7 +64,7 @@ def _rows_to_normalise() -> list[tuple[Tensor, Tensor, Tensor, float]]:
     rows = torch.randn(2, 3, 4, generator=noise)  # (B, T, C)
     moved = 3 * rows + torch.arange(3.0)[:, None] + 5  # (B, T, C): tokens of other sizes
     nearly_constant = torch.tensor([[[0.0, 0.002, -0.002, 0.0], [1.0, 1.0, 1.0, 1.0]]])
-    square = torch.randn(2, 4, 4, generator=noise)  # (B, T, C), T = C
+    square = torch.randn(1, 4, 4, generator=noise)  # (B, T, C), T = C: (B, T) spreads over it
     eps = Small(EPS)
     return [
         (by_hand, torch.ones(4), torch.zeros(4), eps),

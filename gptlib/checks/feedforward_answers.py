@@ -31,6 +31,26 @@ GELU_MISTAKES = (
         lambda x: 0.5 * x * torch.tanh(_inner(x)),
     ),
     Mistake(
+        "tanh as the gate",
+        "tanh runs from -1 to 1, and a gate from 0 to 1: it is 0.5 * (1 + tanh(inner)).",
+        lambda x: x * torch.tanh(_inner(x)),
+    ),
+    Mistake(
+        "tanh alone",
+        "you give back tanh(inner). Still to come: 0.5 * x * (1 + tanh(inner)).",
+        lambda x: torch.tanh(_inner(x)),
+    ),
+    Mistake(
+        "inner through the gate",
+        "what goes through the gate is inner. It is x: x * 0.5 * (1 + tanh(inner)).",
+        lambda x: _inner(x) * 0.5 * (1 + torch.tanh(_inner(x))),
+    ),
+    Mistake(
+        "no brackets",
+        "you give back 0.5 * x * 1, plus tanh(inner): brackets are missing, (1 + tanh(inner)).",
+        lambda x: 0.5 * x + torch.tanh(_inner(x)),
+    ),
+    Mistake(
         "the gate alone",
         "that is the gate, between 0 and 1: how much is let through. Multiply it by x.",
         lambda x: 0.5 * (1 + torch.tanh(_inner(x))),
@@ -96,12 +116,52 @@ def _by_std(x, weight, bias, eps, unbiased):
     return (x - mean) / (std + eps) * weight + bias
 
 
+def _axis_lost(x, weight, bias, eps, mean_keeps=False, variance_keeps=False):
+    mean = x.mean(-1, keepdim=mean_keeps)
+    variance = ((x - mean) ** 2).mean(-1, keepdim=variance_keeps)
+    return (x - mean) / torch.sqrt(variance + eps) * weight + bias
+
+
+def _axis_lost_by_var(x, weight, bias, eps):
+    mean, variance = x.mean(-1), x.var(-1, unbiased=False)
+    return (x - mean) / torch.sqrt(variance + eps) * weight + bias
+
+
+def _mean_in_variance(x, weight, bias, eps):
+    mean, square = x.mean(-1, keepdim=True), (x**2).mean(-1, keepdim=True)
+    return (x - mean) / torch.sqrt(square + eps) * weight + bias
+
+
+def _sum_of_squares(x, weight, bias, eps):
+    off = x - x.mean(-1, keepdim=True)
+    return off / torch.sqrt((off**2).sum(-1, keepdim=True) + eps) * weight + bias
+
+
+def _mean_alone_divided(x, weight, bias, eps):
+    mean, variance = x.mean(-1, keepdim=True), x.var(-1, keepdim=True, unbiased=False)
+    return x - mean / torch.sqrt(variance + eps) * weight + bias
+
+
+BOTH_LOST = "mean and variance have lost an axis, and (B, T) does not spread over (B, T, C)"
+KEEPDIM = "keepdim=True leaves (B, T, 1)."
 UNBIASED = (
     "the variance is divided by C - 1, torch's default. A layer norm describes these C numbers "
     "and no larger population: divide by C, unbiased=False."
 )
 
 LAYER_NORM_MISTAKES = (
+    Mistake("no keepdim", f"{BOTH_LOST}: {KEEPDIM}", _axis_lost),
+    Mistake("no keepdim, by var", f"{BOTH_LOST}: {KEEPDIM}", _axis_lost_by_var),
+    Mistake(
+        "no keepdim in the mean",
+        f"the mean has lost an axis: {KEEPDIM}",
+        lambda x, w, b, eps: _axis_lost(x, w, b, eps, variance_keeps=True),
+    ),
+    Mistake(
+        "no keepdim in the variance",
+        f"the variance has lost an axis: {KEEPDIM}",
+        lambda x, w, b, eps: _axis_lost(x, w, b, eps, mean_keeps=True),
+    ),
     Mistake(
         "gain and bias forgotten",
         "each token is normalised, but weight and bias are not used: ... * weight + bias at the "
@@ -178,6 +238,22 @@ LAYER_NORM_MISTAKES = (
         lambda x, w, b, eps: (
             (x - x.mean(-1, keepdim=True)) / (x.var(-1, keepdim=True, unbiased=False) + eps) * w + b
         ),
+    ),
+    Mistake(
+        "mean left in the variance",
+        "you divide by the root of the mean square of x. The variance is the mean of the squared "
+        "distances from the mean: (x - mean) ** 2.",
+        _mean_in_variance,
+    ),
+    Mistake(
+        "sum of squares",
+        "you add the squared distances up. The variance is their mean: .mean, not .sum.",
+        _sum_of_squares,
+    ),
+    Mistake(
+        "no brackets",
+        "only the mean is divided by the root. Brackets: (x - mean) / sqrt(variance + eps).",
+        _mean_alone_divided,
     ),
     Mistake(
         "mean not taken off",
@@ -361,6 +437,13 @@ BLOCK_MISTAKES = (
         "bent twice",
         "gelu is used after the second matrix too. It stands on the wide layer alone.",
         lambda x, attn, w: right_block(x, attn, w, lambda x, w: gelu(_mlp(x, w))),
+    ),
+    Mistake(
+        "bent late",
+        "gelu comes after the second matrix. It stands between the two, on the wide layer.",
+        lambda x, attn, w: right_block(
+            x, attn, w, lambda x, w: gelu(_mlp(x, w, bend=lambda wide: wide))
+        ),
     ),
     Mistake(
         "relu",

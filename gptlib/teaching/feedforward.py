@@ -31,85 +31,88 @@ QUESTIONS = {
         "rows of its output change?",
         "that of `␣cat` alone",
         {
-            "all three: every number goes into every other": "Look at the output: `The` and `is` "
-            "moved by 0. Within a row every number meets every other, but no row meets a row.",
-            "that of `␣cat` and that of `␣is`, which comes after": "That is attention: look at "
-            "its line in the output. In the line of `mlp`, `is` moved by 0.",
+            "all three": "Look at the output: `The` and `is` moved by 0. Within a row every number "
+            "meets every other, but no row meets a row.",
+            "those of `␣cat` and `␣is`": "That is attention: look at its line in the output. In "
+            "the line of `mlp`, `is` moved by 0.",
             "that of `␣cat` alone": "The loop worked on one token after another, and never looked "
             "at a second one.",
         },
     ),
     "two_linear": Question(
-        "We leave out GELU: 64 numbers, times a matrix 256, times a matrix 64. Compared with a "
-        "single matrix from 64 to 64, this can do",
-        "exactly the same",
+        "We leave out GELU: 64 numbers become 256 by one matrix, and 64 again by a second. "
+        "Compared with a single matrix of 64 × 64, this can do",
+        "exactly as much",
         {
-            "more: it has eight times as many weights": "The output shows one matrix of 64 × 64 "
-            "that gives the same result. The other weights buy nothing.",
-            "exactly the same": "The product of the two matrices is the one matrix.",
-            "more, since the middle is wider": "Look at the shape of the product in the output: "
-            "64 × 64. The wide middle is gone as soon as nothing happens in it.",
+            "a little more": "The output shows one matrix of 64 × 64 that gives the same, to "
+            "rounding. Nothing is left over.",
+            "exactly as much": "The product of the two matrices is the one matrix.",
+            "far more": "It has eight times as many weights, and a wide middle. Look at the "
+            "output: one matrix of 64 × 64 gives the same, so they buy nothing.",
         },
     ),
     "whose_mean": Question(
         "Two sentences go through LayerNorm together. We replace the second one by another. What "
         "happens to the first one's result?",
-        "nothing",
+        "it stays",
         {
-            "it changes: mean and variance are those of the batch": "The output says by how much "
-            "the first sentence moved: 0. (That would be batch norm, another layer.)",
-            "it changes in training, and not in use": "Run the cell with `ln.train()` in front: "
-            "0 again. LayerNorm does the same always; that, too, would be batch norm.",
-            "nothing": "Each token has a mean and a variance of its own. The loop took row by row.",
+            "it stays": "Each token has a mean and a variance of its own. The loop took row by "
+            "row.",
+            "it changes": "The output says by how much the first sentence moved: 0. (Mean and "
+            "variance of the whole batch would be batch norm, another layer.)",
+            "it changes in training only": "Run the cell with `ln.train()` in front: 0 again. "
+            "LayerNorm does the same always; that, too, would be batch norm.",
         },
     ),
-    "replaces": Question(
-        "A layer hands on 64 numbers for `␣is`. What of the 64 that it read is still in them?",
-        "all of it",
+    "how_much": Question(
+        "In layer 0, what feedforward adds to `␣is` is, beside the vector that the layer read,",
+        "several times longer",
         {
-            "nothing: the layer's answer takes its place": "The output takes away what attention "
-            "and feedforward added, and what the layer read is left, to rounding.",
-            "all of it": "The layer adds to it. What was there before stays, as one term of a sum.",
-            "half: it is averaged with the answer": "The output takes away the two additions and "
-            "is back at what was read. A sum has no half in it.",
+            "much shorter": "Look at the output, layer 0: what was read is 1.3 long, and "
+            "feedforward adds 4.6.",
+            "about as long": "So it is with attention: the output has 1.0 beside 1.3. Feedforward "
+            "adds 4.6.",
+            "several times longer": "And still nothing is replaced: the last line of the output "
+            "takes the additions off, and is back at what was read.",
         },
     ),
     "xor": Question(
-        "Two small networks learn which of the four phrases are good news: one with GELU, one with "
-        "nothing in its place. Both read the average of the two words.",
-        "the one with GELU gets all four, the other is left guessing",
+        "Two small networks are to learn which of the four phrases are good news: one with GELU, "
+        "one with nothing in its place. Both read the average of the two words. Which learns it?",
+        "the one with GELU",
         {
-            "both learn it: four phrases are few": "Look at the output: without GELU it is 0.5 for "
-            "every phrase, whichever the seed. Four are too many for it.",
-            "neither: in an average the words are lost": "Look at the output: with GELU, above 0.9 "
-            "for each. The average still tells the four phrases apart.",
-            "the one with GELU gets all four, the other is left guessing": "Good and bad have the "
-            "same sum, so no straight line parts them. A bend does.",
+            "both": "Look at the output: without GELU it is 0.5 for every phrase, "
+            "whichever the seed. Four phrases are too many for it.",
+            "the one with GELU": "Good and bad have the same sum, so no straight line "
+            "parts them. A bend does.",
+            "neither": "Look at the output: with GELU, above 0.9 for each. The average "
+            "still tells the four phrases apart.",
         },
     ),
     "no_residual": Question(
         "Eight layers, trained without the residual path: each part's answer replaces what it "
         "read. What will the model have learned?",
-        "how frequent each token is, and no more",
+        "how frequent each token is",
         {
-            "the same as the whole one, only more slowly": "Compare the two losses in each line; "
-            "at its end, two texts get the same prediction. It is not on the way to anything.",
-            "how frequent each token is, and no more": "What the text was does not reach the end.",
-            "nothing: its loss stays at ln 397 = 5.98": "The output says less than 5.98: as much "
-            "as is gained by counting tokens.",
+            "how frequent each token is": "No more than that: what the text was does not reach "
+            "the end.",
+            "what the whole one learns, more slowly": "Compare the two losses in each line; at its "
+            "end, two texts get the same prediction. It is not on the way to anything.",
+            "nothing at all": "Knowing nothing is a loss of ln 397 = 5.98. The output says less: "
+            "as much as is gained by counting tokens.",
         },
     ),
     "no_norm": Question(
-        "Two layers, trained without LayerNorm, at the usual learning rate and at ten times that. "
-        "What happens?",
-        "it learns more slowly; and at ten times the rate the loss explodes on the way",
+        "Two layers, trained without LayerNorm, at the usual learning rate (how far a step moves "
+        "the numbers) and at ten times that. What happens?",
+        "slower at the first, exploding at the second",
         {
-            "nothing: normalising only tidies up": "Compare the rows with and without it, first at "
-            "rate 0.01, then the worst loss at rate 0.1.",
-            "it cannot be trained at either rate": "Look at rate 0.01: without it, too, the loss "
-            "falls well below what counting tokens gives.",
-            "it learns more slowly; and at ten times the rate the loss explodes on the way": "With "
-            "it, even ten times the rate stays within bounds.",
+            "the same as with it, at both": "Compare the rows with and without it, first at rate "
+            "0.01, then the worst loss at rate 0.1.",
+            "nothing is learned at either": "Look at rate 0.01: without it, too, the loss falls "
+            "well below what counting tokens gives.",
+            "slower at the first, exploding at the second": "On the way, at least. With "
+            "LayerNorm, even ten times the rate stays within bounds.",
         },
     ),
     "exit": Question(
