@@ -138,6 +138,16 @@ def keeps_the_mask(state, i, drop=("no such name",)):
     return out
 
 
+def forgets_the_prefix(state, i):
+    out = {}
+    for name, tensor in state.items():
+        if name.startswith(f"h.{i}."):
+            short = name.split(".", 2)[2]
+            if short not in ("attn.bias", "attn.masked_bias"):
+                out[short] = tensor.T if tensor.ndim == 2 else tensor
+    return out
+
+
 def needs_the_prefix(state, i):
     start, out = f"transformer.h.{i}.", {}
     for name in state:
@@ -178,6 +188,7 @@ WRONG = {
         "one of two": costs(cache="L * C * 4 * T"),
         "one layer's cache": costs(cache="2 * C * 4 * T"),
         "numbers for bytes": costs(cache="2 * L * C * T"),
+        "numbers for bytes in both": costs("2 * L * C * T", "(N + cache) / rate"),
         "a token's cache": costs(cache="2 * L * C * 4"),
         "squared": costs(cache="2 * L * C * 4 * T ** 2"),
         "cache not read": costs(seconds="N * 4 / rate"),
@@ -208,6 +219,8 @@ WRONG = {
             state, i, keep=lambda name: not name.endswith("attn.bias")
         ),
         "names not cut": lambda state, i: reads(state, i, cut=False),
+        "names half cut": lambda state, i: {f"h.{i}.{n}": t for n, t in reads(state, i).items()},
+        "prefix not cut": forgets_the_prefix,
         "prefix needed": needs_the_prefix,
         "layers 10 and 11 too": forgets_the_dot,
         "first layer always": lambda state, i: reads(state, 0),
@@ -235,6 +248,7 @@ class TestChecks(CheckRules):
         (gpt2.count, lambda *sizes: {"norms": 0.5}, "'norms' must be a whole number"),
         (gpt2.token_cost, lambda *given: 1.0, "three numbers were expected"),
         (gpt2.token_cost, lambda *given: ("1", 2, 3), "was expected"),
+        (gpt2.token_cost, lambda *given: (1, 2, ...), "a `...`: blank 3 is empty"),
         (gpt2.read_layer, lambda state, i: list(state), "a dict of names and tensors was expected"),
         (gpt2.read_layer, lambda state, i: {"ln_1.weight": None}, "must be a tensor"),
     ],

@@ -91,6 +91,15 @@ def test_the_floor_is_another_with_another_tokenizer_and_the_same_per_byte(pets,
     assert [round(loss, 2) for loss in per_token] == [0.13, 0.46]  # models A and B
 
 
+def test_the_truth_has_0_136_a_byte_on_the_six_stories_and_0_135_on_all(heldout):
+    stories = heldout.split("<|endoftext|>")
+    for n, said in ((6, 0.136), (len(stories) - 1, 0.135)):
+        text = "<|endoftext|>".join(stories[:n]) + "<|endoftext|>"
+        size = len("".join(stories[:n]).encode())  # the end mark is no text
+        assert round(-grammar.log_prob(text) / size, 3) == said
+    assert "0.136 on these six" in prose()
+
+
 def says(model, tokenizer, stories):
     stop = tokenizer.eos_id
     rows = [torch.tensor([stop, *tokenizer.encode(story), stop]) for story in stories]

@@ -64,6 +64,9 @@ def token_cost(student) -> Verdict:
 
 
 def _three(value) -> Numbers:
+    for k, part in enumerate(value if isinstance(value, list | tuple) else ()):
+        if part is ...:
+            raise ValueError(f"there is still a `...`: blank {k + 1} is empty")
     found = base.numbers(value)
     if found.array.shape != (3,):
         raise ValueError("three numbers were expected: cache, seconds, flop")

@@ -130,6 +130,14 @@ COST_MISTAKES = (
         _cost(cache=lambda held, L, C, T: held // 4),
     ),
     Mistake(
+        "numbers for bytes in both",
+        "both the cache and the weights are counted in numbers; each takes 4 bytes.",
+        _cost(
+            cache=lambda held, L, C, T: held // 4,
+            seconds=lambda weights, held, T, rate: (weights // 4 + held) / rate,
+        ),
+    ),
+    Mistake(
         "a token's cache",
         "that is the cache of one token. It holds n_tokens of them.",
         _cost(cache=lambda held, L, C, T: 8 * L * C),
@@ -293,6 +301,17 @@ READ_MISTAKES = (
         "the names still say which layer. Block knows nothing of that: cut them down to names such "
         "as ln_1.weight.",
         _names_kept,
+    ),
+    Mistake(
+        "names half cut",
+        "your names still begin with `h.0.` (or another layer's number); ours begin with `ln_1`, "
+        "`attn`, ...",
+        lambda state, i: {f"h.{i}.{name}": t for name, t in _read(state, i).items()},
+    ),
+    Mistake(
+        "prefix not cut",
+        "some names begin with `transformer.`; no layer was found among them. Take it off first.",
+        lambda state, i: _read({n: t for n, t in state.items() if n == _short(n)}, i),
     ),
     Mistake(
         "prefix needed",

@@ -36,19 +36,19 @@ QUESTIONS = {
             "five numbers of its config": "Vocabulary, block size, layers, heads, width. The code "
             "is the one you have built.",
             "its code: GPT-2 has parts that the lessons left out": "Look at the output: both lists "
-            "of modules are equal. No part is new.",
+            "of modules are equal. No part is new, and the layout of GPT-2's own file fits.",
         },
     ),
     "most": Question(
-        "Where are most of GPT-2's 124 million parameters?",
-        "in feedforward",
+        "Which part has the largest share of GPT-2's 124 million parameters?",
+        "feedforward",
         {
-            "in attention": "Look at the output: attention has 23%, and feedforward has twice as "
+            "attention": "Look at the output: attention has 23%, and feedforward has twice as "
             "much. Per layer it is 4 C² against 8 C².",
-            "in the token table": "Look at the output: 31%. Much, with 50,257 tokens; but twelve "
+            "the token table": "Look at the output: 31%. Much, with 50,257 tokens; but twelve "
             "layers of feedforward are more.",
-            "in feedforward": "46%. Each layer has 8 C² there, and 4 C² in attention.",
-            "in the place table, for 1,024 places": "Look at the output: 0.6%. A place has one row "
+            "feedforward": "46%. Each layer has 8 C² there, and 4 C² in attention.",
+            "the place table, for 1,024 places": "Look at the output: 0.6%. A place has one row "
             "of 768, and there are only 1,024 of them.",
         },
     ),
@@ -92,7 +92,7 @@ QUESTIONS = {
         },
     ),
     "bits": Question(
-        "We round every matrix of the pets model to 8 bits, 255 steps a row, a quarter of the "
+        "We round every matrix of the pets model to 8 bits, 255 values a row, a quarter of the "
         "memory. What notices first?",
         "the logits, in the second digit behind the point",
         {
