@@ -9,8 +9,6 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor
 
 from . import hub
@@ -22,10 +20,13 @@ from .tensor_files import (
     TOKENIZER,
     TOKENIZER_CONFIG,  # for transformers' AutoTokenizer; not read here
     WEIGHTS,
+    check_sum,
     existing,
     open_file,
     read_json,
+    read_sums,
     weights_file,
+    write_tensors,
 )
 from .tokenizer import END_OF_TEXT, Tokenizer
 from .tokenizer_files import hf_tokenizer_config
@@ -100,7 +101,8 @@ def save(folder, model: GPT, tokenizer: Tokenizer | None = None, training=None) 
     with atomic_folder(folder) as staging:
         config = to_hf_config(model.config, tokens)
         (staging / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        _write(to_hf_tensors(model), staging / WEIGHTS, {"format": "pt"})
+        n_head = str(model.config.n_head)
+        write_tensors(to_hf_tensors(model), staging / WEIGHTS, {"format": "pt", "n_head": n_head})
         if tokenizer is not None:
             tokenizer.save(staging / TOKENIZER)
             stop = None if tokenizer.eos_id is None else END_OF_TEXT
@@ -111,7 +113,7 @@ def save(folder, model: GPT, tokenizer: Tokenizer | None = None, training=None) 
             tensors, numbers = training.state()
             tensors = {name: t.detach().contiguous().cpu() for name, t in tensors.items()}
             numbers = numbers | {"weights": _sha256(staging / WEIGHTS)}
-            _write(tensors, staging / TRAINING, {"gptlib": json.dumps(numbers)})
+            write_tensors(tensors, staging / TRAINING, {"gptlib": json.dumps(numbers)})
 
 
 def _kept_tokenizer(folder) -> Tokenizer | None:
@@ -132,9 +134,13 @@ def load_training(folder) -> tuple[dict[str, Tensor], dict]:
             numbers = json.loads((file.metadata() or {})["gptlib"])
             numbers["step"], numbers["seconds"], numbers["history"], numbers["config"]
             weights = numbers["weights"]
-        except (KeyError, ValueError, TypeError) as error:
+            [float(value) for row in numbers["history"] for value in row if value is not None]
+        except (KeyError, ValueError, TypeError, RecursionError) as error:
             raise ValueError(f"{path}: its header holds no training state") from error
+        sums = read_sums(path, file)
         tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+        for name, tensor in tensors.items():
+            check_sum(path, sums, name, tensor)
     if weights != _sha256(existing(path.with_name(WEIGHTS))):
         raise ValueError(f"{path}: belongs to other weights than those of {WEIGHTS}")
     return tensors, numbers
@@ -184,12 +190,14 @@ def load_history(name_or_dir) -> History:
     """The losses and snapshots of a run that was saved with `save_history`."""
     path = existing(resolve(name_or_dir) / LOSSES)
     values = read_json(path)
+    if values.pop("sha256", None) not in (None, _checksum(values)):
+        raise ValueError(f"{path}: damaged: its checksum is another")
     try:
         return History(
             steps=history_steps(name_or_dir),
             loss=[(int(step), float(loss)) for step, loss in values["loss"]],
             val_loss=[(int(step), float(loss)) for step, loss in values["val_loss"]],
-            floor=values["floor"],
+            floor=None if values["floor"] is None else float(values["floor"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a history ({error})") from error
@@ -199,18 +207,16 @@ def save_history(folder, snapshots: dict[int, dict[str, Tensor]], losses: dict) 
     """Add to a saved folder: {step: to_hf_tensors(model)} and {"loss", "val_loss", "floor"}."""
     tensors = {f"{step}/{name}": t for step, ts in snapshots.items() for name, t in ts.items()}
     with atomic_folder(folder) as staging:
-        _write(tensors, staging / HISTORY, {"format": "pt"})
-        (staging / LOSSES).write_text(json.dumps(losses) + "\n", encoding="utf-8")
+        write_tensors(tensors, staging / HISTORY, {"format": "pt"})
+        values = losses | {"sha256": _checksum(losses)}
+        (staging / LOSSES).write_text(json.dumps(values) + "\n", encoding="utf-8")
 
 
-# ---- Writing ----
+# ---- Checksums ----
 
 
-def _write(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-    try:
-        save_file(tensors, path, metadata=metadata)
-    except SafetensorError as error:  # a full disk, which is an OSError everywhere else
-        raise OSError(f"{path}: {error}") from error
+def _checksum(losses: dict) -> str:
+    return hashlib.sha256(json.dumps(losses, sort_keys=True).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The `gptlib` command: train, plot, sample, tokenize, doctor.
+"""The `gptlib` command: train, prepare, plot, sample, tokenize, doctor.
 
 Everything it does is a few lines over the library; errors are one line and exit status 2.
 """
@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -16,13 +17,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
+from tqdm.auto import tqdm
 
 from . import __version__, checkpoint, corpora, distributed, hub
 from .distributed import LostProcess, Team
 from .files import atomic_write, cache_dir, data_dir, finish_save, user_path
 from .model import GPT, GPTConfig
+from .prepare import prepare
 from .runs import LOG, Run, read_log
 from .sampling import generate
+from .shards import Prepared
 from .tokenizer import Tokenizer
 from .training import Step, TrainConfig, Trainer, resolve_device
 
@@ -81,6 +85,8 @@ def _train(a: argparse.Namespace) -> int:
 def _train_in(a: argparse.Namespace, team: Team) -> int:
     _check_out(a.out)
     corpus = corpora.load(a.corpus)
+    if isinstance(corpus, Prepared):
+        _take_vocabulary(a, corpus)
     saved = _saved_run(a, corpus) if a.resume else None
     if saved is None:
         there = next((name for name in checkpoint.FILES if (a.out / name).exists()), None)
@@ -150,6 +156,14 @@ def _check_out(folder: Path) -> None:
         raise ValueError(f"{there}: no permission to write there")
 
 
+def _take_vocabulary(a: argparse.Namespace, corpus: Prepared) -> None:
+    """The vocabulary of a prepared corpus is settled; the command may say it again."""
+    has = corpus.tokenizer.vocab_size
+    if a.vocab_size not in (None, has):
+        raise ValueError(f"--vocab-size {a.vocab_size}: {a.corpus} was prepared with {has}")
+    a.vocab_size = has
+
+
 def _vocab_size(a: argparse.Namespace) -> int:
     return VOCAB_SIZE if a.vocab_size is None else a.vocab_size
 
@@ -167,7 +181,10 @@ def _new_run(
     shape = GPTConfig(_vocab_size(a), **(MODEL_DEFAULTS | _given(a, MODEL_DEFAULTS)))
     with warnings.catch_warnings(record=True) as caught:  # "stops early" is news, not a warning
         warnings.simplefilter("always", UserWarning)
-        tokenizer = Tokenizer.train(corpus.train, shape.vocab_size)
+        prepared = isinstance(corpus, Prepared)
+        tokenizer = (
+            corpus.tokenizer if prepared else Tokenizer.train(corpus.train, shape.vocab_size)
+        )
     for warning in caught if team.first else ():
         _say(warning.message)
     model = GPT(replace(shape, vocab_size=tokenizer.vocab_size), seed=config.seed)
@@ -213,7 +230,9 @@ def _resumed_config(a: argparse.Namespace, model: GPT, saved: dict, team: Team) 
     return replace(config, **free)
 
 
-def _fingerprint(corpus: corpora.Corpus) -> str:
+def _fingerprint(corpus: corpora.Corpus | Prepared) -> str:
+    if isinstance(corpus, Prepared):
+        return corpus.fingerprint
     digest = hashlib.sha256()
     for part in corpus:
         digest.update(part.encode())
@@ -263,6 +282,30 @@ def _plot(a: argparse.Namespace) -> int:
     return 0
 
 
+# ---- prepare ----
+
+
+def _prepare(a: argparse.Namespace) -> int:
+    began = time.perf_counter()
+    tokenizer = None if a.tokenizer is None else _tokenizer(a.tokenizer)
+    if tokenizer is not None and a.vocab_size is not None:
+        raise ValueError("--vocab-size is of a tokenizer that is learned: leave out one of the two")
+    settings = {"vocab_size": _vocab_size(a), "jobs": a.jobs, "overwrite": a.overwrite}
+    total = sum(file.stat().st_size for file in a.files if file.is_file())
+    with (
+        tqdm(total=total, unit="B", unit_scale=True, disable=a.quiet) as bar,
+        warnings.catch_warnings(record=True) as caught,
+    ):
+        warnings.simplefilter("always", UserWarning)
+        made = prepare(a.files, a.out, tokenizer, report=bar.update, **settings)
+    for warning in caught:
+        _say(warning.message)
+    summary = {"files": len(a.files), "bytes": total, "train_tokens": len(made.train)}
+    summary |= {"heldout_tokens": len(made.heldout), "vocab_size": made.tokenizer.vocab_size}
+    print(json.dumps(summary | {"seconds": round(time.perf_counter() - began, 2)}))
+    return 0
+
+
 # ---- sample, tokenize ----
 
 
@@ -290,14 +333,17 @@ def _sample(a: argparse.Namespace) -> int:
 
 
 def _tokenize(a: argparse.Namespace) -> int:
-    if a.model in hub.REPOSITORIES and not user_path(a.model).is_dir():
-        tokenizer = Tokenizer.gpt2()  # the one of all sizes; no weights are asked for
-    else:
-        tokenizer = Tokenizer.load(checkpoint.resolve(a.model))
+    tokenizer = _tokenizer(a.model)
     text = sys.stdin.read() if a.text == "-" else a.text
     for token_id in tokenizer.encode(text):
         print(f"{token_id:>6}  {tokenizer.token_str(token_id)}")
     return 0
+
+
+def _tokenizer(name: str) -> Tokenizer:
+    if name in hub.REPOSITORIES and not user_path(name).is_dir():
+        return Tokenizer.gpt2()  # the one of all sizes; no weights are asked for
+    return Tokenizer.load(checkpoint.resolve(name))
 
 
 # ---- doctor ----
@@ -351,7 +397,11 @@ def _parser() -> argparse.ArgumentParser:
     train.set_defaults(run=_train)
     names = ", ".join(corpora.NAMES)
     train.add_argument(
-        "--corpus", required=True, type=_named, metavar="FILE|NAME", help=f"a text, or {names}"
+        "--corpus",
+        required=True,
+        type=_named,
+        metavar="FILE|DIR|NAME",
+        help=f"a text, a folder made by gptlib prepare, or {names}",
     )
     train.add_argument("--out", required=True, type=_folder, metavar="DIR", help="for the model")
     either = train.add_mutually_exclusive_group()
@@ -379,6 +429,15 @@ def _parser() -> argparse.ArgumentParser:
     plot.set_defaults(run=_plot)
     plot.add_argument("run_folder", type=_folder, metavar="DIR")
     plot.add_argument("--out", type=_folder, metavar="FILE", help=".png or .svg (DIR/loss.png)")
+    prepare = commands.add_parser("prepare", help="tokenize texts, of any size, into a folder")
+    prepare.set_defaults(run=_prepare)
+    prepare.add_argument("files", nargs="+", type=_folder, metavar="FILE")
+    prepare.add_argument("--out", required=True, type=_folder, metavar="DIR", help="for the shards")
+    prepare.add_argument("--tokenizer", type=_named, metavar="DIR|NAME", help="(learned from FILE)")
+    prepare.add_argument("--vocab-size", type=int, metavar="N", help=f"to learn ({VOCAB_SIZE})")
+    prepare.add_argument("--jobs", type=_positive, metavar="N", help="processes (one a core)")
+    prepare.add_argument("--overwrite", action="store_true", help="replace the corpus in DIR")
+    prepare.add_argument("--quiet", action="store_true", help="no progress bar")
 
     sample = commands.add_parser("sample", help="let a model go on from a prompt")
     sample.set_defaults(run=_sample)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from .model import GPT, GPTConfig
-from .tensor_files import CONFIG, existing, open_tensors, read_json
+from .tensor_files import CONFIG, check_sum, existing, open_tensors, read_json, read_sums
 from .tokenizer import Tokenizer
 
 PREFIX = "transformer."  # Hugging Face's name for all but the head
@@ -124,7 +124,11 @@ def read_model(config: GPTConfig, path: Path, prefix: str = "") -> GPT:
             raise ValueError(f"{path}: {found[name]} is no tensor of this model")
         for name, shape in expected.items():
             _check_fits(tensors, found[name], _stored_shape(name, shape))
-        state = {name: _read(tensors, found[name], is_linear(name)) for name in expected}
+        sums = {}  # path -> checksums
+        for part, file in dict(tensors.values()).items():
+            sums[part] = read_sums(part, file)
+            _check_heads(config, part, file)
+        state = {name: _read(tensors, found[name], is_linear(name), sums) for name in expected}
     model.load_state_dict(state | {"lm_head.weight": state["wte.weight"]}, assign=True)
     model.lm_head.weight = model.wte.weight
     return model.eval()
@@ -171,13 +175,26 @@ def _check_fits(tensors, key: str, wanted: tuple[int, ...]) -> None:
         raise ValueError(f"{path}: {key} holds {kind}, not one of {', '.join(FLOATS)}")
 
 
-def _read(tensors, key: str, transposed: bool) -> Tensor:
-    """One tensor in float32. Of a mapped file it is a view; writing into it leaves the file."""
+def _check_heads(config: GPTConfig, path: Path, file) -> None:
+    """The one number of the shape that no tensor's shape gives away."""
+    saved = (file.metadata() or {}).get("n_head", str(config.n_head))
+    if saved != str(config.n_head):
+        raise ValueError(f"{path}: was saved with n_head {saved}; {CONFIG} has {config.n_head}")
+
+
+def _read(tensors, key: str, transposed: bool, sums: dict[Path, dict[str, int]]) -> Tensor:
+    """One tensor in float32. Of a mapped file it is a view; writing into it leaves the file.
+
+    A mapped file is not held against its checksums: all of it would have to be read.
+    """
     path, file = tensors[key]
-    tensor = file.get_tensor(key).float()
-    tensor = tensor.T if transposed else tensor
+    tensor = file.get_tensor(key)
     # Windows locks a file that is mapped: nobody could save a model over it.
     mapped = os.name != "nt" and path.stat().st_size >= MAPPED_FROM
+    if not mapped:
+        check_sum(path, sums[path], key, tensor)
+    tensor = tensor.float()
+    tensor = tensor.T if transposed else tensor
     return tensor if mapped else tensor.clone(memory_format=torch.contiguous_format)
 
 

@@ -16,6 +16,7 @@ def softmax(logits: Tensor, dim: int = -1) -> Tensor:
     """e^logit, divided by the sum of all e^logit along `dim`; any shape.
 
     The largest is taken off first: a shift changes no probability, and e^1000 would overflow.
+    IndexError: there is nothing along `dim`, and so nothing that could sum to 1.
 
     >>> softmax(torch.tensor([1000.0, 1000.0])).tolist()
     [0.5, 0.5]

@@ -62,9 +62,11 @@ def next_token_probs(
     [0.667, 0.333, 0.0, 0.0]
 
     Raises:
-        ValueError: an argument out of its range, or logits with NaN or +inf, or only -inf.
+        ValueError: an argument out of its range, or logits with NaN or +inf, or only -inf, or none.
     """
     check_settings(temperature, top_k, top_p)
+    if not logits.ndim or not logits.shape[-1]:
+        raise ValueError(f"logits must be of shape (..., V), not {tuple(logits.shape)}")
     logits = logits.float()
     top = logits.amax(-1, keepdim=True)  # NaN if there is one
     if not torch.isfinite(top).all():

@@ -26,6 +26,7 @@ from .distributed import ALONE, Team
 from .embeddings import check_ids
 from .logits import nll, token_nll
 from .model import GPT, eval_mode
+from .shards import MappedTokens
 
 NOTHING = -1  # a target where there is nothing to predict: the padding of evaluation rows
 
@@ -260,7 +261,8 @@ class Trainer:
 
     Args:
         model: moved to the configured device.
-        tokens: the corpus as ids, (N,), more than block_size of them.
+        tokens: the corpus as ids, (N,), more than block_size of them; or a prepared one's
+            (`shards`), which stay on disk: then rows begin anywhere, whatever eos_id says.
         config: how to train.
         heldout: ids never trained on, (M,), two or more of them, for `val_loss`.
         team: the processes that train together; each has a batch of its own (`distributed`).
@@ -273,7 +275,7 @@ class Trainer:
     def __init__(
         self,
         model: GPT,
-        tokens: Tensor,
+        tokens: Tensor | MappedTokens,
         config: TrainConfig | None = None,
         heldout: Tensor | None = None,
         team: Team = ALONE,
@@ -295,7 +297,7 @@ class Trainer:
         self.model = model.to(self.device)
         self.shared = team.share(self.model)  # the same weights; its gradients are everyone's mean
         self.starts = None
-        if config.eos_id is not None:
+        if config.eos_id is not None and not isinstance(tokens, MappedTokens):
             if not (self.tokens == config.eos_id).any():  # then each row would begin at 0
                 raise ValueError(f"eos_id {config.eos_id} is nowhere in the corpus")
             starts = document_starts(self.tokens, config.eos_id)
@@ -476,8 +478,11 @@ class Trainer:
         self.step, self.seconds, self.history = numbers["step"], numbers["seconds"], history
 
 
-def _checked(tokens: Tensor, vocab_size: int, what: str) -> Tensor:
+def _checked(tokens: Tensor | MappedTokens, vocab_size: int, what: str) -> Tensor | MappedTokens:
     """The ids (N,) as int64 on the CPU, once they are known to be ids."""
+    if isinstance(tokens, MappedTokens):  # what they are was seen when they were checked
+        check_ids(torch.tensor([tokens.largest]), vocab_size)
+        return tokens
     if isinstance(tokens, str):
         raise TypeError(f"{what} must be token ids, not text: corpus.encode(tokenizer) gives them")
     tokens = torch.as_tensor(tokens)

@@ -14,7 +14,7 @@ import torch
 from processes import CONTEXT, child, kill_at_random, train_command, wait_for_a_save
 
 import gptlib
-from gptlib import checkpoint, cli
+from gptlib import checkpoint, cli, corpora, tensor_files
 from gptlib.corpora import pets as grammar
 from gptlib.runs import read_log
 
@@ -213,15 +213,15 @@ def test_memory_that_is_used_up_is_one_line_and_a_bug_is_not_hidden(train, monke
 
 
 def test_what_a_disk_says_is_one_line_and_the_last_save_stays(train, tmp_path, monkeypatch):
-    real, calls = checkpoint.save_file, []
+    real, calls = tensor_files.save_file, []
 
     def full(*args, **kwargs):
         calls.append(args)
         if len(calls) > 2:  # the second save
-            raise checkpoint.SafetensorError("I/O error:\n No space left on device")
+            raise tensor_files.SafetensorError("I/O error:\n No space left on device")
         real(*args, **kwargs)
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
+    monkeypatch.setattr(tensor_files, "save_file", full)
     refused(train("run", "--save-every", "5"), "No space left on device")
     monkeypatch.undo()
     assert checkpoint.load_training(tmp_path / "run")[1]["step"] == 5
@@ -356,6 +356,56 @@ def test_ctrl_c_saves_what_there_is_and_says_how_to_go_on(tmp_path, corpus):
     assert "gptlib: interrupted after step " in err and "--resume goes on" in err
     step = checkpoint.load_training(tmp_path / "run")[1]["step"]
     assert f"after step {step} of" in err
+
+
+# ---- prepare ----
+
+
+@pytest.fixture
+def prepare(corpus, tmp_path, capsys):
+    """prepare(...): (exit status, stdout, stderr) of `gptlib prepare` into tmp_path / "shards"."""
+
+    def run(*options, corpus=corpus, out="shards"):
+        capsys.readouterr()
+        argv = ["prepare", str(corpus), "--out", str(tmp_path / out), "--quiet", *options]
+        try:
+            status = cli.main(argv)
+        except SystemExit as stop:
+            status = stop.code
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def test_a_prepared_corpus_is_trained_on_and_a_run_on_it_taken_up_again(prepare, train, tmp_path):
+    status, out, err = prepare("--vocab-size", "260")
+    made = json.loads(out)
+    assert (status, err) == (0, "") and made["vocab_size"] == 260 and made["train_tokens"] > 1000
+    shards = tmp_path / "shards"
+    status, out, err = train("whole", corpus=shards)
+    assert status == 0 and json.loads(out)["vocab_size"] == 260, err
+    assert gptlib.load(tmp_path / "whole")[1] == corpora.load(shards).tokenizer
+    for steps in ("5", "12"):
+        status, out, err = train("again", "--steps", steps, "--resume", corpus=shards)
+        assert status == 0 and json.loads(out)["steps"] == int(steps), err
+    prepare("--vocab-size", "262", out="others")
+    others = tmp_path / "others"
+    refused(train("whole", "--resume", "--vocab-size", "262", corpus=others), "another corpus")
+    refused(train("new", corpus=others), "--vocab-size 260")
+    assert not (tmp_path / "new").exists()
+
+
+def test_prepare_takes_the_tokenizer_of_a_model_and_refuses_in_one_line(prepare, pets, tmp_path):
+    status, out, err = prepare("--tokenizer", "pets", "--jobs", "1")
+    assert status == 0 and json.loads(out)["vocab_size"] == pets[1].vocab_size, err
+    refused(prepare("--tokenizer", "pets", "--vocab-size", "300"), "leave out one of the two")
+    refused(prepare("--vocab-size", "300"), "holds another corpus: use --overwrite")
+    refused(prepare("--jobs", "0"), "must be 1 or more")
+    refused(prepare(corpus=tmp_path / "absent"), "absent: no such file")
+    status, out, err = prepare("--vocab-size", "300", "--overwrite")
+    assert status == 0 and json.loads(out)["vocab_size"] == 300
+    (tmp_path / "shards" / "00000.ids").write_bytes(b"x")
+    refused(prepare("--vocab-size", "300"), "00000.ids: has 1 bytes")
 
 
 # ---- sample, tokenize, doctor ----

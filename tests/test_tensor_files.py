@@ -5,9 +5,11 @@ import json
 import pytest
 import torch
 from conftest import random_ids
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 import gptlib
+from gptlib.tensor_files import write_tensors
 
 WEIGHTS, INDEX, PICKLE = "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"
 PARTS = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
@@ -139,3 +141,12 @@ def test_a_pickle_is_never_opened_whatever_its_name(folder, name, tmp_path):
 def test_a_pickle_beside_the_weights_is_no_matter(folder, model):
     (folder / PICKLE).write_bytes(b"anything")
     assert torch.equal(gptlib.GPT.from_pretrained(folder).wte.weight, model.wte.weight)
+
+
+def test_the_same_tensors_are_the_same_file_byte_by_byte(tmp_path):
+    metadata = {name: name * 3 for name in "zebra cat dog ünì".split()}
+    for k in range(8):
+        write_tensors({"a": torch.zeros(2), "b": torch.ones(())}, tmp_path / f"{k}", metadata)
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+    with safe_open(tmp_path / "0", "pt") as file:
+        assert file.metadata().keys() == {*metadata, "crc32"} and file.get_tensor("b") == 1

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..files import data_dir, fetch, user_path
+from ..shards import Prepared, is_prepared, open_shards
 from ..tokenizer import Tokenizer
 from . import pets
 
@@ -54,13 +55,16 @@ class Corpus:
         return f"Corpus({self.name!r}, train={len(self.train):,}, heldout={len(self.heldout):,})"
 
 
-def load(name_or_path: str | os.PathLike) -> Corpus:
+def load(name_or_path: str | os.PathLike) -> Corpus | Prepared:
     """A corpus by name ("pets", "python-docs", "shakespeare") or by the path of a text file.
+
+    A folder that `gptlib prepare` wrote gives a `shards.Prepared`: ids, mapped into memory.
 
     Raises:
         FileNotFoundError: neither a name nor a file; or Shakespeare is not in the cache and
             cannot be downloaded, and then it says what to do.
-        ValueError: the file is empty, too short or not UTF-8; says which file and where.
+        ValueError: the file is empty, too short or not UTF-8, or a prepared folder is damaged;
+            says which file and where.
     """
     name = str(name_or_path)
     if name == "pets":
@@ -75,8 +79,12 @@ def load(name_or_path: str | os.PathLike) -> Corpus:
         raise FileNotFoundError(
             f"{name}: no such file, and no corpus has that name ({', '.join(NAMES)})"
         )
+    if path.is_dir() and is_prepared(path):
+        return open_shards(path)
     if path.is_dir():
-        raise ValueError(f"{name}: is a folder; name one text file in it")
+        raise ValueError(
+            f"{name}: is a folder; name one text file in it, or make one of it by `gptlib prepare`"
+        )
     text = _read(path)
     if len(text) < SHORTEST:
         raise ValueError(
