@@ -519,6 +519,7 @@ def training_explorer(explorer, model, tokenizer):
         said = {
             f"at “{tokenizer.token_str(id)}” {svg.two(weight)}"
             for id, weight in zip(ids, weights, strict=True)
+            if svg.two(weight) != "0.00"  # nothing is not read out
         }
         where = f"In layer {layer}, head {head}, "
         shows(lambda: set(re.findall("at “[^”]*” [0-9.]+[0-9]", after(where))), said)
