@@ -551,11 +551,16 @@ def training_explorer(explorer, model, tokenizer):
     explorer.press("combobox", "head", "ArrowDown", 2)
     has(recorded(steps[-5]), layer=1, head=2)
 
-    explorer.press("slider", "learning rate", "ArrowRight")
+    def rate(role, *keys):
+        """ipywidgets holds a second change back until the first is answered, a click never."""
+        explorer.press(role, "learning rate", *keys)
+        explorer.page.wait_for_timeout(700)
+
+    rate("slider", "ArrowRight")
     explorer.press("button", "Start", "Enter")
     shows(lambda: explorer.label().startswith("Live run (training), step "), True)
     has(stopped_live_run(1e-2), layer=1, head=2)
-    explorer.press("combobox", "learning rate", "ArrowUp", 2)
+    rate("combobox", "ArrowUp", 2)
     explorer.press("button", "Begin again", "Enter")
     shows(lambda: explorer.label().startswith("Live run (training), step "), True)
     has(stopped_live_run(1e-3), layer=1, head=2)
