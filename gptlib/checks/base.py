@@ -7,6 +7,7 @@ diagnosis is an observation, and never a guess from how the code looks.
 
 import copy
 import inspect
+import re
 import reprlib
 import signal
 import sys
@@ -25,6 +26,12 @@ MOST_NUMBERS = 24  # of a tensor with more, only the shape and the first few are
 # What may happen instead of a result.
 NOT_WRITTEN, STOPPED, ENDLESS = "not written", "stopped", "endless"
 CHANGED, NOTHING, ODD = "changed its input", "nothing", "not of that kind"
+
+# What Python's own error leaves a beginner to guess: {pattern in the verdict: a line more}.
+NOTES = {
+    r"torch\.return_types\.max": "max gives two things, values and places: take `.values`, or use "
+    "amax."
+}
 
 
 class Mistake(NamedTuple):
@@ -69,6 +76,7 @@ def check(
     inputs: Sequence[tuple],
     mistakes: Sequence[Mistake] = (),
     read: Callable[[object], object] = lambda value: value,
+    notes: dict[str, str] | None = None,
 ) -> Verdict:
     """Print one verdict on a student's function, and return it. Never raises for what it does.
 
@@ -76,8 +84,12 @@ def check(
         right: the function as it should be. inputs: tuples of arguments, the plainest first.
         read: brings a result into one form, so that a list, an array and a tensor are the same;
             its ValueError says what kind of thing was expected.
+        notes: as NOTES, of this exercise alone.
     """
     verdict = judge(student, right, inputs, mistakes, read)
+    for pattern, words in (NOTES | (notes or {})).items():
+        if not verdict and re.search(pattern, verdict.words):
+            verdict.words += f"\n  {words}"
     print(verdict.words)
     return verdict
 

@@ -24,15 +24,6 @@ def _rows(*given: list) -> list[tuple[torch.Tensor]]:
     return [(torch.tensor(rows, dtype=torch.float64),) for rows in given]
 
 
-def _check(student, *, right, inputs, mistakes, read=base.numbers) -> Verdict:
-    """As `base.check`, and a word more where `max` gave two things and one was meant."""
-    verdict = base.judge(student, right, inputs, mistakes, read)
-    if "torch.return_types.max" in verdict.words:
-        verdict.words += "\n  max gives two things, values and places: take `.values`, or use amax."
-    print(verdict.words)
-    return verdict
-
-
 # ---- 1. Softmax ----
 
 # A square, where a forgotten keepdim goes unnoticed; logits below 0; one row; (2, 2, 3); equals.
@@ -46,7 +37,13 @@ def softmax(student) -> Verdict:
 
     The logits are small; they may be below 0, and there may be any leading axes.
     """
-    return _check(student, right=right_softmax, inputs=_rows(*LOGITS), mistakes=SOFTMAX_MISTAKES)
+    return base.check(
+        student,
+        right=right_softmax,
+        inputs=_rows(*LOGITS),
+        mistakes=SOFTMAX_MISTAKES,
+        read=base.numbers,
+    )
 
 
 # ---- 2. Log-softmax that holds at 1000 ----
@@ -65,8 +62,12 @@ LARGE += (
 
 def log_softmax(student) -> Verdict:
     """Exercise 2, medium, 6 minutes: `student(logits)` gives ln softmax, (..., V), at 1000 too."""
-    return _check(
-        student, right=right_log_softmax, inputs=_rows(*LARGE), mistakes=LOG_SOFTMAX_MISTAKES
+    return base.check(
+        student,
+        right=right_log_softmax,
+        inputs=_rows(*LARGE),
+        mistakes=LOG_SOFTMAX_MISTAKES,
+        read=base.numbers,
     )
 
 
@@ -86,7 +87,7 @@ def recover(student) -> Verdict:
     probability of 0 has the logit minus infinity, or a number so low that e to it is 0.
     """
     inputs = [(*row, top) for row, top in zip(_rows(*PROBS), TOPS)]
-    return _check(
+    return base.check(
         student, right=right_recover, inputs=inputs, mistakes=RECOVER_MISTAKES, read=_Logits
     )
 
