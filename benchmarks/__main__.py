@@ -3,18 +3,13 @@
 from tests.browser import NO_CHROMIUM, find_chromium
 
 from . import core, encoding, loading, widgets
-from .side_by_side import HEAD, machine, replace_section
+from .side_by_side import write_table
 
 BEGIN, END = "<!-- core: begin -->", "<!-- core: end -->"
 
 
 def main() -> None:
-    lines = [machine(), "", *HEAD]
-    print("\n".join(lines))
-    for row in core.rows():
-        print(row, flush=True)
-        lines.append(str(row))
-    replace_section(BEGIN, END, "\n".join(lines))
+    write_table(core.rows(), BEGIN, END)
     try:
         encoding.main()
     except FileNotFoundError as error:

@@ -3,12 +3,11 @@
 Each time as if the text were met for the first time: the cache of pieces is emptied before.
 """
 
-import os
 from collections.abc import Iterator
 
 import gptlib
 
-from .side_by_side import HEAD, Row, compare, machine, replace_section
+from .side_by_side import Row, compare, write_table
 
 BEGIN, END = "<!-- encoding: begin -->", "<!-- encoding: end -->"
 
@@ -39,14 +38,7 @@ def encoding(name: str, text: str, tokenizer: gptlib.Tokenizer) -> Row:
 
 
 def main() -> None:
-    before = os.getloadavg()[0]
-    lines = [*HEAD]
-    for row in rows():
-        print(row, flush=True)
-        lines.append(str(row))
-    load = f"{before:.1f} before and {os.getloadavg()[0]:.1f} after"
-    head = [machine(), f"load of the last minute {load}, on {os.cpu_count()} cores", ""]
-    replace_section(BEGIN, END, "\n".join(head + lines))
+    write_table(rows(), BEGIN, END)
 
 
 if __name__ == "__main__":

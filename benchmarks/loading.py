@@ -4,13 +4,12 @@ Both sides map the file into memory and read it when it is used. So the time to 
 measured too, and the peak of memory after them: that of the whole process, libraries included.
 """
 
-import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 
-from .side_by_side import HEAD, Row, machine, replace_section
+from .side_by_side import Row, write_table
 
 BEGIN, END = "<!-- loading: begin -->", "<!-- loading: end -->"
 
@@ -57,14 +56,7 @@ def _measured(side: tuple[str, str], folder: str) -> list[float]:
 
 
 def main() -> None:
-    before = os.getloadavg()[0]
-    lines = [*HEAD]
-    for row in loading():
-        print(row, flush=True)
-        lines.append(str(row))
-    load = f"{before:.1f} before and {os.getloadavg()[0]:.1f} after"
-    head = [machine(), f"load of the last minute {load}, on {os.cpu_count()} cores", ""]
-    replace_section(BEGIN, END, "\n".join(head + lines))
+    write_table(loading(), BEGIN, END)
 
 
 if __name__ == "__main__":

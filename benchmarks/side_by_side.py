@@ -1,8 +1,9 @@
 """Timing two ways of doing one thing, in turn, so that a noisy machine is noisy for both."""
 
+import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -78,3 +79,15 @@ def replace_section(begin: str, end: str, content: str) -> None:
     tail = rest.split(end)[1]
     with atomic_write(RESULTS) as temporary:
         temporary.write_text(f"{head}{begin}\n{content}\n{end}{tail}", encoding="utf-8")
+
+
+def write_table(rows: Iterable[Row], begin: str, end: str) -> None:
+    """Measure the rows one after the other, show each, and put their table into RESULTS.md."""
+    before = os.getloadavg()[0]
+    lines = [*HEAD]
+    for row in rows:
+        print(row, flush=True)
+        lines.append(str(row))
+    load = f"{before:.1f} before and {os.getloadavg()[0]:.1f} after"
+    head = [machine(), f"load of the last minute {load}, on {os.cpu_count()} cores", ""]
+    replace_section(begin, end, "\n".join(head + lines))

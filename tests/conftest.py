@@ -12,6 +12,7 @@ import torch
 from check_rules import CheckRules, give_cases
 
 import gptlib
+from gptlib.corpora import pets as grammar
 
 torch.set_num_threads(1)  # for tensors as small as these, threads cost more than they save
 
@@ -53,6 +54,14 @@ def gpt2_tokenizer():
     if not folder or not (Path(folder) / "gpt2.tiktoken").is_file():
         pytest.skip("needs the file gpt2.tiktoken in the folder that GPTLIB_CACHE names")
     return gptlib.Tokenizer.gpt2()
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """A small text file."""
+    path = tmp_path / "pets.txt"
+    path.write_text(grammar.sample(40, seed=0).replace(grammar.STOP, "\n"), encoding="utf-8")
+    return path
 
 
 @pytest.fixture

@@ -25,13 +25,6 @@ TINY = (
 
 
 @pytest.fixture
-def corpus(tmp_path):
-    path = tmp_path / "pets.txt"
-    path.write_text(grammar.sample(40, seed=0).replace(grammar.STOP, "\n"), encoding="utf-8")
-    return path
-
-
-@pytest.fixture
 def train(corpus, tmp_path, capsys):
     """train(out, ...): (exit status, stdout, stderr) of a tiny run."""
 

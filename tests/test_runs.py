@@ -11,16 +11,8 @@ from processes import train_command
 
 import gptlib
 from gptlib import checkpoint, cli, runs
-from gptlib.corpora import pets as grammar
 
 NAMES = ["step", "loss", "learning_rate", "grad_norm", "tokens", "seconds", "val_loss"]
-
-
-@pytest.fixture
-def corpus(tmp_path):
-    path = tmp_path / "pets.txt"
-    path.write_text(grammar.sample(40, seed=0).replace(grammar.STOP, "\n"), encoding="utf-8")
-    return path
 
 
 @pytest.fixture
