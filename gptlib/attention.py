@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .linear import Linear
+
 
 def causal_mask(n_queries: int, n_keys: int | None = None, device=None) -> Tensor:
     """(T, S) of bool, True where a query may look: at its own place and before it.
@@ -96,7 +98,8 @@ def fast_attention(
 
 def split_heads(x: Tensor, n_head: int) -> Tensor:
     """(B, T, C) -> (B, nh, T, hs): head h gets channels h*hs to (h+1)*hs of every token."""
-    return x.unflatten(-1, (n_head, -1)).transpose(1, 2)
+    b, t, c = x.shape
+    return x.view(b, t, n_head, c // n_head).transpose(1, 2)
 
 
 def merge_heads(x: Tensor) -> Tensor:
@@ -105,11 +108,13 @@ def merge_heads(x: Tensor) -> Tensor:
 
 
 class LayerCache:
-    """The keys and values of one layer for the tokens read so far, in room set aside once."""
+    """The keys and values of one layer for the tokens read so far, in room set aside once.
 
-    def __init__(self, shape: tuple[int, int, int, int], device, dtype) -> None:
-        self.k = torch.empty(shape, device=device, dtype=dtype)  # (B, nh, block_size, hs)
-        self.v = torch.empty(shape, device=device, dtype=dtype)
+    room: (2, B, nh, block_size, hs), keys and values; what it holds does not matter.
+    """
+
+    def __init__(self, room: Tensor) -> None:
+        self.k, self.v = room.unbind(0)  # (B, nh, block_size, hs)
         self.length = 0
 
     def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
@@ -130,8 +135,8 @@ class CausalSelfAttention(nn.Module):
         self.n_head = n_head
         self.scale = 1 / math.sqrt(n_embd // n_head)
         self.dropout = dropout
-        self.c_attn = nn.Linear(n_embd, 3 * n_embd)
-        self.c_proj = nn.Linear(n_embd, n_embd)
+        self.c_attn = Linear(n_embd, 3 * n_embd)
+        self.c_proj = Linear(n_embd, n_embd)
 
     def qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x (B, T, C) -> queries, keys, values, (B, nh, T, hs) each."""

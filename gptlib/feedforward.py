@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .linear import Linear
+
 EPS = 1e-5  # GPT-2's layer_norm_epsilon
 
 
@@ -40,8 +42,8 @@ class MLP(nn.Module):
 
     def __init__(self, n_embd: int, dropout: float = 0.0) -> None:
         super().__init__()
-        self.c_fc = nn.Linear(n_embd, 4 * n_embd)
-        self.c_proj = nn.Linear(4 * n_embd, n_embd)
+        self.c_fc = Linear(n_embd, 4 * n_embd)
+        self.c_proj = Linear(4 * n_embd, n_embd)
         self.dropout = nn.Dropout(dropout)
 
     def hidden(self, x: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ Axes: B batch, T tokens, C = n_embd channels, V = vocab_size.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from .attention import CausalSelfAttention, LayerCache
 from .embeddings import PositionEmbedding, TokenEmbedding
 from .feedforward import EPS, MLP
+from .linear import Linear
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class GPT(nn.Module):
         self.drop = nn.Dropout(config.dropout)
         self.h = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         self.ln_f = nn.LayerNorm(config.n_embd, eps=EPS)
-        self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
+        self.lm_head = Linear(config.n_embd, config.vocab_size, bias=False)
         self.lm_head.weight = self.wte.weight  # tied (Press and Wolf 2017, arXiv 1608.05859)
         self.init_weights(seed)
 
@@ -132,9 +133,13 @@ class GPT(nn.Module):
 
     def new_cache(self, batch_size: int) -> list[LayerCache]:
         """Empty room for the keys and values of block_size tokens, one per layer."""
+        return [LayerCache(room) for room in self.cache_room(batch_size)]
+
+    def cache_room(self, batch_size: int) -> Tensor:
+        """The room of all layers' caches in one tensor, (n_layer, 2, B, nh, block_size, hs)."""
         c, weight = self.config, self.wte.weight
-        shape = (batch_size, c.n_head, c.block_size, c.n_embd // c.n_head)
-        return [LayerCache(shape, weight.device, weight.dtype) for _ in self.h]
+        shape = (c.n_layer, 2, batch_size, c.n_head, c.block_size, c.n_embd // c.n_head)
+        return torch.empty(shape, device=weight.device, dtype=weight.dtype)
 
     @property
     def device(self) -> torch.device:
@@ -159,9 +164,12 @@ class GPT(nn.Module):
 
 
 @contextmanager
-def eval_mode(model: GPT) -> Iterator[None]:
-    """Dropout off inside; each module gets its own mode back afterwards, after an error too."""
-    training = [module for module in model.modules() if module.training]
+def eval_mode(model: GPT, modules: Iterable[nn.Module] | None = None) -> Iterator[None]:
+    """Dropout off inside; each module gets its own mode back afterwards, after an error too.
+
+    modules: those of `model`, if they are at hand: to walk the tree for each token takes time.
+    """
+    training = [module for module in modules or model.modules() if module.training]
     for module in training:
         module.training = False
     try:

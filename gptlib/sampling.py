@@ -13,8 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .decoding import decoder_for
 from .embeddings import check_ids
-from .logits import softmax
 from .model import GPT, eval_mode
 
 
@@ -69,28 +69,37 @@ def next_token_probs(
         raise ValueError(f"logits must be of shape (..., V), not {tuple(logits.shape)}")
     logits = logits.float()
     top = logits.amax(-1, keepdim=True)  # NaN if there is one
-    if not torch.isfinite(top).all():
+    if (top - top).any():  # 0 for a number; NaN, which is not 0, for NaN and both infinities
         raise ValueError("logits must hold numbers: found NaN, +inf, or a row of -inf")
     if temperature == 0:
         return torch.zeros_like(logits).scatter_(-1, _first_largest(logits), 1.0)
     # The largest is taken off before the division, so that a tiny temperature cannot overflow; one
     # that float32 cannot hold would be 0 or infinite, and 0/0 is NaN.
     limits = torch.finfo(torch.float32)
-    probs = softmax((logits - top) / min(max(temperature, limits.tiny), limits.max))
-    if top_k is None and top_p is None:
-        return probs
-    # Sorted by the logits: a high temperature can round unequal probabilities to equal ones.
-    ids = logits.sort(dim=-1, descending=True, stable=True).indices
-    ordered = probs.gather(-1, ids)  # (..., V), largest first, ties by id
-    if top_k is not None:
-        ordered[..., int(top_k) :] = 0.0
-        ordered = ordered / ordered.sum(-1, keepdim=True)
+    kept = (logits - top) / min(max(temperature, limits.tiny), limits.max)
+    if top_k is not None:  # e^-inf is 0, and the softmax divides by what is left
+        kept = kept.where(_largest(logits, min(int(top_k), logits.shape[-1])), -math.inf)
+    probs = torch.softmax(kept, -1)
     if top_p is not None and top_p < 1:
+        # Sorted by the logits: a high temperature can round unequal probabilities to equal ones.
+        ids = logits.sort(dim=-1, descending=True, stable=True).indices
+        ordered = probs.gather(-1, ids)  # (..., V), largest first, ties by id
         # The slack is for float32, where 0.6 + 0.3 can be a hair below 0.9.
         reached = ordered.cumsum(-1) >= top_p * (1 - 1e-6)  # (..., V)
         ordered[..., 1:] = ordered[..., 1:].masked_fill(reached[..., :-1], 0.0)  # the first stays
-        ordered = ordered / ordered.sum(-1, keepdim=True)
-    return torch.zeros_like(probs).scatter_(-1, ids, ordered)
+        probs = torch.zeros_like(probs).scatter_(-1, ids, ordered)
+        probs = probs / probs.sum(-1, keepdim=True)
+    return probs
+
+
+def _largest(logits: Tensor, k: int) -> Tensor:
+    """(..., V) of bool: True at the k largest, exactly k; among equals the smaller id is one.
+
+    Without sorting: of GPT-2's 50,257 logits that would take longer than many of its layers.
+    """
+    last = logits.topk(k).values[..., -1:]  # (..., 1) the smallest that stays
+    larger, equal = logits > last, logits == last
+    return larger | equal & (equal.cumsum(-1) <= k - larger.sum(-1, keepdim=True))
 
 
 def _first_largest(logits: Tensor) -> Tensor:
@@ -148,24 +157,29 @@ def stream(
 
 
 def _stream(model, ids, max_new_tokens, settings, eos_id, generator, use_cache):
-    limit = model.config.block_size
+    limit, modules = model.config.block_size, list(model.modules())
     stopped = torch.zeros(ids.shape[0], dtype=torch.bool, device=ids.device)
-    cache = model.new_cache(ids.shape[0]) if use_cache else None
+    decoder = None
+    if use_cache and ids.shape[1] <= limit:
+        decoder = decoder_for(model, ids.shape[0])
+    window, unread, fresh = ids[:, -limit:], ids, []
     for _ in range(max_new_tokens):
         # At each step, since the caller may train between two of them.
-        with torch.no_grad(), eval_mode(model):
-            if cache is not None and ids.shape[1] <= limit:
-                logits = model(ids[:, cache[0].length :], cache)[:, -1]  # (B, V)
+        with torch.no_grad(), eval_mode(model, modules):
+            if decoder is not None and decoder.length < limit:
+                logits = decoder.read(unread)  # (B, V)
             else:  # the window slides: every token has a new position, so nothing can be kept
-                logits = model(ids[:, -limit:])[:, -1]  # (B, V)
+                window, fresh = torch.cat([window, *fresh], dim=1)[:, -limit:], []
+                logits = model(window)[:, -1]  # (B, V)
         probs = next_token_probs(logits, *settings)
         drawn = probs.argmax(-1) if settings[0] == 0 else draw(probs, generator)  # (B,)
         if eos_id is not None:
             drawn = torch.where(stopped, eos_id, drawn)
             stopped = stopped | (drawn == eos_id)
-        ids = torch.cat([ids, drawn[:, None]], dim=1)  # (B, T) -> (B, T + 1)
+        unread = drawn[:, None]  # (B, 1)
+        fresh.append(unread)
         yield Sampled(drawn, probs, logits, stopped)
-        if stopped.all():
+        if eos_id is not None and stopped.all():
             return
 
 

@@ -138,7 +138,7 @@ def test_future_tokens_do_not_change_past_outputs_of_the_layer(layer):
 @pytest.mark.parametrize("pieces", [[1] * 7, [3, 1, 3], [1, 6], [7]])
 def test_the_layer_in_pieces_through_a_cache_equals_the_layer_at_once(layer, pieces):
     x = torch.randn(2, 7, 12)
-    cache = LayerCache((2, 3, 7, 4), x.device, x.dtype)
+    cache = LayerCache(torch.empty(2, 2, 3, 7, 4))
     with torch.no_grad():
         parts = [layer(part, cache) for part in x.split(pieces, dim=1)]
         torch.testing.assert_close(torch.cat(parts, dim=1), layer(x))
@@ -146,7 +146,7 @@ def test_the_layer_in_pieces_through_a_cache_equals_the_layer_at_once(layer, pie
 
 
 def test_the_cache_returns_what_it_was_given_in_order():
-    cache = LayerCache((1, 1, 4, 2), torch.device("cpu"), torch.float32)
+    cache = LayerCache(torch.empty(2, 1, 1, 4, 2))
     k, v = torch.randn(2, 1, 1, 3, 2)
     cache.append(k[:, :, :2], v[:, :, :2])
     all_k, all_v = cache.append(k[:, :, 2:], v[:, :, 2:])
