@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from .files import data_dir
 from .model import GPT
 
+NOT_SAVED = "a model with a part taken out cannot be saved: it would load whole"  # by `checkpoint`
 FILE = "ablations.json"  # in data/, made by `make ablations`
 # What each broken model is measured by, and whether more is worse.
 METRICS = {"teacher_forced": True, "prefix_only": True, "kl": True, "sayable": False}
@@ -120,7 +121,7 @@ def _put_in_front(module: nn.Module, front: type) -> None:
         return
     old = type(module)
     name = f"{front.__name__}{old.__name__}"
-    module.__class__ = type(name, (front, old), {"ablated": True})  # the mark is for `checkpoint`
+    module.__class__ = type(name, (front, old), {"not_saved": NOT_SAVED})
 
 
 # ---- What was measured ----

@@ -88,10 +88,12 @@ def save(folder, model: GPT, tokenizer: Tokenizer | None = None, training=None) 
 
     Raises:
         ValueError: the tokenizer has more ids than the model, or the model has a part taken out
-            (`ablations`), which the files have no word for; nothing is written then.
+            (`ablations`) or rounded (`quantization`), which the files have no word for; nothing is
+            written then.
     """
-    if any(hasattr(module, "ablated") for module in model.modules()):
-        raise ValueError("a model with a part taken out cannot be saved: it would load whole")
+    for module in model.modules():
+        if hasattr(module, "not_saved"):
+            raise ValueError(module.not_saved)
     tokens = tokenizer or _kept_tokenizer(folder)
     if tokens is not None and tokens.vocab_size > model.config.vocab_size:
         raise ValueError(

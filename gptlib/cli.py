@@ -33,6 +33,12 @@ from .training import Step, TrainConfig, Trainer, resolve_device
 MODEL_DEFAULTS = {"block_size": 128, "n_layer": 4, "n_head": 4, "n_embd": 128, "dropout": 0.0}
 TRAIN_OPTIONS = {f.name: f for f in fields(TrainConfig) if f.name not in ("eos_id", "block_size")}
 VOCAB_SIZE = 1024
+CHOICES = {"optimizer": ("adamw", "muon"), "schedule": ("cosine", "linear")}
+TRAIN_HELP = {
+    "learning_rate": "(0.003 with AdamW, 0.03 with Muon)",
+    "final_learning_rate": "(a tenth of that with AdamW, 0 with Muon)",
+    "schedule": "from one to the other (cosine with AdamW, linear with Muon)",
+}
 METAVARS = {int: "N", float: "X", str: "NAME"}
 
 
@@ -210,6 +216,7 @@ def _resumed_config(a: argparse.Namespace, model: GPT, saved: dict, team: Team) 
     """
     config = TrainConfig.from_dict(saved["config"])
     had = config.to_dict() | model.config.to_dict() | {"vocab_size": saved.get("vocab_size")}
+    had |= {"learning_rate": config.peak, "final_learning_rate": config.final}
     free = _given(a, ("steps", "device"))
     spread = _given(a, ("batch_size", "accumulate"))
     new = replace(config, **spread)
@@ -421,8 +428,11 @@ def _parser() -> argparse.ArgumentParser:
         if name == "bf16":
             train.add_argument("--bf16", action=argparse.BooleanOptionalAction, help="(on CUDA)")
             continue
-        kind = float if name == "final_learning_rate" else type(field.default)
-        shown = "(a tenth of that)" if field.default is None else f"({field.default})"
+        shown = TRAIN_HELP.get(name, f"({field.default})")
+        if name in CHOICES:
+            train.add_argument(_option(name), choices=CHOICES[name], help=shown)
+            continue
+        kind = float if field.default is None else type(field.default)
         train.add_argument(_option(name), type=kind, metavar=METAVARS[kind], help=shown)
 
     plot = commands.add_parser("plot", help="draw the losses of a run, which may still be going on")

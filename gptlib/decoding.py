@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from .attention import CausalSelfAttention, LayerCache
 from .embeddings import PositionEmbedding, TokenEmbedding
 from .feedforward import EPS, MLP
-from .linear import Linear, best_linear
+from .linear import Linear
 from .model import GPT, Block
+from .quantization import Int8Embedding, Int8Linear
 
 # What FastDecoder knows by heart. A model with anything else in it runs as it is.
 KNOWN = {GPT, Block, CausalSelfAttention, MLP, TokenEmbedding, PositionEmbedding, Linear}
-KNOWN |= {nn.LayerNorm, nn.Dropout, nn.ModuleList}
+KNOWN |= {nn.LayerNorm, nn.Dropout, nn.ModuleList, Int8Linear, Int8Embedding}
 
 
 class Decoder:
@@ -52,17 +53,17 @@ class FastDecoder(Decoder):
         self.layers = [
             (
                 (block.ln_1.weight, block.ln_1.bias),
-                (best_linear(block.attn.c_attn), best_linear(block.attn.c_proj)),
+                (block.attn.c_attn.for_few_rows(), block.attn.c_proj.for_few_rows()),
                 (block.ln_2.weight, block.ln_2.bias),
-                (best_linear(block.mlp.c_fc), best_linear(block.mlp.c_proj)),
+                (block.mlp.c_fc.for_few_rows(), block.mlp.c_proj.for_few_rows()),
             )
             for block in model.h
         ]
-        self.lm_head = best_linear(model.lm_head)
+        self.lm_head = model.lm_head.for_few_rows()
 
     def read(self, ids: Tensor) -> Tensor:
-        if ids.shape[1] > 1:
-            return super().read(ids)
+        if ids.shape[1] > 1 or self.length >= self.model.config.block_size:
+            return super().read(ids)  # a prompt, in one pass; or the model's word that it is full
         with torch.inference_mode():  # no bookkeeping for a backward pass: an eighth of the time
             logits = self._read_one(ids[:, 0])
         return logits.clone()  # a caller may train on it, which such a tensor does not allow
@@ -76,7 +77,7 @@ class FastDecoder(Decoder):
         here = self.room.narrow(4, place, 1).flatten(0, 1).unbind(0)  # 2L of (B, nh, 1, hs)
         seen = self.room.narrow(4, 0, place + 1).flatten(0, 1).unbind(0)  # 2L of (B, nh, S, hs)
 
-        x = F.embedding(ids, model.wte.weight) + model.wpe.weight[place]  # (B, C)
+        x = model.wte.rows(ids) + model.wpe.weight[place]  # (B, C)
         for i, (ln_1, (c_attn, attn_proj), ln_2, (c_fc, mlp_proj)) in enumerate(self.layers):
             q, k, v = c_attn(norm(x, channels, *ln_1, EPS)).view(as_heads).unbind(1)
             here[2 * i].copy_(k)

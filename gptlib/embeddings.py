@@ -43,7 +43,11 @@ class TokenEmbedding(nn.Module):
         # On CUDA the look would stop the queue of kernels at each call; there the driver refuses.
         if ids.device.type == "cpu" and not torch.compiler.is_compiling():
             check_ids(ids, self.weight.shape[0])
-        return nn.functional.embedding(ids.long(), self.weight)  # (B, T, C)
+        return self.rows(ids.long())  # (B, T, C)
+
+    def rows(self, ids: Tensor) -> Tensor:
+        """The rows of ids (...) that are known to be in the table, (..., C)."""
+        return nn.functional.embedding(ids, self.weight)
 
 
 class PositionEmbedding(nn.Module):

@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# oneDNN prepares a kernel for each number of rows it meets. For few rows that costs more than it
-# saves, but for the one row of a model that writes a token at a time.
+# oneDNN prepares a kernel for each number of rows that it meets, and takes longer to be called. Few
+# rows times a small matrix are done sooner than that.
 MANY_ROWS = 128
-LARGE = 2**18  # numbers in a matrix from which one row times it is worth the way to oneDNN
+LARGE = 2**18  # numbers in a matrix
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -38,23 +38,22 @@ def fast_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     return _product(x, weight, bias)
 
 
-def best_linear(layer: "Linear") -> Callable[[Tensor], Tensor]:
-    """`layer` as a function of one row, or a few, (B, I) -> (B, O), that has made its choice.
-
-    It uses the layer's own weights, so that it sees what training does to them.
-    """
-    weight, bias = layer.weight, layer.bias
-    if weight.device.type == "cpu" and weight.numel() >= LARGE and has_onednn():
-        return lambda x: fast_linear(x, weight, bias)
-    return lambda x: F.linear(x, weight, bias)
-
-
 class Linear(nn.Linear):
     """`nn.Linear` by `fast_linear`: the same weights under the same names."""
 
     def forward(self, x: Tensor) -> Tensor:
         """x (..., I) -> (..., O)."""
         return fast_linear(x, self.weight, self.bias)
+
+    def for_few_rows(self) -> Callable[[Tensor], Tensor]:
+        """A function of a few rows, (B, I) -> (B, O), that need not choose at each call.
+
+        It reads the layer's own weights, so that it sees what training does to them.
+        """
+        weight, bias = self.weight, self.bias
+        if weight.device.type == "cpu" and weight.numel() >= LARGE and has_onednn():
+            return self.forward
+        return lambda x: F.linear(x, weight, bias)
 
 
 def _for_onednn(x: Tensor, weight: Tensor) -> bool:
@@ -64,7 +63,7 @@ def _for_onednn(x: Tensor, weight: Tensor) -> bool:
     if x.device.type != "cpu" or weight.device.type != "cpu" or x.ndim < 2:
         return False
     rows = x.numel() // x.shape[-1] if x.shape[-1] == weight.shape[1] else 0  # 0: let it be refused
-    if rows < MANY_ROWS and not (rows == 1 and weight.numel() >= LARGE):
+    if rows == 0 or (rows < MANY_ROWS and weight.numel() < LARGE):
         return False
     return not (torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling())
 

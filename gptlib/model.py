@@ -137,13 +137,13 @@ class GPT(nn.Module):
 
     def cache_room(self, batch_size: int) -> Tensor:
         """The room of all layers' caches in one tensor, (n_layer, 2, B, nh, block_size, hs)."""
-        c, weight = self.config, self.wte.weight
+        c, weight = self.config, self.wpe.weight
         shape = (c.n_layer, 2, batch_size, c.n_head, c.block_size, c.n_embd // c.n_head)
         return torch.empty(shape, device=weight.device, dtype=weight.dtype)
 
     @property
     def device(self) -> torch.device:
-        return self.wte.weight.device
+        return self.wpe.weight.device
 
     def n_params(self) -> int:
         """How many numbers training can change (the tied head counts once)."""

@@ -1,9 +1,9 @@
-"""Lesson 06. Training by negative log likelihood: batch, loss, gradient, AdamW, and again.
+"""Lesson 06. Training by negative log likelihood: batch, loss, gradient, update, and again.
 
 `Trainer` is iterated, one `Step` for each update, so a notebook sees and stops it anywhere.
-Leaves out files: `checkpoint` saves. Source: Loshchilov and Hutter 2019 (AdamW, arXiv
-1711.05101); the recipe (decay on matrices, warm-up, cosine, clipping) is GPT-3's, Brown et al.
-2020 (arXiv 2005.14165), appendix B.
+Leaves out files, which `checkpoint` saves, and what an update is made of: `optimizers`. Source:
+Loshchilov and Hutter 2019 (AdamW, arXiv 1711.05101); the recipe (decay on matrices, warm-up,
+cosine, clipping) is GPT-3's, Brown et al. 2020 (arXiv 2005.14165), appendix B.
 
 Axes: B batch_size, T block_size. Losses are in nats per token.
 """
@@ -20,14 +20,17 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.optim import AdamW
 from tqdm.auto import tqdm
 
 from .distributed import ALONE, Team
 from .embeddings import check_ids
 from .logits import nll, token_nll
 from .model import GPT, eval_mode
+from .optimizers import LEARNING_RATES, Muon, make_optimizers
 from .shards import MappedTokens
 
+STATE = {AdamW: ("exp_avg", "exp_avg_sq", "step"), Muon: ("momentum",)}  # of each parameter
 NOTHING = -1  # a target where there is nothing to predict: the padding of evaluation rows
 
 
@@ -42,8 +45,8 @@ class TrainConfig:
     steps: int = 300
     batch_size: int = 32
     block_size: int | None = None  # tokens in a row; None: the model's
-    learning_rate: float = 3e-3  # the peak, reached after warmup_steps
-    final_learning_rate: float | None = None  # where the cosine ends; None: a tenth of the peak
+    learning_rate: float | None = None  # the peak, after warmup_steps; None: 3e-3, with Muon 3e-2
+    final_learning_rate: float | None = None  # at the end; None: a tenth of the peak, with Muon 0
     warmup_steps: int = 50
     weight_decay: float = 0.1  # on matrices; biases, gains and nothing else are spared
     beta1: float = 0.9
@@ -56,6 +59,8 @@ class TrainConfig:
     device: str = "auto"  # "auto" is CUDA where there is one, else "cpu"; "mps" must be asked for
     bf16: bool | None = None  # autocast to bfloat16; None: on CUDA
     accumulate: int = 1  # batches whose gradients are added up for one update
+    optimizer: str = "muon"  # for the blocks' matrices, and AdamW for the rest; or "adamw" for all
+    schedule: str | None = None  # from peak to end by "cosine" or "linear"; None: linear with Muon
 
     def __post_init__(self) -> None:
         whole = {"steps": 1, "batch_size": 1, "warmup_steps": 0, "eval_every": 1, "seed": 0}
@@ -63,7 +68,8 @@ class TrainConfig:
         whole |= {"block_size": 1, "eval_rows": 1, "eos_id": 0}
         below = {"learning_rate": math.inf, "final_learning_rate": math.inf}
         below |= {"weight_decay": math.inf, "grad_clip": math.inf, "beta1": 1, "beta2": 1}
-        optional = ("block_size", "eval_rows", "eos_id", "final_learning_rate", "bf16")
+        optional = ("block_size", "eval_rows", "eos_id", "bf16")
+        optional += ("learning_rate", "final_learning_rate", "schedule")
         for field in fields(self):
             name, value = field.name, getattr(self, field.name)
             if value is None and name in optional:
@@ -73,17 +79,38 @@ class TrainConfig:
                 raise ValueError(f"{name} must be a whole number of {least} or more, not {value!r}")
             if name in below and not (_is(value, int | float) and 0 <= value < below[name]):
                 raise ValueError(f"{name} must be a number in [0, {below[name]}), not {value!r}")
+        if self.optimizer not in LEARNING_RATES:
+            raise ValueError(f"optimizer must be 'adamw' or 'muon', not {self.optimizer!r}")
+        if self.schedule not in (None, "cosine", "linear"):
+            raise ValueError(f"schedule must be 'cosine' or 'linear', not {self.schedule!r}")
         if self.grad_clip == 0:
             raise ValueError("grad_clip must be above 0: 0 would wipe out every gradient")
         if self.bf16 not in (None, True, False):
             raise ValueError(f"bf16 must be True, False or None, not {self.bf16!r}")
+
+    @property
+    def peak(self) -> float:
+        """The learning rate after the warm-up."""
+        given = self.learning_rate
+        return LEARNING_RATES[self.optimizer] if given is None else given
+
+    @property
+    def final(self) -> float:
+        """The learning rate of the last update."""
+        if self.final_learning_rate is not None:
+            return self.final_learning_rate
+        return 0.0 if self.optimizer == "muon" else self.peak / 10
 
     def to_dict(self) -> dict:
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict) -> "TrainConfig":
-        """From `to_dict`; a name that is no setting raises ValueError."""
+        """From `to_dict`; a name that is no setting raises ValueError.
+
+        Runs that know of no optimizer are from the time when there was AdamW alone.
+        """
+        values = {"optimizer": "adamw"} | values
         known = {field.name for field in fields(cls)}
         for name in values:
             if name not in known:
@@ -131,21 +158,24 @@ def resolve_device(device: str = "auto") -> torch.device:
 
 
 def learning_rate_at(step: int, config: TrainConfig) -> float:
-    """The rate of update `step` (from 0): a straight climb, then half a cosine down.
+    """The rate of update `step` (from 0): a straight climb, then half a cosine or a line down.
 
     The last update of the warm-up has the peak, and the last of all the final rate.
 
-    >>> c = TrainConfig(steps=10, warmup_steps=2, learning_rate=1.0, final_learning_rate=0.0)
+    >>> c = TrainConfig(10, warmup_steps=2, optimizer="adamw", learning_rate=1.0,
+    ...                 final_learning_rate=0.0)
     >>> [round(learning_rate_at(k, c), 2) for k in (0, 1, 5, 9)]
     [0.5, 1.0, 0.5, 0.0]
     """
-    peak, final = config.learning_rate, config.final_learning_rate
-    final = peak / 10 if final is None else final
+    peak, final = config.peak, config.final
     top = max(config.warmup_steps, 1) - 1  # the update at the peak; the first without a warm-up
     if step <= top:
         return peak * (step + 1) / (top + 1)
     progress = min(1.0, (step - top) / max(1, config.steps - 1 - top))
-    return final + (peak - final) * 0.5 * (1 + math.cos(math.pi * progress))
+    left = 1 - progress
+    if config.schedule == "cosine" or (config.schedule is None and config.optimizer == "adamw"):
+        left = 0.5 * (1 + math.cos(math.pi * progress))
+    return final + (peak - final) * left
 
 
 def document_starts(tokens: Tensor, eos_id: int) -> Tensor:
@@ -223,16 +253,6 @@ def evaluate(model: GPT, x: Tensor, y: Tensor, batch_size: int = 64) -> float:
     return total / count
 
 
-def decay_groups(model: GPT, weight_decay: float) -> list[dict]:
-    """The parameters in two groups: matrices, which decay, and vectors, which do not."""
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    vectors = [p for p in model.parameters() if p.ndim < 2]
-    return [
-        {"params": matrices, "weight_decay": weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-
-
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Hold a Ctrl-C back until the block is done, so that what it does is done whole."""
@@ -293,6 +313,8 @@ class Trainer:
                 f"the corpus has {len(self.tokens)} tokens; "
                 f"block_size {self.block_size} needs {self.block_size + 1}"
             )
+        if not any(p.requires_grad for p in model.parameters()):
+            raise ValueError("all weights of the model are frozen: there is nothing to train")
         self.device = resolve_device(team.device(config.device))
         self.model = model.to(self.device)
         self.shared = team.share(self.model)  # the same weights; its gradients are everyone's mean
@@ -307,11 +329,7 @@ class Trainer:
             heldout = _checked(heldout, model.config.vocab_size, "the held-out text")
             rows = evaluation_rows(heldout, self.block_size, config.eos_id)
             self.heldout_rows = [part[: config.eval_rows] for part in rows]
-        self.optimizer = torch.optim.AdamW(
-            decay_groups(model, config.weight_decay),
-            lr=config.learning_rate,
-            betas=(config.beta1, config.beta2),
-        )
+        self.optimizers = make_optimizers(model, config)
         self.step, self.seconds = 0, 0.0
         self.history: list[Step] = []
 
@@ -343,16 +361,17 @@ class Trainer:
         began = time.perf_counter()
         config, k = self.config, self.step
         rate = learning_rate_at(k, config)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
         self.model.train()
-        self.optimizer.zero_grad()
+        self.model.zero_grad()
         loss = self._backward(k)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.grad_clip).item()
         self._check_finite("loss", loss)
         self._check_finite("gradient", norm)
         with uninterrupted():
-            self.optimizer.step()
+            for optimizer in self.optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = rate * group["share"]
+                optimizer.step()
             self.step = k + 1
             turn = self.step % config.eval_every == 0 or self.step == config.steps
             val_loss = self.evaluate() if turn and self.heldout_rows else None
@@ -368,7 +387,7 @@ class Trainer:
         if not math.isfinite(number):
             raise FloatingPointError(
                 f"the {name} is {number} after {self.step} steps: "
-                f"try a learning rate below {self.config.learning_rate}"
+                f"try a learning rate below {self.config.peak}"
             )
 
     @property
@@ -433,7 +452,8 @@ class Trainer:
         tensors = {
             f"{name}/{key}": value
             for name, parameter in self.model.named_parameters()
-            for key, value in self.optimizer.state.get(parameter, {}).items()
+            for optimizer in self.optimizers
+            for key, value in optimizer.state.get(parameter, {}).items()
         }
         return tensors, {
             "step": self.step,
@@ -449,11 +469,11 @@ class Trainer:
         Raises:
             ValueError: the state is of another model, or damaged; nothing is changed then.
         """
-        parameters = dict(self.model.named_parameters())
-        shapes = {}  # before the first update AdamW has no state
-        for name, parameter in parameters.items() if numbers["step"] else ():
-            shapes |= {f"{name}/{key}": parameter.shape for key in ("exp_avg", "exp_avg_sq")}
-            shapes[f"{name}/step"] = torch.Size([])
+        owners = {p: o for o in self.optimizers for g in o.param_groups for p in g["params"]}
+        parameters, shapes = dict(self.model.named_parameters()), {}
+        for name, parameter in parameters.items() if numbers["step"] else ():  # else there is none
+            for key in STATE[type(owners[parameter])]:
+                shapes[f"{name}/{key}"] = torch.Size([]) if key == "step" else parameter.shape
         if wrong := shapes.keys() ^ tensors.keys():
             lacks = min(wrong) in shapes
             raise ValueError(f"the training state {'lacks' if lacks else 'also has'} {min(wrong)}")
@@ -469,12 +489,15 @@ class Trainer:
             raise ValueError("the training state's history is damaged") from error
         if [step.step for step in history] != list(range(1, numbers["step"] + 1)):
             raise ValueError(f"the training state's history does not end at {numbers['step']}")
-        self.optimizer.state.clear()
+        for optimizer in self.optimizers:
+            optimizer.state.clear()
         for key, value in tensors.items():
             name, _, what = key.rpartition("/")
-            # AdamW counts its steps in a tensor that stays on the CPU.
-            value = value.clone() if what == "step" else value.to(self.device, copy=True)
-            self.optimizer.state[parameters[name]][what] = value
+            parameter = parameters[name]
+            # The fused AdamW counts its steps beside the weights, the others on the CPU.
+            beside = what != "step" or self.device.type == "cuda"
+            value = value.to(self.device if beside else "cpu", copy=True)
+            owners[parameter].state[parameter][what] = value
         self.step, self.seconds, self.history = numbers["step"], numbers["seconds"], history
 
 

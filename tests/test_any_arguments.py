@@ -48,7 +48,7 @@ def test_a_training_config_goes_through_its_dictionary_or_is_refused(changes):
     config = result_or_error(lambda: gptlib.TrainConfig(**changes), ValueError)
     if config is not None:
         assert gptlib.TrainConfig.from_dict(config.to_dict()) == config
-        assert config.steps >= 1 and math.isfinite(config.learning_rate)
+        assert config.steps >= 1 and math.isfinite(config.peak)
 
 
 @LONG

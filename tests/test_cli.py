@@ -269,7 +269,7 @@ def test_resume_with_more_steps_goes_on_along_the_longer_schedule(train, tmp_pat
     ("option", "had"),
     [("--n-layer 2", "1"), ("--n-embd 8", "4"), ("--block-size 16", "8"), ("--dropout 0.5", "0.0")]
     + [("--vocab-size 300", "260"), ("--batch-size 3", "2"), ("--seed 1", "0"), ("--bf16", "None")]
-    + [("--learning-rate 0.1", "0.003")],
+    + [("--learning-rate 0.1", "0.03"), ("--optimizer adamw", "muon")],
 )
 def test_resume_with_another_setting_is_refused_by_name(train, tmp_path, option, had):
     train("run", "--steps", "1")

@@ -14,7 +14,6 @@ import gptlib
 from gptlib import Step, TrainConfig, Trainer
 from gptlib.training import (
     NOTHING,
-    decay_groups,
     document_starts,
     evaluate,
     evaluation_rows,
@@ -24,7 +23,7 @@ from gptlib.training import (
 )
 
 TOKENS = torch.randint(11, (200,), generator=torch.Generator().manual_seed(0))
-QUICK = {"steps": 6, "batch_size": 4, "warmup_steps": 2, "device": "cpu"}
+QUICK = {"steps": 6, "batch_size": 4, "warmup_steps": 2, "device": "cpu", "optimizer": "adamw"}
 PARTS = {"batch_size": 2, "accumulate": 3}
 
 
@@ -42,20 +41,29 @@ def same_weights(one, other):
 
 
 def test_learning_rate_climbs_in_a_line_and_falls_along_half_a_cosine():
-    c = TrainConfig(steps=10, warmup_steps=2, learning_rate=1.0, final_learning_rate=0.0)
+    c = TrainConfig(10, warmup_steps=2, optimizer="adamw", learning_rate=1, final_learning_rate=0)
     by_hand = {0: 0.5, 1: 1.0, 3: (1 + math.sqrt(0.5)) / 2, 5: 0.5, 7: 0.146447, 9: 0.0}
     for step, rate in by_hand.items():
         assert learning_rate_at(step, c) == pytest.approx(rate, abs=1e-6)
 
 
+def test_with_muon_it_falls_in_a_line_to_nothing_unless_it_is_told_otherwise():
+    c = TrainConfig(10, warmup_steps=2, learning_rate=1.0)
+    assert [learning_rate_at(k, c) for k in (1, 5, 9)] == pytest.approx([1.0, 0.5, 0.0])
+    told = TrainConfig(10, warmup_steps=2, final_learning_rate=0.01, schedule="cosine")
+    assert [learning_rate_at(k, told) for k in (1, 5, 9)] == pytest.approx([0.03, 0.02, 0.01])
+
+
 def test_without_a_warm_up_the_first_update_has_the_peak():
     for warmup_steps in (0, 1):
-        c = TrainConfig(steps=3, warmup_steps=warmup_steps, learning_rate=1.0)
+        c = TrainConfig(3, warmup_steps=warmup_steps, learning_rate=1.0, optimizer="adamw")
         assert [learning_rate_at(k, c) for k in range(3)] == pytest.approx([1.0, 0.55, 0.1])
 
 
 def test_the_final_rate_is_a_tenth_of_the_peak_unless_it_is_given():
-    assert learning_rate_at(299, TrainConfig(learning_rate=1e-4)) == pytest.approx(1e-5)
+    assert learning_rate_at(
+        299, TrainConfig(learning_rate=1e-4, optimizer="adamw")
+    ) == pytest.approx(1e-5)
     assert learning_rate_at(299, TrainConfig(final_learning_rate=1e-6)) == pytest.approx(1e-6)
 
 
@@ -189,17 +197,6 @@ def test_without_held_out_text_there_is_no_held_out_loss():
 # ---- One update ----
 
 
-def test_only_matrices_decay_and_the_tied_head_is_there_once(model):
-    matrices, vectors = decay_groups(model, 0.1)
-    assert (matrices["weight_decay"], vectors["weight_decay"]) == (0.1, 0.0)
-    names = {id(p): name for name, p in model.named_parameters()}
-    for p in matrices["params"]:
-        assert names[id(p)].endswith(".weight") and "ln_" not in names[id(p)]
-    counted = [p for group in (matrices, vectors) for p in group["params"]]
-    assert len({id(p) for p in counted}) == len(counted)
-    assert sum(p.numel() for p in counted) == model.n_params()
-
-
 def test_the_gradient_is_clipped_to_its_norm_and_the_step_tells_the_norm_before():
     run = trainer(grad_clip=0.01)
     step = run.update()
@@ -278,17 +275,17 @@ def test_a_loop_that_was_left_goes_on_as_if_it_never_had_been(dropout):
 def test_a_ctrl_c_in_the_middle_of_an_update_waits_until_it_is_whole():
     whole, hit = trainer(TOKENS[:50]), trainer(TOKENS[:50])
     list(whole)
-    update = hit.optimizer.step
+    update = hit.optimizers[-1].step
 
     def interrupted_update():
         signal.raise_signal(signal.SIGINT)
         update()
 
-    hit.optimizer.step = interrupted_update
+    hit.optimizers[-1].step = interrupted_update
     with pytest.raises(KeyboardInterrupt):
         list(hit)
     assert hit.step == len(hit.history) == 1
-    hit.optimizer.step = update
+    hit.optimizers[-1].step = update
     list(hit)
     assert same_weights(whole, hit)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -302,14 +299,16 @@ def test_training_works_outside_the_main_thread():
     assert run.step == 6
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
-def test_a_run_taken_up_from_its_state_ends_with_the_same_weights(dropout):
-    whole, first = trainer(TOKENS[:50], dropout), trainer(TOKENS[:50], dropout)
+def test_a_run_taken_up_from_its_state_ends_with_the_same_weights(dropout, optimizer):
+    how = {"dropout": dropout, "optimizer": optimizer}
+    whole, first = trainer(TOKENS[:50], **how), trainer(TOKENS[:50], **how)
     list(whole)
     for _ in range(3):
         first.update()
     tensors, numbers = copy.deepcopy(first.state())
-    second = trainer(TOKENS[:50], dropout)
+    second = trainer(TOKENS[:50], **how)
     second.model.load_state_dict(first.model.state_dict())
     second.load_state(tensors, numbers)
     list(second)
@@ -335,6 +334,19 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing():
         with pytest.raises(ValueError, match=text):
             run.load_state(*damaged)
     assert run.step == 1 and run.update().step == 2
+
+
+def test_a_state_of_another_optimizer_is_refused():
+    one, other = trainer(), trainer(optimizer="muon")
+    one.update(), other.update()
+    with pytest.raises(ValueError, match="also has h.0.attn.c_attn.weight/exp_avg"):
+        other.load_state(*one.state())
+    with pytest.raises(ValueError, match="lacks h.0.attn.c_attn.weight/exp_avg"):
+        one.load_state(*other.state())
+
+
+def test_settings_of_a_time_before_muon_mean_adamw():
+    assert TrainConfig.from_dict({"steps": 3}) == TrainConfig(3, optimizer="adamw")
 
 
 def test_divergence_stops_with_a_line_of_advice():
@@ -373,7 +385,9 @@ def test_progress_gives_the_same_steps_and_shows_the_losses_on_stderr(capsys):
         ("seed", 2**64),
         ("warmup_steps", -1),
     ]
-    + [("learning_rate", v) for v in (-1.0, math.nan, math.inf, "1", True, None)]
+    + [("learning_rate", v) for v in (-1.0, math.nan, math.inf, "1", True)]
+    + [("optimizer", v) for v in ("sgd", None, 1)]
+    + [("schedule", "step")]
     + [("beta1", 1.0), ("beta2", math.nan), ("grad_clip", 0), ("weight_decay", math.inf)]
     + [("block_size", 0), ("eval_rows", 0), ("eos_id", -1), ("bf16", "no")],
 )
