@@ -114,7 +114,7 @@ def train(
     shape = SHAPE | {name: other.pop(name) for name in list(other) if name in SHAPE}
     model = gptlib.GPT(gptlib.GPTConfig(tokenizer.vocab_size, **shape), seed=seed)
     model = gptlib.ablate(model, *parts)
-    recipe = {"eos_id": tokenizer.eos_id} | RECIPE | other
+    recipe = {"eos_id": tokenizer.eos_id, "optimizer": "adamw"} | RECIPE | other
     config = gptlib.TrainConfig(seed=seed, device="cpu", **recipe)
     for _ in trainer(model, text, config):
         pass

@@ -50,6 +50,7 @@ def trained_losses(
         final_learning_rate=4e-5,
         warmup_steps=50,
         beta2=0.95,
+        optimizer="adamw",
         eos_id=tokenizer.eos_id,
         seed=seed,
     )

@@ -53,6 +53,7 @@ def train_model() -> None:
         final_learning_rate=4e-5,
         warmup_steps=50,
         beta2=0.95,
+        optimizer="adamw",
         eval_every=100,
         eval_rows=None,
         eos_id=tokenizer.eos_id,

@@ -37,7 +37,8 @@ def gptlibs_attention(q: Tensor, k: Tensor, v: Tensor, n_head: int) -> Tensor:
 
 def gptlibs_training(model: GPT, tokens: Tensor, steps: int) -> None:
     """gptlib's training loop; in place of lesson 06's exercise 3. tokens: (N,) ids."""
-    for _ in Trainer(model, tokens, TrainConfig(steps, learning_rate=5e-3, device="cpu")):
+    config = TrainConfig(steps, learning_rate=5e-3, device="cpu", optimizer="adamw")
+    for _ in Trainer(model, tokens, config):
         pass
 
 

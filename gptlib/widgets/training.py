@@ -189,7 +189,7 @@ class TrainingExplorer(Explorer):
     def new_run(self) -> LiveRun:
         """A model of the recorded one's shape, about to be trained on the corpus."""
         config = self._config or TrainConfig(
-            steps=400, batch_size=16, warmup_steps=10, eos_id=self._stop_in_corpus()
+            400, 16, warmup_steps=10, eos_id=self._stop_in_corpus(), optimizer="adamw"
         )
         trainer = Trainer(GPT(self._last.config, seed=config.seed), self._corpus, config)
         run = LiveRun(trainer, lambda: self._news(run))
