@@ -209,9 +209,9 @@ def test_when_the_first_process_is_killed_the_others_end_too(files, tokenizer, t
             time.sleep(0.05)
         family = memory.family(process.pid)
         process.send_signal(signal.SIGKILL)
-    while any(map(memory.proportional, family)) and time.monotonic() < limit:
+    while any(map(memory.held, family)) and time.monotonic() < limit:
         time.sleep(0.05)
-    assert len(family) > 3 and not any(map(memory.proportional, family))
+    assert len(family) > 3 and not any(map(memory.held, family))
 
 
 def test_a_process_that_is_ended_from_outside_is_one_error_and_nothing_is_lost(
