@@ -6,9 +6,12 @@ read or written. A save replaces all of its files or none (`files.atomic_folder`
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from . import hub
@@ -30,9 +33,11 @@ from .tensor_files import (
 )
 from .tokenizer import END_OF_TEXT, Tokenizer
 from .tokenizer_files import hf_tokenizer_config
+from .training import Step
 from .vocab_files import VOCAB
 
 TRAINING, HISTORY, LOSSES = "training.safetensors", "history.safetensors", "history.json"
+STEPS = "history"  # the tensor of TRAINING in which a row tells of a step
 FILES = (WEIGHTS, CONFIG, TOKENIZER, TOKENIZER_CONFIG, TRAINING)  # what `save` may write
 SHIPPED = ("pets",)
 
@@ -115,6 +120,8 @@ def save(folder, model: GPT, tokenizer: Tokenizer | None = None, training=None) 
             tensors, numbers = training.state()
             tensors = {name: t.detach().contiguous().cpu() for name, t in tensors.items()}
             numbers = numbers | {"weights": _sha256(staging / WEIGHTS)}
+            # A header may not hold more than 100 MB: a million steps as text would not fit.
+            tensors[STEPS] = _table(numbers.pop("history"))
             write_tensors(tensors, staging / TRAINING, {"gptlib": json.dumps(numbers)})
 
 
@@ -134,18 +141,36 @@ def load_training(folder) -> tuple[dict[str, Tensor], dict]:
     with open_file(path) as file:
         try:
             numbers = json.loads((file.metadata() or {})["gptlib"])
-            numbers["step"], numbers["seconds"], numbers["history"], numbers["config"]
+            numbers["step"], numbers["seconds"], numbers["config"]
             weights = numbers["weights"]
-            [float(value) for row in numbers["history"] for value in row if value is not None]
         except (KeyError, ValueError, TypeError, RecursionError) as error:
             raise ValueError(f"{path}: its header holds no training state") from error
         sums = read_sums(path, file)
         tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         for name, tensor in tensors.items():
             check_sum(path, sums, name, tensor)
+    try:
+        numbers["history"] = _rows(tensors.pop(STEPS))
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"{path}: holds no history of its steps") from error
     if weights != _sha256(existing(path.with_name(WEIGHTS))):
         raise ValueError(f"{path}: belongs to other weights than those of {WEIGHTS}")
     return tensors, numbers
+
+
+def _table(history: list[list]) -> Tensor:
+    """The rows of a history, (N, 7); float64 holds their numbers exactly, and None as NaN."""
+    return torch.from_numpy(np.array(history, np.float64).reshape(-1, len(Step._fields)))
+
+
+def _rows(table: Tensor) -> list[list]:
+    """What `_table` was made from."""
+    steps = [Step(*row) for row in table.tolist()]
+    held = [None if math.isnan(s.val_loss) else s.val_loss for s in steps]
+    return [
+        list(s._replace(step=int(s.step), tokens=int(s.tokens), val_loss=loss))
+        for s, loss in zip(steps, held)
+    ]
 
 
 def resolve(name_or_dir) -> Path:

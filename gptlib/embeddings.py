@@ -10,6 +10,20 @@ import torch
 from torch import Tensor, nn
 
 
+def as_ids(values, what: str) -> Tensor:
+    """`values`, which `what` names, as a tensor.
+
+    Raises:
+        TypeError: they are text, or nothing that a tensor can hold.
+    """
+    if isinstance(values, str):
+        raise TypeError(f"{what} must be token ids, not text: tokenizer.encode(text) gives them")
+    try:
+        return torch.as_tensor(values)
+    except RuntimeError as error:
+        raise TypeError(f"{what} must be token ids: {error}") from error
+
+
 def check_ids(ids: Tensor, vocab_size: int) -> None:
     """Refuse token ids that no table row stands for.
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .decoding import decoder_for
-from .embeddings import check_ids
+from .embeddings import as_ids, check_ids
 from .model import GPT, eval_mode
 
 
@@ -229,9 +229,7 @@ def generate(
 
 def prompt_rows(model: GPT, ids: Tensor | Sequence[int]) -> Tensor:
     """The prompt as (B, T) on the model's device."""
-    if isinstance(ids, str):
-        raise TypeError("a prompt is token ids, not text: tokenizer.encode(text) gives them")
-    ids = torch.as_tensor(ids)
+    ids = as_ids(ids, "a prompt")
     if ids.numel() == 0 or ids.ndim not in (1, 2):
         raise ValueError(
             f"the prompt must hold at least one token id, as (T,) or (B, T), not {tuple(ids.shape)}"

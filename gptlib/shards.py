@@ -1,13 +1,13 @@
-"""A prepared corpus: token ids in files that are mapped into memory instead of read into it.
+"""A prepared corpus: token ids in files, of which only what a batch needs is read.
 
 The folder holds tokenizer.json, shards of ids (00000.ids, ...: whole numbers of two or four bytes
 and nothing else) and shards.json, which names them in order, each with its length and SHA-256.
-Leaves out how text gets there: that is `prepare`.
+Leaves out how text gets there (that is `prepare`), and mapping the files into memory: who reads a
+mapped file that another program cuts short is ended by the system, with no word why.
 """
 
 import hashlib
 import json
-import mmap
 import os
 import re
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ BLOCK = 2**20  # bytes read at a time, to be checked
 LARGEST_INDEX = 2**26  # bytes: of half a million shards
 
 
-class MappedTokens:
+class StoredTokens:
     """Token ids in several files, as if they stood in one row; nothing is read before it is used.
 
     It has the two things that `training.get_batch` needs: `len`, and ids by their places.
@@ -41,10 +41,11 @@ class MappedTokens:
     """
 
     def __init__(self, files: list[Path], kind: str, largest: int) -> None:
-        self.largest = largest
-        self._maps = [_map(file) for file in files]
-        self._ids = [np.frombuffer(mapped, kind) for mapped in self._maps]
-        self._ends = np.cumsum([len(ids) for ids in self._ids], dtype=np.int64)
+        self.files = [file.absolute() for file in files]  # wherever the program goes meanwhile
+        self.kind, self.largest = np.dtype(kind), largest
+        self._seals = [_seal(os.stat(file)) for file in self.files]
+        sizes = [size // self.kind.itemsize for size, _ in self._seals]
+        self._ends = np.cumsum(sizes, dtype=np.int64)
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
@@ -54,6 +55,7 @@ class MappedTokens:
 
         Raises:
             IndexError: a place outside 0..len - 1.
+            FileNotFoundError, ValueError: a file is gone, or no longer the one it was; names it.
         """
         if isinstance(places, slice):
             places = torch.arange(*places.indices(len(self)))
@@ -64,27 +66,28 @@ class MappedTokens:
         shard = np.searchsorted(self._ends, wanted, side="right")
         for k in np.unique(shard):
             here = shard == k
-            ids = self._ids[k]
-            out[here] = ids[wanted[here] - (self._ends[k] - len(ids))]
-            _let_go(self._maps[k])
+            first = self._ends[k - 1] if k else 0
+            out[here] = self._read(k, wanted[here] - first)
         return torch.from_numpy(out).view(places.shape)
 
+    def _read(self, k: int, places: np.ndarray) -> np.ndarray:
+        """The ids at these places of a file: a read for each stretch of neighbours, as a row is."""
+        parts = []
+        with open(self.files[k], "rb") as file:
+            for part in np.split(places, np.flatnonzero(np.diff(places) != 1) + 1):
+                file.seek(int(part[0]) * self.kind.itemsize)
+                parts.append(file.read(len(part) * self.kind.itemsize))
+            if _seal(os.fstat(file.fileno())) != self._seals[k]:
+                raise ValueError(f"{self.files[k]}: was changed by another program meanwhile")
+        return np.frombuffer(b"".join(parts), self.kind)
+
     def __repr__(self) -> str:
-        return f"MappedTokens({len(self):,} ids in {len(self._ids)} files)"
+        return f"StoredTokens({len(self):,} ids in {len(self.files)} files)"
 
 
-def _map(file: Path) -> mmap.mmap:
-    with open(file, "rb") as opened:
-        return mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
-
-
-def _let_go(mapped: mmap.mmap) -> None:
-    """Have this process keep none of the pages; the system's cache does, while it has room.
-
-    Rows are drawn from everywhere, so that otherwise a long run comes to hold the whole file.
-    """
-    if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
-        mapped.madvise(mmap.MADV_DONTNEED)
+def _seal(stat: os.stat_result) -> tuple[int, int]:
+    """What is another after a file was cut short or replaced."""
+    return stat.st_size, stat.st_ino
 
 
 @dataclass(frozen=True)
@@ -93,12 +96,12 @@ class Prepared:
 
     folder: Path
     tokenizer: Tokenizer
-    train: MappedTokens
+    train: StoredTokens
     heldout: Tensor  # (M,), int64
     fingerprint: str  # the same for the same ids
     documents: bool = False  # rows begin anywhere
 
-    def encode(self, tokenizer: Tokenizer) -> tuple[MappedTokens, Tensor]:
+    def encode(self, tokenizer: Tokenizer) -> tuple[StoredTokens, Tensor]:
         """Token ids of the two parts. ValueError: they were made with another tokenizer."""
         if tokenizer != self.tokenizer:
             raise ValueError(f"{self.folder}: was prepared with another tokenizer")
@@ -131,7 +134,7 @@ def open_shards(folder: str | os.PathLike) -> Prepared:
             known = f"0..{tokenizer.vocab_size - 1}"
             raise ValueError(f"{folder}: a shard has the id {largest}, the tokenizer {known}")
         files = [folder / row["file"] for row in rows]
-        parts[part] = MappedTokens(files, index["kind"], largest)
+        parts[part] = StoredTokens(files, index["kind"], largest)
     sums = [row["sha256"] for row in index["shards"]]
     fingerprint = hashlib.sha256(" ".join([index["tokenizer"], *sums]).encode()).hexdigest()
     return Prepared(folder, tokenizer, parts["train"], parts["heldout"][:], fingerprint)
@@ -235,7 +238,7 @@ def check_shard(folder: Path, row: dict, kind: str) -> int:
 
 
 def _whole(path: Path) -> Iterator[bytes]:
-    """The file block by block: what is mapped would count as this process's memory."""
+    """The file block by block, so that little of it is in memory at a time."""
     if not path.is_file():
         raise FileNotFoundError(f"{path.parent}: there is no {path.name} in it")
     with open(path, "rb") as file:

@@ -24,11 +24,11 @@ from torch.optim import AdamW
 from tqdm.auto import tqdm
 
 from .distributed import ALONE, Team
-from .embeddings import check_ids
+from .embeddings import as_ids, check_ids
 from .logits import nll, token_nll
 from .model import GPT, eval_mode
 from .optimizers import LEARNING_RATES, Muon, make_optimizers
-from .shards import MappedTokens
+from .shards import StoredTokens
 
 STATE = {AdamW: ("exp_avg", "exp_avg_sq", "step"), Muon: ("momentum",)}  # of each parameter
 NOTHING = -1  # a target where there is nothing to predict: the padding of evaluation rows
@@ -295,7 +295,7 @@ class Trainer:
     def __init__(
         self,
         model: GPT,
-        tokens: Tensor | MappedTokens,
+        tokens: Tensor | StoredTokens,
         config: TrainConfig | None = None,
         heldout: Tensor | None = None,
         team: Team = ALONE,
@@ -319,7 +319,7 @@ class Trainer:
         self.model = model.to(self.device)
         self.shared = team.share(self.model)  # the same weights; its gradients are everyone's mean
         self.starts = None
-        if config.eos_id is not None and not isinstance(tokens, MappedTokens):
+        if config.eos_id is not None and not isinstance(tokens, StoredTokens):
             if not (self.tokens == config.eos_id).any():  # then each row would begin at 0
                 raise ValueError(f"eos_id {config.eos_id} is nowhere in the corpus")
             starts = document_starts(self.tokens, config.eos_id)
@@ -501,14 +501,12 @@ class Trainer:
         self.step, self.seconds, self.history = numbers["step"], numbers["seconds"], history
 
 
-def _checked(tokens: Tensor | MappedTokens, vocab_size: int, what: str) -> Tensor | MappedTokens:
+def _checked(tokens: Tensor | StoredTokens, vocab_size: int, what: str) -> Tensor | StoredTokens:
     """The ids (N,) as int64 on the CPU, once they are known to be ids."""
-    if isinstance(tokens, MappedTokens):  # what they are was seen when they were checked
+    if isinstance(tokens, StoredTokens):  # what they are was seen when they were checked
         check_ids(torch.tensor([tokens.largest]), vocab_size)
         return tokens
-    if isinstance(tokens, str):
-        raise TypeError(f"{what} must be token ids, not text: corpus.encode(tokenizer) gives them")
-    tokens = torch.as_tensor(tokens)
+    tokens = as_ids(tokens, what)
     if tokens.ndim != 1 or (tokens.is_floating_point() and len(tokens)):  # .long() would round
         shape = tuple(tokens.shape)
         raise ValueError(f"{what} must be ids of shape (N,), not {tokens.dtype} of shape {shape}")

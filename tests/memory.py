@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 
 
-def proportional(pid):
-    """Bytes that a process holds, of what it shares its part; 0 if it has just ended."""
+def held(pid, kind="Pss"):
+    """Bytes that a process holds, of what it shares its part ("Rss": all); 0 if it has ended."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{kind}:"))
 
 
 def family(pid):
@@ -33,7 +33,7 @@ def peak_of(*arguments):
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         peak = 0
         while process.poll() is None:
-            peak = max(peak, sum(map(proportional, family(process.pid))))
+            peak = max(peak, sum(map(held, family(process.pid))))
             time.sleep(0.2)
         return peak, process.stdout.read()
 
@@ -44,6 +44,6 @@ def baseline():
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", code], **pipes) as process:
         process.stdout.readline()
-        held = proportional(process.pid)
+        idle = held(process.pid)
         process.stdin.close()
-        return held
+        return idle

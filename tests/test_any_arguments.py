@@ -5,32 +5,13 @@ import warnings
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from any_arguments import FLOATS, IDS, LONG, ODD, result_or_error
+from hypothesis import given
 from hypothesis import strategies as st
 
 import gptlib
 from gptlib import corpora
 from gptlib.corpora import pets as grammar
-
-FLOATS = st.floats(allow_nan=True, allow_infinity=True)
-ODD = st.one_of(
-    st.none(), st.booleans(), st.integers(-3, 40), st.integers(), FLOATS, st.text(max_size=8)
-)
-IDS = st.lists(st.one_of(st.integers(-2, 12), st.integers()), max_size=12)
-LONG = settings(
-    max_examples=150,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-
-
-def result_or_error(call, *errors):
-    """What the call returns; None for an error that it may raise, which is one line."""
-    try:
-        return call()
-    except errors as error:
-        assert "\n" not in str(error) and str(error)
-        return None
 
 
 @LONG
@@ -68,7 +49,7 @@ def test_next_token_probs_sum_to_one_or_name_the_argument(logits, temperature, t
 
 @LONG
 @given(
-    ids=IDS,
+    ids=IDS | ODD | st.lists(ODD, max_size=3),
     n=st.one_of(st.integers(-2, 12), st.none(), st.just(1.5), st.just("3")),
     temperature=st.sampled_from([0, 0.5, 1, -1, math.nan, math.inf]),
     top_k=st.none() | st.integers(-1, 20),
@@ -88,6 +69,13 @@ def test_generate_goes_on_from_ids_or_names_what_is_wrong(
     if out is not None:
         assert out[: len(ids)].tolist() == ids and len(out) <= len(ids) + n
         assert all(0 <= id < 11 for id in out.tolist())
+
+
+@LONG
+@given(ODD | st.lists(ODD, max_size=3))
+def test_a_trace_of_what_is_no_ids_is_refused(model, ids):
+    found = result_or_error(lambda: gptlib.trace(model, ids), ValueError, TypeError)
+    assert found is None or found.ids.tolist() == ids
 
 
 @LONG

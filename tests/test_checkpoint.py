@@ -7,6 +7,7 @@ import sys
 import pytest
 import torch
 from conftest import random_ids
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 import gptlib
@@ -318,6 +319,34 @@ def test_a_state_beside_other_weights_or_damaged_is_refused(run, tokenizer, tmp_
         tensors = {"a": torch.zeros(1)}
         save_file(tensors, tmp_path / "training.safetensors", metadata=metadata)
         with pytest.raises(ValueError, match="training.safetensors.*no training state"):
+            checkpoint.load_training(tmp_path)
+
+
+def test_each_step_comes_back_as_it_was_and_a_long_run_needs_no_larger_header(run, tmp_path):
+    # safetensors refuses a header of more than 100 MB; a row that is text has a hundred bytes.
+    def header():
+        gptlib.save(tmp_path, run.model, training=run)
+        found = [gptlib.Step(*row) for row in checkpoint.load_training(tmp_path)[1]["history"]]
+        assert found == run.history
+        assert all(type(a) is type(b) for a, b in zip(sum(found, ()), sum(run.history, ())))
+        with open(tmp_path / "training.safetensors", "rb") as file:
+            return int.from_bytes(file.read(8), "little")
+
+    short = header()
+    run.history += [run.history[0]._replace(step=k, val_loss=0.1 * k) for k in range(2, 500)]
+    run.step = 499
+    assert header() < short + 1000  # for as text they would take 50,000
+
+
+def test_a_state_whose_history_is_none_is_refused(run, tmp_path):
+    for table in (torch.zeros(1), torch.zeros(2, 3), torch.full((1, 7), torch.inf)):
+        gptlib.save(tmp_path, run.model, training=run)
+        with safe_open(tmp_path / "training.safetensors", "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            numbers = {"gptlib": file.metadata()["gptlib"]}
+        changed = tensors | {"history": table}
+        save_file(changed, tmp_path / "training.safetensors", metadata=numbers)
+        with pytest.raises(ValueError, match="training.safetensors: holds no history of its steps"):
             checkpoint.load_training(tmp_path)
 
 

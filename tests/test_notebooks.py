@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 import pytest
+from cell_names import not_settled
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted(
@@ -96,6 +97,30 @@ def test_code_cells_are_short(path):
     assert max(lengths) <= 12
     assert median(lengths) <= 6
     assert len(lengths) <= 26
+
+
+@each_notebook
+def test_any_cell_can_be_run_again_after_all_others(path):
+    """No name that a cell takes over is set in two cells: it would mean what ran last."""
+    assert not_settled([source(cell) for cell in cells(path, "code")]) == []
+
+
+@pytest.mark.parametrize(
+    ("sources", "unsettled"),
+    [
+        (["x = 1", "x = 2\nprint(x)", "x = 3"], []),  # set before it is used
+        (["x = 1", "print(x)", "x = 3"], ["cell 1 takes over x, set in cells [0, 2]"]),
+        (["x = 1", "x += 1"], ["cell 1 takes over x, set in cells [0, 1]"]),
+        (
+            ["x = 1", "def f():\n    return x", "x = 2"],
+            ["cell 1 takes over x, set in cells [0, 2]"],
+        ),
+        (["x = 1\nprint([x for _ in 'ab'])", "x = 2"], []),
+        (["for x in range(3): print(x)", "[x for x in 'ab']", "f = lambda x: x"], []),
+    ],
+)
+def test_names_that_depend_on_what_ran_last_are_found(sources, unsettled):
+    assert not_settled(sources) == unsettled
 
 
 @each_lesson

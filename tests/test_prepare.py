@@ -209,9 +209,9 @@ def test_when_the_first_process_is_killed_the_others_end_too(files, tokenizer, t
             time.sleep(0.05)
         family = memory.family(process.pid)
         process.send_signal(signal.SIGKILL)
-    while any(map(memory.proportional, family)) and time.monotonic() < limit:
+    while any(map(memory.held, family)) and time.monotonic() < limit:
         time.sleep(0.05)
-    assert len(family) > 3 and not any(map(memory.proportional, family))
+    assert len(family) > 3 and not any(map(memory.held, family))
 
 
 def test_a_process_that_is_ended_from_outside_is_one_error_and_nothing_is_lost(
@@ -349,10 +349,10 @@ def test_a_prepared_corpus_gives_the_losses_of_the_same_ids_in_memory(
     config = gptlib.TrainConfig(steps=3, batch_size=4, eval_rows=2, device="cpu")
     shape = gptlib.GPTConfig(tokenizer.vocab_size, 8, 1, 1, 4)
     tokens, heldout = corpus.encode(tokenizer)
-    mapped = gptlib.Trainer(gptlib.GPT(shape, seed=0), tokens, config, heldout)
+    stored = gptlib.Trainer(gptlib.GPT(shape, seed=0), tokens, config, heldout)
     whole = gptlib.Trainer(gptlib.GPT(shape, seed=0), tokens[:], config, heldout)
-    assert [s.loss for s in mapped] == [s.loss for s in whole] and mapped.val_loss == whole.val_loss
-    assert isinstance(whole.tokens, torch.Tensor) and not isinstance(mapped.tokens, torch.Tensor)
+    assert [s.loss for s in stored] == [s.loss for s in whole] and stored.val_loss == whole.val_loss
+    assert isinstance(whole.tokens, torch.Tensor) and not isinstance(stored.tokens, torch.Tensor)
     with pytest.raises(ValueError, match="was prepared with another tokenizer"):
         corpus.encode(gptlib.Tokenizer())
     with pytest.raises(ValueError, match="is outside 0..99"):

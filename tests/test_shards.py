@@ -1,6 +1,7 @@
 """A prepared corpus: ids by their places, and folders that are damaged."""
 
 import json
+import os
 import random
 import re
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 import gptlib
 from gptlib import shards
 from gptlib.prepare import prepare
-from gptlib.shards import INDEX, MappedTokens, open_shards
+from gptlib.shards import INDEX, StoredTokens, open_shards
 
 TEXT = "The cat is sleeping. The dog is on the sofa.\n" * 200
 
@@ -46,40 +47,79 @@ def refusal(folder):
 
 
 @pytest.fixture(scope="module")
-def mapped(tmp_path_factory):
+def stored(tmp_path_factory):
     """The numbers 0..999 in files of 1, 300, 2 and 697."""
-    folder, files = tmp_path_factory.mktemp("mapped"), []
+    folder, files = tmp_path_factory.mktemp("stored"), []
     for k, part in enumerate(np.split(np.arange(1000, dtype="<u2"), [1, 301, 303])):
         files.append(folder / f"{k}")
         files[-1].write_bytes(part.tobytes())
-    return MappedTokens(files, "<u2", 999)
+    return StoredTokens(files, "<u2", 999)
 
 
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 999), max_size=40), st.booleans())
-def test_ids_come_by_their_places_from_whatever_file(mapped, places, as_column):
+def test_ids_come_by_their_places_from_whatever_file(stored, places, as_column):
     places = torch.tensor(places, dtype=torch.int64)
     places = places[:, None] if as_column else places
-    assert torch.equal(mapped[places], places) and mapped[places].dtype == torch.int64
+    assert torch.equal(stored[places], places) and stored[places].dtype == torch.int64
 
 
 @settings(deadline=None)
 @given(st.lists(st.integers(), min_size=1, max_size=5).filter(lambda p: min(p) < 0 or max(p) > 999))
-def test_a_place_outside_is_an_index_error(mapped, places):
+def test_a_place_outside_is_an_index_error(stored, places):
     places = torch.tensor([max(-(2**62), min(2**62, p)) for p in places])
     with pytest.raises(IndexError, match=r"places must be in 0\.\.999"):
-        mapped[places]
+        stored[places]
 
 
-def test_length_slices_and_looks(mapped):
-    assert len(mapped) == 1000 and mapped[:].tolist() == list(range(1000))
-    assert mapped[299:304].tolist() == [299, 300, 301, 302, 303] and mapped[-1:].tolist() == [999]
-    assert repr(mapped) == "MappedTokens(1,000 ids in 4 files)"
-    empty = MappedTokens([], "<u2", -1)
+def test_length_slices_and_looks(stored):
+    assert len(stored) == 1000 and stored[:].tolist() == list(range(1000))
+    assert stored[299:304].tolist() == [299, 300, 301, 302, 303] and stored[-1:].tolist() == [999]
+    assert repr(stored) == "StoredTokens(1,000 ids in 4 files)"
+    empty = StoredTokens([], "<u2", -1)
     assert len(empty) == 0 and empty[:].tolist() == []
 
 
 # ---- Damage ----
+
+
+@pytest.fixture
+def in_use(folder):
+    """(its ids, of which some were read already; the file where they begin)."""
+    tokens = open_shards(folder).train
+    assert tokens[:4].tolist() == tokens[torch.arange(4)].tolist()
+    return tokens, folder / "00000.ids"
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, -1])
+def test_a_shard_that_is_cut_short_while_in_use_is_an_error_and_no_crash(in_use, size):
+    tokens, file = in_use
+    with open(file, "r+b") as opened:
+        opened.truncate(size if size >= 0 else file.stat().st_size + size)
+    for places in (slice(0, 4), slice(None), torch.tensor([len(tokens) - 1])):
+        with pytest.raises(ValueError, match=f"{file}: was changed by another program meanwhile"):
+            tokens[places]
+
+
+def test_a_shard_that_is_replaced_or_removed_while_in_use_is_named(in_use):
+    tokens, file = in_use
+    data = file.read_bytes()
+    file.rename(file.with_suffix(".old"))
+    with pytest.raises(FileNotFoundError, match=str(file)):
+        tokens[:4]
+    file.write_bytes(data[::-1])
+    with pytest.raises(ValueError, match=f"{file}: was changed by another program meanwhile"):
+        tokens[:4]
+    file.with_suffix(".old").replace(file)
+    os.utime(file)  # touched, and no more than that
+    assert len(tokens[:4]) == 4
+
+
+def test_ids_are_read_wherever_the_program_goes(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    tokens = open_shards(folder.name).train
+    monkeypatch.chdir("/")
+    assert len(tokens[:4]) == 4
 
 
 def test_a_prepared_folder_opens(folder):

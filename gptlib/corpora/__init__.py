@@ -58,7 +58,7 @@ class Corpus:
 def load(name_or_path: str | os.PathLike) -> Corpus | Prepared:
     """A corpus by name ("pets", "python-docs", "shakespeare") or by the path of a text file.
 
-    A folder that `gptlib prepare` wrote gives a `shards.Prepared`: ids, mapped into memory.
+    A folder that `gptlib prepare` wrote gives a `shards.Prepared`: ids, which stay on disk.
 
     Raises:
         FileNotFoundError: neither a name nor a file; or Shakespeare is not in the cache and
