@@ -215,4 +215,4 @@ model = random_gpt(GPTConfig())
 print(held() - before)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert 230e6 < int(done.stdout) < 270e6  # 498 MB
+    assert 230e6 < int(done.stdout) < 330e6  # its numbers alone would be 498 MB
