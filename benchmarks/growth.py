@@ -125,7 +125,8 @@ def token_curves() -> Iterator[Curve]:
         def more(count):
             return lambda: gptlib.generate(model, ids, count, temperature=0, use_cache=use_cache)
 
-        return (least(more(2 * n)) - least(more(n))) / n  # the prompt is read in both
+        # The prompt is read in both. Noise could leave nothing, which has no logarithm.
+        return max((least(more(2 * n)) - least(more(n))) / n, 1e-6)
 
     more = "Generating: length", "tokens before"
     for name, use_cache, n, slope, why in (
@@ -150,8 +151,9 @@ def draw(curves: list[Curve]) -> Picture:
             for curve, colour, marker in zip(shown, (paint.accent, paint.second), "os"):
                 _draw_one(ax, curve, {"color": colour, "marker": marker}, paint.soft)
             ax.set(title=panel, xlabel=shown[0].grows, xscale="log", yscale="log")
-            ax.legend()
-        axes[0].set_ylabel("seconds")
+            _label(ax, shown)
+            ax.legend(loc="upper left")
+        axes[0].set_ylabel("time")
     picture.description = " ".join(map(_told, curves))
     return picture
 
@@ -160,6 +162,23 @@ def _draw_one(ax, curve: Curve, look: dict, colour: str) -> None:
     ax.plot(curve.sizes, curve.seconds, label=curve.name, **look)
     line = curve.seconds[-1] * (np.array(curve.sizes) / curve.sizes[-1]) ** curve.slope
     ax.plot(curve.sizes, line, "--", color=colour, label=f"slope {curve.slope}")
+
+
+def _label(ax, curves: list[Curve]) -> None:
+    """Sizes that were measured below, decades of time at the left, and room for the legend."""
+    ax.set_xticks(curves[0].sizes[::2], [f"{size:,g}" for size in curves[0].sizes[::2]])
+    times = np.log10([time for curve in curves for time in curve.seconds])
+    low, high = int(np.floor(times.min())), int(np.ceil(times.max()))
+    decades = range(low, high + 1)
+    ax.set_yticks([10.0**k for k in decades], [_time(k) for k in decades])
+    ax.set_ylim(10.0**low, 10.0 ** (high + 0.6 + 0.2 * len(curves)))
+    ax.minorticks_off()
+    ax.grid(axis="y")
+
+
+def _time(decade: int) -> str:
+    unit = ("s", "ms", "µs", "ns")[-(decade // 3)] if decade < 0 else "s"
+    return f"{10 ** (decade % 3 if decade < 0 else decade)} {unit}"
 
 
 def _told(curve: Curve) -> str:
