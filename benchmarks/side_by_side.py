@@ -40,10 +40,9 @@ class Row:
 
     def __str__(self) -> str:
         shown = _seconds if self.unit == "s" else "{:,.0f} MB".format
-        return (
-            f"| {self.what} | {self.peer} | {shown(self.ours)} | {shown(self.peers)} | "
-            f"{self.ratio:.2f} |"
-        )
+        ratio = f"{self.ratio:.2f}" if self.ratio >= 0.1 else f"{self.ratio:.2g}"
+        cells = self.what, self.peer, shown(self.ours), shown(self.peers), ratio
+        return f"| {' | '.join(cells)} |"
 
 
 @dataclass(frozen=True)

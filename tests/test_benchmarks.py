@@ -47,6 +47,7 @@ def test_a_ratio_is_the_median_of_the_pairs():
     row = Row.of_pairs("this", "peer", [(1, 2), (3, 2), (9, 3)])
     assert (row.ours, row.peers, row.ratio) == (3, 2, 1.5)
     assert str(row) == "| this | peer | 3.00 s | 2.00 s | 1.50 |"
+    assert str(Row("this", "peer", 0.2, 250, 0.0008)).endswith("| 200.0 ms | 250.00 s | 0.0008 |")
 
 
 def test_a_peer_that_is_missing_is_a_row_that_says_why(tmp_path):
