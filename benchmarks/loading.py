@@ -37,7 +37,6 @@ WHAT = {"opening": "s", "opening and the first logits": "s", "peak memory of the
 def loading(runs: int = 5) -> Iterator[Row]:
     """Rows for the time to open, the time to the first logits, and the peak of memory."""
     with tempfile.TemporaryDirectory() as folder:
-        # Made by another process too: on Linux a child's peak counts what its parent held.
         subprocess.run([sys.executable, "-c", MAKE.format(folder=folder)], check=True)
         _measured(OURS, folder), _measured(PEER, folder)  # to warm up: the file is read once
         pairs = [(_measured(OURS, folder), _measured(PEER, folder)) for _ in range(runs)]

@@ -10,8 +10,9 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks import bpe, clock, core, encoding, growth, loading, widgets
 from benchmarks.growth import Curve, draw
+from benchmarks.peak import peak_bytes
 from benchmarks.peers import Missing, from_clone, installed
-from benchmarks.side_by_side import RESULTS, NotMeasured, Row
+from benchmarks.side_by_side import RESULTS, NotMeasured, Row, numbers_of
 
 
 @pytest.mark.parametrize("module", [bpe, clock, core, encoding, growth, loading, widgets])
@@ -87,3 +88,10 @@ def test_the_slope_is_the_exponent():
     assert [growth._time(k) for k in range(-6, 2)] == (
         ["1 µs", "10 µs", "100 µs", "1 ms", "10 ms", "100 ms", "1 s", "10 s"]
     )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="getrusage counts the parent on Linux alone")
+def test_a_childs_peak_does_not_count_what_its_parent_held():
+    held = bytearray(b"x") * 300_000_000
+    (peak,) = numbers_of("from benchmarks.peak import peak_bytes; print(peak_bytes())")
+    assert peak < 100e6 < peak_bytes() and len(held) == 300_000_000
