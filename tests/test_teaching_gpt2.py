@@ -185,15 +185,15 @@ def test_a_download_is_asked_of_load_and_only_when_it_was_asked_for(small_shape,
     assert asked == ["pets", "gpt2"]
 
 
-def test_random_weights_have_every_count_of_the_shape_and_repeat_three_layers():
+def test_random_weights_have_every_count_of_the_shape_and_repeat_two_layers():
     config = gptlib.GPTConfig(10, 8, n_layer=5, n_head=2, n_embd=4)
     model, whole = weights.random_gpt(config), gptlib.GPT(config)
     assert model.n_params() == whole.n_params() and not model.training
     assert list(model.state_dict()) == list(whole.state_dict())
     assert model.lm_head.weight is model.wte.weight
     held = [layer.mlp.c_fc.weight for layer in model.h]
-    assert len({id(p) for p in held}) == 5 and len({p.data_ptr() for p in held}) == 3
-    assert torch.equal(held[4], held[1]) and not torch.equal(held[2], held[1])
+    assert len({id(p) for p in held}) == 5 and len({p.data_ptr() for p in held}) == 2
+    assert torch.equal(held[4], held[0]) and not torch.equal(held[0], held[1])
     assert torch.equal(held[1], weights.random_gpt(config).h[1].mlp.c_fc.weight)  # one seed
 
 
@@ -215,4 +215,4 @@ model = random_gpt(GPTConfig())
 print(held() - before)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert 230e6 < int(done.stdout) < 330e6  # its numbers alone would be 498 MB
+    assert 200e6 < int(done.stdout) < 300e6  # its numbers alone would be 498 MB
