@@ -29,6 +29,7 @@ help:  ## this list
 	@echo '  TORCH_INDEX=URL     where to take PyTorch from, such as an index of CPU-only wheels'
 	@echo '  LAB_ARGS="..."      more options for JupyterLab, such as --no-browser'
 	@echo '  JOBS=2              how many tests run side by side (default: one a core)'
+	@echo '  BENCH_ARGS="..."    options of the benchmarks, such as --only bpe, --nanogpt PATH'
 	@echo '  NOTEBOOKS=a.ipynb   the notebooks that `make notebooks` and `make test` run'
 
 # --- installing -----------------------------------------------------------------------------
@@ -112,9 +113,8 @@ data: install  ## make every file of data/ again, from its seed
 ablations: install  ## measure every "break it" again (data/ablations.json, about 20 minutes)
 	$(PY) -m benchmarks.ablations
 
-bench: install  ## measure gptlib beside its peers
-	$(PY) -m benchmarks
-	$(PY) -m benchmarks.widgets
+bench: install  ## measure gptlib beside its peers, into benchmarks/RESULTS.md
+	$(PY) -m benchmarks $(BENCH_ARGS)
 
 lint: install  ## check style with ruff
 	$(PY) -m ruff check .

@@ -1,24 +1,53 @@
 """`make bench`: everything side by side, into benchmarks/RESULTS.md."""
 
-from tests.browser import NO_CHROMIUM, find_chromium
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
 
-from . import core, encoding, loading, widgets
-from .side_by_side import write_table
+from . import bpe, clock, core, encoding, growth, loading, widgets
 
-BEGIN, END = "<!-- core: begin -->", "<!-- core: end -->"
+# Each one measures, prints, and replaces the part of RESULTS.md between its own two marks.
+SECTIONS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "bpe": lambda given: bpe.main(given.minbpe),
+    "encoding": lambda given: encoding.main(),
+    "core": lambda given: core.main(),
+    "loading": lambda given: loading.main(),
+    "growth": lambda given: growth.main(),
+    "widgets": lambda given: widgets.main(),
+    "clock": lambda given: clock.main(),
+}
 
 
 def main() -> None:
-    write_table(core.rows(), BEGIN, END)
-    try:
-        encoding.main()
-    except FileNotFoundError as error:
-        print(f"Encoding was not measured: {error}")
-    loading.main()
-    if find_chromium():
-        widgets.main()
-    else:
-        print(f"The explorers were not measured: {NO_CHROMIUM}")
+    given = _parser().parse_args()
+    for name in given.only:
+        print(f"# {name}", flush=True)
+        began = time.perf_counter()
+        SECTIONS[name](given)
+        print(f"# {name}: {time.perf_counter() - began:.0f} s\n", flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--nanogpt", type=Path, metavar="PATH", help="a clone of nanoGPT")
+    parser.add_argument("--minbpe", type=Path, metavar="PATH", help="a clone of minbpe")
+    parser.add_argument(
+        "--only",
+        type=_sections,
+        default=list(SECTIONS),
+        metavar="A,B",
+        help=f"some of: {', '.join(SECTIONS)}",
+    )
+    return parser
+
+
+def _sections(names: str) -> list[str]:
+    found = names.split(",")
+    for name in found:
+        if name not in SECTIONS:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(SECTIONS)}")
+    return found
 
 
 if __name__ == "__main__":

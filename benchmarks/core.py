@@ -1,7 +1,5 @@
-"""gptlib's core beside the libraries that people would use instead. `python -m benchmarks`"""
+"""Training and generation beside transformers. `python -m benchmarks --only core`"""
 
-import subprocess
-import sys
 import warnings
 from collections.abc import Iterator
 
@@ -9,46 +7,16 @@ import torch
 
 import gptlib
 
-from .side_by_side import Row, compare
+from .side_by_side import Row, compare, write_table
+
+BEGIN, END = "<!-- core: begin -->", "<!-- core: end -->"
 
 SHAPE = gptlib.GPTConfig(vocab_size=1024, block_size=256, n_layer=4, n_head=4, n_embd=128)
 
 
 def rows() -> Iterator[Row]:
-    text = real_text()
-    for vocab_size in (512, 1024, 4096):
-        yield bpe_training(text, vocab_size)
     yield training_step()
     yield generation()
-    yield importing()
-
-
-def real_text() -> str:
-    """Shakespeare where it is in the cache, or else the manual inside Python."""
-    try:
-        corpus = gptlib.corpora.load("shakespeare")
-    except (OSError, ValueError):
-        corpus = gptlib.corpora.load("python-docs")
-    return "".join(corpus)
-
-
-def bpe_training(text: str, vocab_size: int) -> Row:
-    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-
-    def theirs():
-        tokenizer = Tokenizer(models.BPE())
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        alphabet = pre_tokenizers.ByteLevel.alphabet()
-        trainer = trainers.BpeTrainer(
-            vocab_size=vocab_size, initial_alphabet=alphabet, show_progress=False
-        )
-        tokenizer.train_from_iterator([text], trainer)
-
-    def ours():
-        gptlib.Tokenizer.train(text, vocab_size)
-
-    what = f"BPE training, {len(text) / 1e6:.1f} MB, {vocab_size:,} tokens"
-    return compare(what, "tokenizers (Rust)", ours, theirs)
 
 
 def _peer_model():
@@ -112,8 +80,5 @@ def generation(n: int = 200) -> Row:
     return compare(f"generating {n} tokens with a cache", "transformers", ours, theirs)
 
 
-def importing() -> Row:
-    def run(module: str):
-        return lambda: subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
-
-    return compare("import gptlib", "import torch", run("gptlib"), run("torch"))
+def main() -> None:
+    write_table(rows(), BEGIN, END)

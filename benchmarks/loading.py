@@ -9,13 +9,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-from .side_by_side import Row, write_table
+from .side_by_side import Row, numbers_of, write_table
 
 BEGIN, END = "<!-- loading: begin -->", "<!-- loading: end -->"
 
 CHILD = """
-import resource, sys, time, warnings
+import time, warnings
 import torch
+from benchmarks.peak import peak_bytes
 {imports}
 warnings.simplefilter("ignore")
 times = [time.perf_counter()]
@@ -24,10 +25,7 @@ times.append(time.perf_counter())
 with torch.no_grad():
     model(torch.arange(16)[None])
 times.append(time.perf_counter())
-kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-if sys.platform == "darwin":  # where the unit is another
-    kilobytes /= 1024
-print(times[1] - times[0], times[2] - times[0], kilobytes * 1024 / 1e6)
+print(times[1] - times[0], times[2] - times[0], peak_bytes() / 1e6)
 """
 OURS = "import gptlib", "gptlib.GPT.from_pretrained"
 PEER = "from transformers import GPT2LMHeadModel", "GPT2LMHeadModel.from_pretrained"
@@ -39,7 +37,6 @@ WHAT = {"opening": "s", "opening and the first logits": "s", "peak memory of the
 def loading(runs: int = 5) -> Iterator[Row]:
     """Rows for the time to open, the time to the first logits, and the peak of memory."""
     with tempfile.TemporaryDirectory() as folder:
-        # Made by another process too: on Linux a child's peak counts what its parent held.
         subprocess.run([sys.executable, "-c", MAKE.format(folder=folder)], check=True)
         _measured(OURS, folder), _measured(PEER, folder)  # to warm up: the file is read once
         pairs = [(_measured(OURS, folder), _measured(PEER, folder)) for _ in range(runs)]
@@ -51,8 +48,7 @@ def loading(runs: int = 5) -> Iterator[Row]:
 def _measured(side: tuple[str, str], folder: str) -> list[float]:
     """[seconds to open, seconds to the first logits, MB at the peak], of a process of its own."""
     code = CHILD.format(imports=side[0], load=side[1], folder=folder)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return [float(number) for number in done.stdout.split()]
+    return numbers_of(code)
 
 
 def main() -> None:

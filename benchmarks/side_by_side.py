@@ -2,10 +2,12 @@
 
 import os
 import platform
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 
@@ -15,7 +17,7 @@ from gptlib.files import atomic_write
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
 HEAD = ["| what | peer | gptlib | peer's | ratio |", "|---|---|---|---|---|"]
-PEERS = ("torch", "transformers", "tokenizers", "tiktoken")
+PEERS = ("torch", "numpy", "transformers", "tokenizers", "tiktoken", "llms-from-scratch")
 
 
 @dataclass(frozen=True)
@@ -38,17 +40,34 @@ class Row:
 
     def __str__(self) -> str:
         shown = _seconds if self.unit == "s" else "{:,.0f} MB".format
-        return (
-            f"| {self.what} | {self.peer} | {shown(self.ours)} | {shown(self.peers)} | "
-            f"{self.ratio:.2f} |"
-        )
+        ratio = f"{self.ratio:.2f}" if self.ratio >= 0.1 else f"{self.ratio:.2g}"
+        cells = self.what, self.peer, shown(self.ours), shown(self.peers), ratio
+        return f"| {' | '.join(cells)} |"
+
+
+@dataclass(frozen=True)
+class NotMeasured:
+    """A row whose peer is not at hand."""
+
+    what: str
+    peer: str
+    why: object
+
+    def __str__(self) -> str:
+        return f"| {self.what} | {self.peer} | not measured: {self.why} | | |"
 
 
 def compare(
-    what: str, peer: str, ours: Callable[[], object], theirs: Callable[[], object], runs: int = 5
+    what: str,
+    peer: str,
+    ours: Callable[[], object],
+    theirs: Callable[[], object],
+    runs: int = 5,
+    warm_up: bool = True,
 ) -> Row:
     """Run both once to warm up, then in turn `runs` times each."""
-    ours(), theirs()
+    if warm_up:
+        ours(), theirs()
     return Row.of_pairs(what, peer, [(_timed(ours), _timed(theirs)) for _ in range(runs)])
 
 
@@ -58,6 +77,13 @@ def _timed(action: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
+def numbers_of(code: str) -> list[float]:
+    """The numbers that a fresh process prints, which runs in the repository's folder."""
+    command, folder = [sys.executable, "-c", code], RESULTS.parent.parent
+    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=True)
+    return [float(number) for number in done.stdout.split()]
+
+
 def _seconds(value: float) -> str:
     return f"{value:.2f} s" if value >= 1 else f"{value * 1000:.1f} ms"
 
@@ -65,11 +91,24 @@ def _seconds(value: float) -> str:
 def machine() -> str:
     """What the figures were taken on."""
     cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA"
-    versions = ", ".join(f"{name} {version(name)}" for name in PEERS)
+    versions = ", ".join(f"{name} {found}" for name in PEERS if (found := _version(name)))
     return (
         f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads, {cuda}; "
         f"Python {platform.python_version()}, {versions}"
     )
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def load_since(before: float) -> str:
+    """How busy the machine was meanwhile; `before` is what os.getloadavg() began with."""
+    load = f"{before:.1f} before and {os.getloadavg()[0]:.1f} after"
+    return f"load of the last minute {load}, on {os.cpu_count()} cores"
 
 
 def replace_section(begin: str, end: str, content: str) -> None:
@@ -81,13 +120,12 @@ def replace_section(begin: str, end: str, content: str) -> None:
         temporary.write_text(f"{head}{begin}\n{content}\n{end}{tail}", encoding="utf-8")
 
 
-def write_table(rows: Iterable[Row], begin: str, end: str) -> None:
+def write_table(rows: Iterable[Row | NotMeasured], begin: str, end: str) -> None:
     """Measure the rows one after the other, show each, and put their table into RESULTS.md."""
     before = os.getloadavg()[0]
     lines = [*HEAD]
     for row in rows:
         print(row, flush=True)
         lines.append(str(row))
-    load = f"{before:.1f} before and {os.getloadavg()[0]:.1f} after"
-    head = [machine(), f"load of the last minute {load}, on {os.cpu_count()} cores", ""]
+    head = [machine(), load_since(before), ""]
     replace_section(begin, end, "\n".join(head + lines))

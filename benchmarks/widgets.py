@@ -14,7 +14,7 @@ from statistics import median, quantiles
 
 from tests.browser import NO_CHROMIUM, Explorer, Lab, chromium_page, find_chromium, jupyterlab
 
-from .side_by_side import machine, replace_section
+from .side_by_side import load_since, machine, replace_section
 
 BEGIN, END = "<!-- widgets: begin -->", "<!-- widgets: end -->"
 ROUNDS, BURST = 4, 40
@@ -202,8 +202,7 @@ def main() -> None:
                 measure(case, lab)
                 print(case, flush=True)
                 lines.append(str(case))
-            load = f"{before:.1f} before and {os.getloadavg()[0]:.1f} after"
-            lines[1] += f"; load of the last minute {load}, on {os.cpu_count()} cores"
+            lines[1] += f"; {load_since(before)}"
     replace_section(BEGIN, END, "\n".join(lines))
 
 

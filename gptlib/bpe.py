@@ -5,9 +5,10 @@ Tests hold each function equal to the readable one that it stands in for.
 
 import heapq
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import pairwise, repeat
+
+import numpy as np
 
 GAP = -1  # in linked lists: around each piece, and where a token was joined to its left neighbour
 NEVER = sys.maxsize  # in lists of the ids that pairs become: this pair is no merge
@@ -98,60 +99,97 @@ def learn_merges(pieces: dict[str, int], n_merges: int) -> list[tuple[int, int]]
 
     pieces: {piece: how often the text has it}.
 
+    A pair's count only falls, once the later of its two tokens is made. So the heap may hold counts
+    that were right some merges ago: the first of them is counted again, and is the next merge if
+    its count still holds. Else it goes back with its new count, and no other was touched for it.
+
     >>> learn_merges({"aaab": 2, "ab": 1}, 2)  # (97, 97) stands 4 times, (97, 98) 3 times
     [(97, 97), (97, 98)]
     """
     text, merges = _LinkedText(pieces), []
-    heap = [(-count, pair) for pair, count in text.counts.items()]
+    heap = [(-count, pair) for pair, count in text.bytes_pairs()]
     heapq.heapify(heap)
     while heap and len(merges) < n_merges:
-        count, pair = heapq.heappop(heap)
-        if text.counts[pair] != -count:
-            continue  # the count has changed since; the heap has the pair with its new count too
-        merges.append(pair)
-        for changed in text.merge(pair, 255 + len(merges)):
-            if text.counts[changed]:
-                heapq.heappush(heap, (-text.counts[changed], changed))
+        earlier, pair = heap[0]
+        count = text.count(pair)
+        if count == -earlier:
+            heapq.heappop(heap)
+            merges.append(pair)
+            for made, count in text.merge(pair, 255 + len(merges)):
+                heapq.heappush(heap, (-count, made))
+        elif count:
+            heapq.heapreplace(heap, (-count, pair))
+        else:
+            heapq.heappop(heap)
     return merges
 
 
 class _LinkedText:
-    """All distinct pieces in one linked list, a GAP between them; and of each pair how often it
-    is in the text, and where in the list. A merge then costs as much as it changes, and no more.
+    """All distinct pieces in one linked list, a GAP between them, held in NumPy's arrays: a merge
+    is done at all its places at once. Of each pair it is known where it stood when its later token
+    was made: it can come to stand nowhere else, so a place is only ever lost.
     """
 
     def __init__(self, pieces):
-        self.ids, self.weight = [GAP], [0]  # weight: how often the piece at this position occurs
-        for piece, count in pieces.items():
-            self.ids += [*piece.encode(), GAP]
-            self.weight += [count] * (len(self.ids) - len(self.weight))
-        self.after = list(range(1, len(self.ids) + 1))
-        self.before = list(range(-1, len(self.ids) - 1))
-        self.counts, self.places = Counter(), defaultdict(list)
-        for i, pair in enumerate(pairwise(self.ids)):
-            self._count(pair, self.weight[i], i)
+        # No character has the byte 255 in it.
+        text = b"\xff".join([b"", *map(str.encode, pieces), b""])
+        self.ids = np.frombuffer(text, np.uint8).astype(np.int64)
+        gaps = np.flatnonzero(self.ids == 255)
+        self.ids[gaps] = GAP
+        counts = np.fromiter(pieces.values(), np.int64, len(pieces))
+        self.weight = np.repeat(counts, np.diff(gaps))  # how often the piece at a place occurs
+        self.after = np.arange(1, len(text) + 1)
+        self.before = np.arange(-1, len(text) - 1)
+        self.places = {}  # pair -> where its left token stands, or stood: from left to right
 
-    def _count(self, pair, change, place=None):
-        if GAP not in pair:
-            self.counts[pair] += change
-            if place is not None:
-                self.places[pair].append(place)
+    def bytes_pairs(self) -> Iterator[tuple[tuple[int, int], int]]:
+        """Each pair of bytes and its count."""
+        left, right = self.ids[:-1], self.ids[1:]
+        at = np.flatnonzero((left != GAP) & (right != GAP))
+        for key, count, places in self._by_key((left[at] * 256 + right[at]).astype(np.uint16), at):
+            pair = divmod(key, 256)
+            self.places[pair] = places
+            yield pair, count
 
-    def merge(self, pair, new_id):
-        """Merge pair wherever it stands, and return the pairs whose counts have changed."""
-        ids, changed = self.ids, set()
-        for i in sorted(self.places.pop(pair)):  # from left to right, for runs such as "aaaa"
-            j = self.after[i]
-            if (ids[i], ids[j]) != pair:
-                continue  # merged with another neighbour: in "aaa" the first "aa" takes the middle
-            h, k, weight = self.before[i], self.after[j], self.weight[i]
-            old = (ids[h], ids[i]), pair, (ids[j], ids[k])
-            ids[i], ids[j] = new_id, GAP
-            self.after[i], self.before[k] = k, i
-            new = (ids[h], new_id), (new_id, ids[k])
-            for gone in old:
-                self._count(gone, -weight)
-            for place, made in zip((h, i), new, strict=True):
-                self._count(made, weight, place)
-            changed.update(old, new)
-        return changed
+    def count(self, pair: tuple[int, int]) -> int:
+        """How often the pair stands in the text now."""
+        at = self.places[pair]
+        still = (self.ids[at] == pair[0]) & (self.ids[self.after[at]] == pair[1])
+        self.places[pair] = at = at[still]
+        return int(self.weight[at].sum())
+
+    def merge(self, pair: tuple[int, int], new_id: int) -> Iterator[tuple[tuple[int, int], int]]:
+        """Merge a pair that was just counted, wherever it stands; give each new pair's count."""
+        at, ids = self.places.pop(pair), self.ids
+        if pair[0] == pair[1]:
+            at = self._without_overlaps(at)
+        gone = self.after[at]
+        right = self.after[gone]
+        ids[at], ids[gone] = new_id, GAP
+        self.after[at], self.before[right] = right, at
+        left = self.before[at]
+        neighbours = np.concatenate((2 * ids[left], 2 * ids[right] + 1))
+        for key, count, places in self._by_key(neighbours, np.concatenate((left, at))):
+            other, is_right = divmod(key, 2)
+            if other == GAP or (other == new_id and not is_right):
+                continue  # two new ones in a row: as a right neighbour it is there already
+            made = (new_id, other) if is_right else (other, new_id)
+            self.places[made] = places
+            yield made, count
+
+    def _without_overlaps(self, at):
+        """In "aaaa" the pair "aa" stands three times, and is merged at the first and the third."""
+        nth = np.arange(len(at))
+        goes_on = np.concatenate(([False], self.after[at[:-1]] == at[1:]))
+        run = np.maximum.accumulate(np.where(goes_on, 0, nth))  # where the run of each one begins
+        return at[(nth - run) % 2 == 0]
+
+    def _by_key(self, keys, at):
+        """Sort places by key; give each key, how often the text has it, and its places."""
+        order = keys.argsort(kind="stable")
+        keys, at = keys[order], at[order]
+        starts = np.flatnonzero(np.diff(keys, prepend=keys[:1] - 1))
+        counts = np.add.reduceat(self.weight[at], starts) if len(at) else starts
+        groups = pairwise([*starts.tolist(), len(at)])
+        for key, count, (start, stop) in zip(keys[starts].tolist(), counts.tolist(), groups):
+            yield key, count, at[start:stop]

@@ -115,7 +115,7 @@ def read_model(config: GPTConfig, path: Path, prefix: str = "") -> GPT:
     with open_tensors(path) as tensors:
         found = {_our_name(key, prefix): key for key in tensors if _is_ours(key, prefix)}
         _check_depth(config, tensors, found, path)
-        model = _without_numbers(config)
+        model = without_numbers(config)
         expected = {name: tuple(p.shape) for name, p in model.named_parameters()}
         for name in sorted(expected.keys() - found.keys()):
             wanted = _stored_shape(name, expected[name])
@@ -208,6 +208,7 @@ class _NothingDrawn(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def _without_numbers(config: GPTConfig) -> GPT:
+def without_numbers(config: GPTConfig) -> GPT:
+    """A model whose parameters have shapes and take no memory, on the device "meta"."""
     with torch.device("meta"), _NothingDrawn():
         return GPT(config)

@@ -14,7 +14,7 @@ import re
 import reprlib
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from itertools import chain, pairwise
 
 import regex
@@ -32,6 +32,7 @@ ASCII_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+
 END_OF_TEXT = "<|endoftext|>"
 TOKENIZER_JSON = "tokenizer.json"
 
+STRETCH = 2**14  # characters that are split at a time
 MAX_BYTES = 2**26  # all tokens together: in a damaged file each merge may double the last
 
 # What prints as nothing, or disturbs the line it is printed on. A fixed list, not a Unicode
@@ -39,6 +40,7 @@ MAX_BYTES = 2**26  # all tokens together: in a damaged file each merge may doubl
 _UNSEEN = regex.compile(r"[\x00-\x1f\x7f-\xa0\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 _split = regex.compile(PATTERN).findall
 _split_ascii = re.compile(ASCII_PATTERN, re.ASCII).findall
+_end_of_word = re.compile(r"\S(?=[ \n])").search
 
 # GPT-2's vocabulary, as OpenAI offers it to tiktoken.
 GPT2_FILE = "gpt2.tiktoken"
@@ -53,6 +55,20 @@ def split(text: str) -> list[str]:
     ['The', ' cat', ' isn', "'t", ' 12', '.']
     """
     return _split_ascii(text) if text.isascii() else _split(text)
+
+
+def stretches(text: str) -> Iterator[str]:
+    """Cut a long text into parts that are split as the whole is: its pieces need not all be there
+    at once, and what is ASCII in other text is split by the faster pattern.
+
+    A cut is between what can be seen and a space or newline. What comes before ends there, whatever
+    follows; and what follows begins there, whatever came before.
+    """
+    start = 0
+    while found := _end_of_word(text, start + STRETCH):
+        yield text[start : found.end()]
+        start = found.end()
+    yield text[start:]
 
 
 def pair_counts(ids: Iterable[int]) -> Counter:
@@ -164,7 +180,8 @@ class Tokenizer:
         pieces = Counter()  # a piece is merged once, however often it occurs
         for document in [text] if isinstance(text, str) else text:
             for part in cut_at(_checked_text(document), names)[::2]:
-                pieces.update(split(part))
+                for stretch in stretches(part):
+                    pieces.update(split(stretch))
         merges = learn_merges(pieces, n_merges)
         if len(merges) < n_merges:
             message = f"the text allows only {len(merges)} merges of {n_merges}: vocab_size is "
@@ -206,7 +223,8 @@ class Tokenizer:
             if k % 2:
                 ids.append(self.special_tokens[part])
             else:
-                ids += chain.from_iterable(map(self._cache.__getitem__, split(part)))
+                for stretch in stretches(part):
+                    ids += chain.from_iterable(map(self._cache.__getitem__, split(stretch)))
         return ids
 
     def _allowed(self, names):

@@ -1,15 +1,18 @@
 """gptlib.bpe: each fast function gives what the readable one in gptlib.tokenizer gives."""
 
 import random
+from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_tokenizer import DIFFICULT, PETS, naive_merges, train_quietly
 
+import gptlib
 from gptlib import bpe
 from gptlib.bpe import LONG, apply_merges_by_heap, apply_merges_by_list, apply_merges_fast
-from gptlib.tokenizer import Tokenizer, apply_merges, split
+from gptlib.tokenizer import Tokenizer, apply_merges, merge, split
 
 WAYS = [apply_merges_by_list, apply_merges_by_heap, apply_merges_fast]
 
@@ -111,10 +114,40 @@ def test_a_piece_is_worked_out_once_and_the_cache_is_bounded(pets, monkeypatch):
     assert "b" * LONG in pieces
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.text("abc .", max_size=60))
+@settings(max_examples=300, deadline=None)
+@given(
+    st.text("ab", max_size=60)
+    | st.text("abc .", max_size=60)
+    | st.text("aé日🐈 ", max_size=40)
+    | st.lists(st.sampled_from(["aaaa", "aaaaa", "abab", " aa", "日日日", "x"])).map(" ".join)
+)
+@example("a" * 50)
 def test_merges_are_learned_as_by_counting_afresh(text):
-    pieces = {}
-    for piece in split(text):
-        pieces[piece] = pieces.get(piece, 0) + 1
-    assert bpe.learn_merges(pieces, 12) == naive_merges(text, 12)
+    assert bpe.learn_merges(Counter(split(text)), 20) == naive_merges(text, 20)
+
+
+def test_merges_of_real_text_are_learned_as_by_counting_afresh():
+    text = gptlib.corpora.load("python-docs").train[:5_000]
+    assert bpe.learn_merges(Counter(split(text)), 40) == naive_merges(text, 40)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.dictionaries(st.text("ab", max_size=9), st.integers(1, 2**40), max_size=6))
+def test_a_piece_counts_as_often_as_it_occurs(pieces):
+    left, merges = {tuple(piece.encode()): count for piece, count in pieces.items()}, []
+    while len(merges) < 9:
+        counts = Counter()
+        for ids, count in left.items():
+            for pair in pairwise(ids):
+                counts[pair] += count
+        if not counts:
+            break
+        best = min(counts, key=lambda pair: (-counts[pair], pair))
+        merges.append(best)
+        left = {tuple(merge(ids, best, 255 + len(merges))): n for ids, n in left.items()}
+    assert bpe.learn_merges(pieces, 9) == merges
+
+
+def test_learning_all_that_there_is_ends_where_no_pair_is_left():
+    assert bpe.learn_merges({}, 5) == bpe.learn_merges({"a": 3, "": 2}, 5) == []
+    assert bpe.learn_merges({"abc": 1, "ab": 1}, 5) == [(97, 98), (256, 99)]

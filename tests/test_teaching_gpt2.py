@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -181,3 +183,36 @@ def test_a_download_is_asked_of_load_and_only_when_it_was_asked_for(small_shape,
     assert asked == ["pets"]  # for its tokenizer
     teaching.gpt2_or_its_shape(download=True)
     assert asked == ["pets", "gpt2"]
+
+
+def test_random_weights_have_every_count_of_the_shape_and_repeat_two_layers():
+    config = gptlib.GPTConfig(10, 8, n_layer=5, n_head=2, n_embd=4)
+    model, whole = weights.random_gpt(config), gptlib.GPT(config)
+    assert model.n_params() == whole.n_params() and not model.training
+    assert list(model.state_dict()) == list(whole.state_dict())
+    assert model.lm_head.weight is model.wte.weight
+    held = [layer.mlp.c_fc.weight for layer in model.h]
+    assert len({id(p) for p in held}) == 5 and len({p.data_ptr() for p in held}) == 2
+    assert torch.equal(held[4], held[0]) and not torch.equal(held[0], held[1])
+    assert torch.equal(held[1], weights.random_gpt(config).h[1].mlp.c_fc.weight)  # one seed
+
+
+def test_random_weights_are_those_of_a_fresh_model_where_no_layer_repeats():
+    config = gptlib.GPTConfig(10, 8, n_layer=2, n_head=2, n_embd=4)
+    found, fresh = weights.random_gpt(config).state_dict(), gptlib.GPT(config, seed=0).state_dict()
+    assert all(torch.equal(found[name], fresh[name]) for name in fresh)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is counted from /proc")
+def test_gpt2s_shape_takes_half_of_the_memory_that_its_numbers_would():
+    code = """
+from gptlib.model import GPTConfig
+from gptlib.teaching.weights import random_gpt
+def held():
+    return sum(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if "VmRSS" in line)
+before = held()
+model = random_gpt(GPTConfig())
+print(held() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 200e6 < int(done.stdout) < 300e6  # its numbers alone would be 498 MB

@@ -113,7 +113,11 @@ def _mosaic(weights: np.ndarray, tokens: list[str], theme: str | None) -> Pictur
     side = min(0.8, (WIDE - 1.5) / n_head)
     with sheet(n_head * side + 1.5, n_layer * side + 1.2, theme, "compressed") as (picture, paint):
         ax = picture.add_subplot(xlabel=f"head, inside it {TO}", ylabel=f"layer, inside it {FROM}")
-        image = ax.imshow(table, paint.hue, vmin=0, vmax=1, interpolation="nearest")
+        # As squares: an image would be enlarged as numbers first, which takes 60 MB.
+        borders = (np.arange(size + 1) - 0.5 for size in table.shape[::-1])
+        image = ax.pcolormesh(*borders, table, cmap=paint.hue, vmin=0, vmax=1)
+        ax.set_aspect("equal")
+        ax.invert_yaxis()
         ax.set_xticks(np.arange(n_head) * size + (count - 1) / 2, range(n_head))
         ax.set_yticks(np.arange(n_layer) * size + (count - 1) / 2, range(n_layer))
         ax.spines[:].set_visible(False)

@@ -1,0 +1,97 @@
+"""The benchmarks' own parts, nothing of which is timed here."""
+
+import re
+import sys
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks import bpe, clock, core, encoding, growth, loading, widgets
+from benchmarks.growth import Curve, draw
+from benchmarks.peak import peak_bytes
+from benchmarks.peers import Missing, from_clone, installed
+from benchmarks.side_by_side import RESULTS, NotMeasured, Row, numbers_of
+
+
+@pytest.mark.parametrize("module", [bpe, clock, core, encoding, growth, loading, widgets])
+def test_each_section_has_its_place_in_the_results(module):
+    page = RESULTS.read_text(encoding="utf-8")
+    assert page.count(module.BEGIN) == page.count(module.END) == 1
+    assert page.index(module.BEGIN) < page.index(module.END)
+
+
+def test_every_command_that_the_results_name_is_there():
+    page = RESULTS.read_text(encoding="utf-8")
+    for names in re.findall(r"--only ([\w,]+)", page):
+        assert set(names.split(",")) <= set(command.SECTIONS)
+    for module in re.findall(r"python -m benchmarks\.(\w+)", page):
+        assert (RESULTS.parent / f"{module}.py").is_file()
+
+
+def test_sections_that_are_asked_for_run_in_that_order_and_no_others(monkeypatch, capsys):
+    ran = []
+    sections = {name: lambda given, name=name: ran.append((name, given)) for name in "abc"}
+    monkeypatch.setattr(command, "SECTIONS", sections)
+    monkeypatch.setattr("sys.argv", ["benchmarks", "--only", "c,a", "--minbpe", "there"])
+    command.main()
+    assert [name for name, _ in ran] == ["c", "a"]
+    assert ran[0][1].minbpe == Path("there") and ran[0][1].nanogpt is None
+    monkeypatch.setattr("sys.argv", ["benchmarks", "--only", "a,x"])
+    with pytest.raises(SystemExit):
+        command.main()
+    assert "'x' is none of a, b, c" in capsys.readouterr().err
+
+
+def test_a_ratio_is_the_median_of_the_pairs():
+    row = Row.of_pairs("this", "peer", [(1, 2), (3, 2), (9, 3)])
+    assert (row.ours, row.peers, row.ratio) == (3, 2, 1.5)
+    assert str(row) == "| this | peer | 3.00 s | 2.00 s | 1.50 |"
+    assert str(Row("this", "peer", 0.2, 250, 0.0008)).endswith("| 200.0 ms | 250.00 s | 0.0008 |")
+
+
+def test_a_peer_that_is_missing_is_a_row_that_says_why(tmp_path):
+    with pytest.raises(Missing, match=r"no clone was given \(--minbpe PATH\)"):
+        from_clone(None, "minbpe", "--minbpe")
+    with pytest.raises(Missing, match="--minbpe: there is no minbpe in the folder"):
+        from_clone(tmp_path, "minbpe", "--minbpe")
+    with pytest.raises(Missing, match="such-a-peer is not installed"):
+        installed("such_a_peer", "such-a-peer")
+    row = bpe.beside_minbpe("a text", None)
+    assert isinstance(row, NotMeasured)
+    assert "| minbpe | not measured: no clone was given" in str(row)
+    assert str(row).count("|") == 6  # as many cells as a row that was measured
+
+
+def test_a_clone_is_imported_from_its_folder_alone(tmp_path):
+    (tmp_path / "a_peer_of_mine.py").write_text("import gptlib\nanswer = 42\n")
+    assert from_clone(tmp_path, "a_peer_of_mine", "--mine").answer == 42
+    assert str(tmp_path) not in sys.path
+    (tmp_path / "a_broken_peer.py").write_text("import no_such_module_at_all\n")
+    with pytest.raises(Missing, match="--mine: No module named 'no_such_module_at_all'"):
+        from_clone(tmp_path, "a_broken_peer", "--mine")
+
+
+def test_the_large_text_has_no_document_twice():
+    texts = list(islice(bpe.documents(), 40))
+    assert len(set(texts)) == 40 and texts[0] == bpe.real_text()
+
+
+def test_the_slope_is_the_exponent():
+    sizes = [1, 2, 4, 8, 16, 32]
+    curve = Curve("a", "Time: size", "things", "mine", sizes, [s**2 / 8 for s in sizes], 2, "why")
+    assert curve.measured == pytest.approx(2)
+    assert draw([curve]).description == (
+        "Time: size, mine: from 0.12 s at 1 to 1.3e+02 s at 32 things, slope 2.0, expected 2."
+    )
+    assert [growth._time(k) for k in range(-6, 2)] == (
+        ["1 µs", "10 µs", "100 µs", "1 ms", "10 ms", "100 ms", "1 s", "10 s"]
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="getrusage counts the parent on Linux alone")
+def test_a_childs_peak_does_not_count_what_its_parent_held():
+    held = bytearray(b"x") * 300_000_000
+    (peak,) = numbers_of("from benchmarks.peak import peak_bytes; print(peak_bytes())")
+    assert peak < 100e6 < peak_bytes() and len(held) == 300_000_000
