@@ -36,6 +36,7 @@ VOCAB_SIZE = 1024
 CHOICES = {"optimizer": ("adamw", "muon"), "schedule": ("cosine", "linear")}
 TRAIN_HELP = {
     "learning_rate": "(0.003 with AdamW, 0.03 with Muon)",
+    "warmup_steps": "(50 with AdamW, 10 with Muon)",
     "final_learning_rate": "(a tenth of that with AdamW, 0 with Muon)",
     "schedule": "from one to the other (cosine with AdamW, linear with Muon)",
 }
@@ -217,6 +218,7 @@ def _resumed_config(a: argparse.Namespace, model: GPT, saved: dict, team: Team) 
     config = TrainConfig.from_dict(saved["config"])
     had = config.to_dict() | model.config.to_dict() | {"vocab_size": saved.get("vocab_size")}
     had |= {"learning_rate": config.peak, "final_learning_rate": config.final}
+    had["warmup_steps"] = config.warmup
     free = _given(a, ("steps", "device"))
     spread = _given(a, ("batch_size", "accumulate"))
     new = replace(config, **spread)
@@ -432,7 +434,9 @@ def _parser() -> argparse.ArgumentParser:
         if name in CHOICES:
             train.add_argument(_option(name), choices=CHOICES[name], help=shown)
             continue
-        kind = float if field.default is None else type(field.default)
+        kind = {"warmup_steps": int}.get(
+            name, float if field.default is None else type(field.default)
+        )
         train.add_argument(_option(name), type=kind, metavar=METAVARS[kind], help=shown)
 
     plot = commands.add_parser("plot", help="draw the losses of a run, which may still be going on")

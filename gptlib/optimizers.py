@@ -30,6 +30,7 @@ SAFETY = 1.01  # room for rounding: above 1 by a little, the first polynomials w
 
 # The peak of the learning rate where none is given. Muon's is how far a singular value moves.
 LEARNING_RATES = {"adamw": 3e-3, "muon": 3e-2}
+WARMUP_STEPS = {"adamw": 50, "muon": 10}
 BESIDE_MUON = 2 / 3  # AdamW's rate for what is no matrix, as a share of Muon's
 
 

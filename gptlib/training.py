@@ -27,7 +27,7 @@ from .distributed import ALONE, Team
 from .embeddings import as_ids, check_ids
 from .logits import nll, token_nll
 from .model import GPT, eval_mode
-from .optimizers import LEARNING_RATES, Muon, make_optimizers
+from .optimizers import LEARNING_RATES, WARMUP_STEPS, Muon, make_optimizers
 from .shards import StoredTokens
 
 STATE = {AdamW: ("exp_avg", "exp_avg_sq", "step"), Muon: ("momentum",)}  # of each parameter
@@ -47,7 +47,7 @@ class TrainConfig:
     block_size: int | None = None  # tokens in a row; None: the model's
     learning_rate: float | None = None  # the peak, after warmup_steps; None: 3e-3, with Muon 3e-2
     final_learning_rate: float | None = None  # at the end; None: a tenth of the peak, with Muon 0
-    warmup_steps: int = 50
+    warmup_steps: int | None = None  # None: 50, with Muon 10
     weight_decay: float = 0.1  # on matrices; biases, gains and nothing else are spared
     beta1: float = 0.9
     beta2: float = 0.99
@@ -69,7 +69,7 @@ class TrainConfig:
         below = {"learning_rate": math.inf, "final_learning_rate": math.inf}
         below |= {"weight_decay": math.inf, "grad_clip": math.inf, "beta1": 1, "beta2": 1}
         optional = ("block_size", "eval_rows", "eos_id", "bf16")
-        optional += ("learning_rate", "final_learning_rate", "schedule")
+        optional += ("learning_rate", "final_learning_rate", "warmup_steps", "schedule")
         for field in fields(self):
             name, value = field.name, getattr(self, field.name)
             if value is None and name in optional:
@@ -93,6 +93,12 @@ class TrainConfig:
         """The learning rate after the warm-up."""
         given = self.learning_rate
         return LEARNING_RATES[self.optimizer] if given is None else given
+
+    @property
+    def warmup(self) -> int:
+        """How many updates climb to the peak."""
+        given = self.warmup_steps
+        return WARMUP_STEPS[self.optimizer] if given is None else given
 
     @property
     def final(self) -> float:
@@ -168,7 +174,7 @@ def learning_rate_at(step: int, config: TrainConfig) -> float:
     [0.5, 1.0, 0.5, 0.0]
     """
     peak, final = config.peak, config.final
-    top = max(config.warmup_steps, 1) - 1  # the update at the peak; the first without a warm-up
+    top = max(config.warmup, 1) - 1  # the update at the peak; the first without a warm-up
     if step <= top:
         return peak * (step + 1) / (top + 1)
     progress = min(1.0, (step - top) / max(1, config.steps - 1 - top))
