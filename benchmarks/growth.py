@@ -24,7 +24,7 @@ from .side_by_side import load_since, machine, replace_section
 
 BEGIN, END = "<!-- growth: begin -->", "<!-- growth: end -->"
 HERE = Path(__file__).resolve().parent
-RUNS = 3
+RUNS = 5
 LONGEST = 1024  # tokens
 
 
