@@ -1,12 +1,10 @@
 """GPT-2's own vocabulary: the ids of tiktoken and of transformers, for every text."""
 
-import gc
 import hashlib
 import json
 import os
 from base64 import b64encode
 from pathlib import Path
-from time import perf_counter
 
 import pytest
 from difficult import DIFFICULT, PASSAGES
@@ -225,20 +223,3 @@ def test_another_file_of_its_name_is_refused(server, tmp_path):
     (tmp_path / "cache" / "gpt2.tiktoken").write_bytes(RANKS + RANKS)
     with pytest.raises(ValueError, match="gpt2.tiktoken: is not the file it should be"):
         Tokenizer.gpt2()
-
-
-# --- time --------------------------------------------------------------------------------------
-
-
-def test_a_text_takes_at_most_four_times_tiktokens_time(gpt2, tiktokens):
-    text = shakespeare()[:400_000]
-
-    def seconds(encode):
-        gpt2._cache.clear()  # as if the text were met for the first time
-        began = perf_counter()
-        encode(text)
-        return perf_counter() - began
-
-    gc.collect()
-    ratios = [seconds(gpt2.encode) / seconds(tiktokens.encode_ordinary) for _ in range(9)]
-    assert min(ratios) < 4  # the least: another program's turn may fall into any of them
