@@ -5,13 +5,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from . import bpe, clock, core, encoding, growth, loading, widgets
+from . import bpe, clock, encoding, generation, growth, loading, training, widgets
 
 # Each one measures, prints, and replaces the part of RESULTS.md between its own two marks.
 SECTIONS: dict[str, Callable[[argparse.Namespace], None]] = {
     "bpe": lambda given: bpe.main(given.minbpe),
     "encoding": lambda given: encoding.main(),
-    "core": lambda given: core.main(),
+    "training": lambda given: training.main(given.nanogpt),
+    "generation": lambda given: generation.main(given.nanogpt),
     "loading": lambda given: loading.main(),
     "growth": lambda given: growth.main(),
     "widgets": lambda given: widgets.main(),

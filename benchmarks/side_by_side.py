@@ -120,7 +120,9 @@ def replace_section(begin: str, end: str, content: str) -> None:
         temporary.write_text(f"{head}{begin}\n{content}\n{end}{tail}", encoding="utf-8")
 
 
-def write_table(rows: Iterable[Row | NotMeasured], begin: str, end: str) -> None:
+def write_table(
+    rows: Iterable[Row | NotMeasured], begin: str, end: str, note: str | None = None
+) -> None:
     """Measure the rows one after the other, show each, and put their table into RESULTS.md."""
     before = os.getloadavg()[0]
     lines = [*HEAD]
@@ -128,4 +130,4 @@ def write_table(rows: Iterable[Row | NotMeasured], begin: str, end: str) -> None
         print(row, flush=True)
         lines.append(str(row))
     head = [machine(), load_since(before), ""]
-    replace_section(begin, end, "\n".join(head + lines))
+    replace_section(begin, end, "\n".join(head + lines + (["", note] if note else [])))

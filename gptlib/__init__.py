@@ -11,6 +11,7 @@ from .ablations import ablate
 from .checkpoint import load, load_history, save
 from .logits import kl, log_softmax, nll, softmax
 from .model import GPT, GPTConfig
+from .quantization import quantize
 from .sampling import generate, next_token_probs, stream
 from .tokenizer import Tokenizer
 from .trace import Trace, trace
@@ -35,6 +36,7 @@ __all__ = [
     "log_softmax",
     "next_token_probs",
     "nll",
+    "quantize",
     "save",
     "softmax",
     "stream",

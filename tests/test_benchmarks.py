@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import bpe, clock, core, encoding, growth, loading, widgets
+from benchmarks import bpe, clock, encoding, generation, growth, loading, training, widgets
 from benchmarks.growth import Curve, draw
 from benchmarks.peak import peak_bytes
 from benchmarks.peers import Missing, from_clone, installed
 from benchmarks.side_by_side import RESULTS, NotMeasured, Row, numbers_of
 
 
-@pytest.mark.parametrize("module", [bpe, clock, core, encoding, growth, loading, widgets])
+@pytest.mark.parametrize(
+    "module", [bpe, clock, encoding, generation, growth, loading, training, widgets]
+)
 def test_each_section_has_its_place_in_the_results(module):
     page = RESULTS.read_text(encoding="utf-8")
     assert page.count(module.BEGIN) == page.count(module.END) == 1

@@ -1,0 +1,126 @@
+"""Writing text beside transformers and nanoGPT. `python -m benchmarks --only generation`
+
+One row of text, a token at a time, drawn from the 50 likeliest. The 124M shape is opened from a
+folder, as people open GPT-2. A token needs each weight once, so memory sets a limit: the roofline
+is all of the model's matrices times one vector by torch.mv, which PyTorch does by itself.
+"""
+
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+
+import gptlib
+
+from .peers import Missing
+from .side_by_side import NotMeasured, Row, compare, write_table
+from .training import nanogpts, transformers_gpt2
+
+BEGIN, END = "<!-- generation: begin -->", "<!-- generation: end -->"
+
+SMALL = gptlib.GPTConfig(vocab_size=1024, block_size=256, n_layer=4, n_head=4, n_embd=128)
+PROMPT = torch.tensor([[1, 2, 3]])
+SMALL_N, LARGE_N = 200, 40  # tokens
+
+
+def rows(nanogpt: Path | None) -> Iterator[Row | NotMeasured]:
+    model = gptlib.GPT(SMALL, seed=0).eval()
+    what = f"{SMALL_N} tokens, 4 layers, width 128"
+    peer = transformers_gpt2(SMALL)[0].eval()
+    yield compare(what, "transformers", _ours(model, SMALL_N), _theirs(peer, SMALL_N))
+    yield beside_nanogpt(what, model, SMALL, SMALL_N, nanogpt)
+    with tempfile.TemporaryDirectory() as folder:
+        gptlib.GPT(gptlib.GPTConfig(), seed=0).save_pretrained(folder)
+        yield from large(folder, nanogpt)
+
+
+def large(folder: str, nanogpt: Path | None) -> Iterator[Row | NotMeasured]:
+    from transformers import GPT2LMHeadModel
+
+    model = gptlib.GPT.from_pretrained(folder).eval()
+    peer = GPT2LMHeadModel.from_pretrained(folder).eval()
+    theirs, what = _theirs(peer, LARGE_N), f"{LARGE_N} tokens, 124M"
+    in_bf16 = gptlib.GPT.from_pretrained(folder).to(torch.bfloat16).eval()
+    kinds = {"float32": model, "int8 weights": gptlib.quantize(model), "bfloat16": in_bf16}
+    for name, kind in kinds.items():
+        yield compare(f"{what}, {name}", "transformers, float32", _ours(kind, LARGE_N), theirs)
+    yield beside_nanogpt(f"{what}, float32", model, gptlib.GPTConfig(), LARGE_N, nanogpt)
+    yield roofline(model)
+
+
+def beside_nanogpt(what, model, shape, n: int, nanogpt: Path | None) -> Row | NotMeasured:
+    """nanoGPT keeps no cache."""
+    try:
+        peer = nanogpts(shape, nanogpt)[0].eval()
+    except Missing as missing:
+        return NotMeasured(what, "nanoGPT", missing)
+    theirs = torch.no_grad()(lambda: peer.generate(PROMPT, n, top_k=50))
+    return compare(what, "nanoGPT", _ours(model, n), theirs)
+
+
+def roofline(model: gptlib.GPT) -> Row:
+    """A token of the model's own step beside the least that torch.mv needs for its matrices."""
+    from gptlib.decoding import FastDecoder
+
+    matrices = [
+        p.contiguous() for p in model.parameters() if p.ndim == 2 and p is not model.wpe.weight
+    ]
+    vectors = {size: torch.randn(size) for size in {m.shape[1] for m in matrices}}
+    token, decoder = PROMPT[:, :1], FastDecoder(model, 1)
+
+    @torch.no_grad()
+    def all_once():
+        for matrix in matrices:
+            torch.mv(matrix, vectors[matrix.shape[1]])
+
+    row = compare(
+        "a token, 124M, float32",
+        "its matrices by torch.mv",
+        lambda: decoder.read(token),
+        all_once,
+        runs=25,
+    )
+    return row
+
+
+# ---- The two sides ----
+
+
+def _ours(model: gptlib.GPT, n: int) -> Callable[[], object]:
+    return lambda: gptlib.generate(model, PROMPT, n, top_k=50)
+
+
+def _theirs(peer, n: int) -> Callable[[], object]:
+    settings = {"do_sample": True, "top_k": 50, "pad_token_id": 0, "use_cache": True}
+    mask = torch.ones_like(PROMPT)
+
+    def go():
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            peer.generate(PROMPT, attention_mask=mask, max_new_tokens=n, **settings)
+
+    return go
+
+
+def effect_of_rounding() -> str:
+    """What int8 and bfloat16 weights do to the logits of the trained pets model."""
+    model, tokenizer = gptlib.load("pets")
+    ids = torch.tensor([tokenizer.encode("The ball of Mia is red. The cat is sleeping. It purrs.")])
+    lines = []
+    with torch.no_grad():
+        exact = model(ids)
+        kinds = {"int8": gptlib.quantize(model), "bfloat16": gptlib.load("pets")[0].bfloat16()}
+        for name, kind in kinds.items():
+            logits = kind(ids).float()
+            off = (logits - exact).abs().max()
+            kl = gptlib.kl(exact.softmax(-1), logits.softmax(-1)).mean()
+            lines.append(f"{name}: logits off by at most {off:.2f}, KL {kl:.1g} nats a token.")
+    return " ".join(lines)
+
+
+def main(nanogpt: Path | None) -> None:
+    write_table(
+        rows(nanogpt), BEGIN, END, note=f"Pets model, exact beside rounded: {effect_of_rounding()}"
+    )
