@@ -163,7 +163,8 @@ def test_three_processes_killed_together_five_times_end_with_the_very_weights(
         steps.append(checkpoint.load_training(tmp_path / "killed")[1]["step"])
     assert steps == sorted(set(steps)) and steps[-1] < 300
     last = torchrun(argv, 3)
-    assert last.communicate(timeout=300) and last.returncode == 0
+    _, err = last.communicate(timeout=300)
+    assert last.returncode == 0, err
     files = [tmp_path / run / "model.safetensors" for run in ("whole", "killed")]
     assert files[0].read_bytes() == files[1].read_bytes()
     record_property("soak", f"5 kills -9 of all 3 processes, at steps {steps} of 300; lost: 0")

@@ -36,8 +36,8 @@ def interrupted(lesson):
     for k in lesson.cells:
         goes_on = "widgets.watch(trainer" in lesson.sources[k]
         had = lesson.value("trainer.step") if goes_on else 0
-        made, stopped = lesson.interrupt(k, after=1)
-        if not made:
+        made, stopped = lesson.interrupt(k, after=5)
+        if not stopped:  # it trains nothing, or (a check) for a moment
             continue
         more, stopped_again = lesson.interrupt(k, after=20)
         rest = lesson.run(k)
