@@ -31,7 +31,7 @@ def to_int8(weight: Tensor) -> tuple[Tensor, Tensor]:
     ([[50, -127]], 0.01)
     """
     scale = weight.abs().amax(1).clamp(min=torch.finfo(torch.float32).tiny) / 127  # (O,)
-    return torch.round(weight / scale[:, None]).to(torch.int8), scale
+    return torch.round(weight / scale[:, None]).to(torch.int8).contiguous(), scale
 
 
 def int8_linear(x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None = None) -> Tensor:

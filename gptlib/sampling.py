@@ -76,10 +76,13 @@ def next_token_probs(
     # The largest is taken off before the division, so that a tiny temperature cannot overflow; one
     # that float32 cannot hold would be 0 or infinite, and 0/0 is NaN.
     limits = torch.finfo(torch.float32)
-    kept = (logits - top) / min(max(temperature, limits.tiny), limits.max)
-    if top_k is not None:  # e^-inf is 0, and the softmax divides by what is left
-        kept = kept.where(_largest(logits, min(int(top_k), logits.shape[-1])), -math.inf)
-    probs = torch.softmax(kept, -1)
+    rate = min(max(temperature, limits.tiny), limits.max)
+    if top_k is None:
+        probs = torch.softmax((logits - top) / rate, -1)
+    else:  # the softmax over those that stay: it divides by what is left
+        ids = _largest(logits, min(int(top_k), logits.shape[-1]))  # (..., k)
+        kept = torch.softmax((logits.gather(-1, ids) - top) / rate, -1)
+        probs = torch.zeros_like(logits).scatter_(-1, ids, kept)
     if top_p is not None and top_p < 1:
         # Sorted by the logits: a high temperature can round unequal probabilities to equal ones.
         ids = logits.sort(dim=-1, descending=True, stable=True).indices
@@ -93,13 +96,12 @@ def next_token_probs(
 
 
 def _largest(logits: Tensor, k: int) -> Tensor:
-    """(..., V) of bool: True at the k largest, exactly k; among equals the smaller id is one.
-
-    Without sorting: of GPT-2's 50,257 logits that would take longer than many of its layers.
-    """
-    last = logits.topk(k).values[..., -1:]  # (..., 1) the smallest that stays
-    larger, equal = logits > last, logits == last
-    return larger | equal & (equal.cumsum(-1) <= k - larger.sum(-1, keepdim=True))
+    """The ids of the k largest, (..., V) -> (..., k); among equals the smaller id is one."""
+    last, ids = logits.topk(k)
+    reached = (logits >= last[..., -1:]).sum(-1)
+    if (reached > k).any():  # equals at the edge, of which topk takes any: to sort takes longer
+        ids = logits.sort(dim=-1, descending=True, stable=True).indices[..., :k]
+    return ids
 
 
 def _first_largest(logits: Tensor) -> Tensor:

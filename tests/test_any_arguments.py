@@ -1,5 +1,6 @@
 """Public functions over any arguments: a documented result, or a documented error of one line."""
 
+import copy
 import math
 import warnings
 
@@ -150,7 +151,9 @@ def test_a_name_of_no_model_or_corpus_is_one_line(tmp_path, monkeypatch, name):
 @LONG
 @given(ODD)
 def test_a_part_that_is_none_is_named(model, part):
-    assert result_or_error(lambda: gptlib.ablate(model, part), ValueError, TypeError) is None
+    broken = result_or_error(lambda: gptlib.ablate(model, part), ValueError, TypeError)
+    named = isinstance(part, str) and part in gptlib.ablations.PARTS  # a guess may hit one
+    assert (broken is not None) == named
 
 
 @LONG
@@ -161,3 +164,16 @@ def test_softmax_and_kl_are_numbers_or_an_error(p, q):
     ]
     if all(row is not None for row in rows) and len(p) == len(q):
         assert not gptlib.kl(*rows) < -1e-5  # NaN, where a number was none
+
+
+@LONG
+@given(st.lists(FLOATS, min_size=1, max_size=4), st.sampled_from(["wte", "h.1.mlp.c_fc"]))
+def test_any_weights_fit_into_eight_bits_or_their_matrix_is_named(model, weights, name):
+    broken = copy.deepcopy(model)
+    row = broken.get_submodule(name).weight.data[0]
+    row[: len(weights)] = torch.tensor(weights) / 2  # so that what it is rounded to is finite too
+    small = result_or_error(lambda: gptlib.quantize(broken), ValueError)
+    assert (small is None) == (not torch.isfinite(row).all())
+    if small is not None:
+        off = (small.get_submodule(name).weight[0] - row).abs().max()
+        assert off <= row.abs().max() / 127

@@ -73,6 +73,16 @@ def test_the_table_of_tokens_is_there_once_and_the_whole_is_a_quarter(lively):
     assert sum(held.values()) < 0.3 * 4 * model.n_params()
 
 
+def test_a_model_from_a_file_may_lie_the_other_way_round_in_memory(lively, tmp_path):
+    lively.save_pretrained(tmp_path / "model")
+    opened = gptlib.GPT.from_pretrained(tmp_path / "model")
+    turned = opened.h[0].mlp.c_fc
+    turned.weight = torch.nn.Parameter(turned.weight.detach().t().contiguous().t())
+    ids = random_ids(lively, 1)
+    assert quantize(opened).h[0].mlp.c_fc.int8.is_contiguous()
+    torch.testing.assert_close(quantize(opened)(ids), quantize(lively)(ids))
+
+
 def test_a_trace_of_it_can_be_taken(lively):
     small, ids = quantize(lively), random_ids(lively, 1)[0]
     seen = gptlib.trace(small, ids)
