@@ -184,7 +184,9 @@ def resolve(name_or_dir) -> Path:
         return hub.folder(str(name_or_dir))
     if not folder.is_dir():
         names = ", ".join((*SHIPPED, *hub.REPOSITORIES))
-        raise FileNotFoundError(f"{name_or_dir}: no such folder, and no model's name ({names})")
+        text = str(name_or_dir)
+        text = text if text.isprintable() else repr(text)  # a line break in it would make two lines
+        raise FileNotFoundError(f"{text}: no such folder, and no model's name ({names})")
     return folder
 
 
