@@ -114,7 +114,7 @@ ablations: install  ## measure every "break it" again (data/ablations.json, abou
 	$(PY) -m benchmarks.ablations
 
 bench: install  ## measure gptlib beside its peers, into benchmarks/RESULTS.md
-	$(PY) -m benchmarks $(BENCH_ARGS)
+	env -u OMP_WAIT_POLICY $(PY) -m benchmarks $(BENCH_ARGS)
 
 lint: install  ## check style with ruff
 	$(PY) -m ruff check .

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from . import bpe, clock, encoding, generation, growth, loading, training, widgets
+from . import bpe, clock, cuda, encoding, generation, growth, loading, training, widgets
 
 # Each one measures, prints, and replaces the part of RESULTS.md between its own two marks.
 SECTIONS: dict[str, Callable[[argparse.Namespace], None]] = {
@@ -13,6 +13,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], None]] = {
     "encoding": lambda given: encoding.main(),
     "training": lambda given: training.main(given.nanogpt),
     "generation": lambda given: generation.main(given.nanogpt),
+    "cuda": lambda given: cuda.main(given.nanogpt),
     "loading": lambda given: loading.main(),
     "growth": lambda given: growth.main(),
     "widgets": lambda given: widgets.main(),

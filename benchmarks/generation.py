@@ -29,7 +29,9 @@ def rows(nanogpt: Path | None) -> Iterator[Row | NotMeasured]:
     model = gptlib.GPT(SMALL, seed=0).eval()
     what = f"{SMALL_N} tokens, 4 layers, width 128"
     peer = transformers_gpt2(SMALL)[0].eval()
-    yield compare(what, "transformers", _ours(model, SMALL_N), _theirs(peer, SMALL_N))
+    yield compare(
+        what, "transformers", generates(model, SMALL_N), transformers_generates(peer, SMALL_N)
+    )
     yield beside_nanogpt(what, model, SMALL, SMALL_N, nanogpt)
     with tempfile.TemporaryDirectory() as folder:
         gptlib.GPT(gptlib.GPTConfig(), seed=0).save_pretrained(folder)
@@ -41,11 +43,11 @@ def large(folder: str, nanogpt: Path | None) -> Iterator[Row | NotMeasured]:
 
     model = gptlib.GPT.from_pretrained(folder).eval()
     peer = GPT2LMHeadModel.from_pretrained(folder).eval()
-    theirs, what = _theirs(peer, LARGE_N), f"{LARGE_N} tokens, 124M"
+    theirs, what = transformers_generates(peer, LARGE_N), f"{LARGE_N} tokens, 124M"
     in_bf16 = gptlib.GPT.from_pretrained(folder).to(torch.bfloat16).eval()
     kinds = {"float32": model, "int8 weights": gptlib.quantize(model), "bfloat16": in_bf16}
     for name, kind in kinds.items():
-        yield compare(f"{what}, {name}", "transformers, float32", _ours(kind, LARGE_N), theirs)
+        yield compare(f"{what}, {name}", "transformers, float32", generates(kind, LARGE_N), theirs)
     yield beside_nanogpt(f"{what}, float32", model, gptlib.GPTConfig(), LARGE_N, nanogpt)
     yield roofline(model)
 
@@ -57,7 +59,7 @@ def beside_nanogpt(what, model, shape, n: int, nanogpt: Path | None) -> Row | No
     except Missing as missing:
         return NotMeasured(what, "nanoGPT", missing)
     theirs = torch.no_grad()(lambda: peer.generate(PROMPT, n, top_k=50))
-    return compare(what, "nanoGPT", _ours(model, n), theirs)
+    return compare(what, "nanoGPT", generates(model, n), theirs)
 
 
 def roofline(model: gptlib.GPT) -> Row:
@@ -88,18 +90,19 @@ def roofline(model: gptlib.GPT) -> Row:
 # ---- The two sides ----
 
 
-def _ours(model: gptlib.GPT, n: int) -> Callable[[], object]:
+def generates(model: gptlib.GPT, n: int) -> Callable[[], object]:
     return lambda: gptlib.generate(model, PROMPT, n, top_k=50)
 
 
-def _theirs(peer, n: int) -> Callable[[], object]:
+def transformers_generates(peer, n: int) -> Callable[[], object]:
     settings = {"do_sample": True, "top_k": 50, "pad_token_id": 0, "use_cache": True}
-    mask = torch.ones_like(PROMPT)
+    prompt = PROMPT.to(peer.device)
+    mask = torch.ones_like(prompt)
 
     def go():
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            peer.generate(PROMPT, attention_mask=mask, max_new_tokens=n, **settings)
+            peer.generate(prompt, attention_mask=mask, max_new_tokens=n, **settings)
 
     return go
 

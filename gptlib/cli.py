@@ -24,6 +24,7 @@ from .distributed import LostProcess, Team
 from .files import atomic_write, cache_dir, data_dir, finish_save, user_path
 from .model import GPT, GPTConfig
 from .prepare import prepare
+from .quantization import quantize
 from .runs import LOG, Run, read_log
 from .sampling import generate
 from .shards import Prepared
@@ -321,6 +322,8 @@ def _prepare(a: argparse.Namespace) -> int:
 def _sample(a: argparse.Namespace) -> int:
     device = resolve_device(a.device)
     model, tokenizer = checkpoint.load(a.model)
+    if a.int8:
+        model = quantize(model)
     ids = tokenizer.encode(a.prompt)
     if not ids:
         raise ValueError("--prompt is empty: the model needs at least one token to go on from")
@@ -462,6 +465,9 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--top-k", type=int, metavar="K")
     sample.add_argument("--top-p", type=float, metavar="P")
     sample.add_argument("--seed", type=_seed, metavar="S", help="for the same text again")
+    sample.add_argument(
+        "--int8", action="store_true", help="weights of eight bits: sooner, rounded"
+    )
     sample.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
 
     tokenize = commands.add_parser("tokenize", help="show the tokens of a text and their ids")

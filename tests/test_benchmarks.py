@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import bpe, clock, encoding, generation, growth, loading, training, widgets
+from benchmarks import bpe, clock, cuda, encoding, generation, growth, loading, training, widgets
 from benchmarks.growth import Curve, draw
 from benchmarks.peak import peak_bytes
 from benchmarks.peers import Missing, from_clone, installed
@@ -16,7 +16,7 @@ from benchmarks.side_by_side import RESULTS, NotMeasured, Row, numbers_of
 
 
 @pytest.mark.parametrize(
-    "module", [bpe, clock, encoding, generation, growth, loading, training, widgets]
+    "module", [bpe, clock, cuda, encoding, generation, growth, loading, training, widgets]
 )
 def test_each_section_has_its_place_in_the_results(module):
     page = RESULTS.read_text(encoding="utf-8")
@@ -97,3 +97,9 @@ def test_a_childs_peak_does_not_count_what_its_parent_held():
     held = bytearray(b"x") * 300_000_000
     (peak,) = numbers_of("from benchmarks.peak import peak_bytes; print(peak_bytes())")
     assert peak < 100e6 < peak_bytes() and len(held) == 300_000_000
+
+
+def test_without_a_card_each_row_of_cuda_says_so(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    rows = list(cuda.rows(None))
+    assert len(rows) == 4 and all("there is no CUDA card here" in str(row) for row in rows)

@@ -421,6 +421,8 @@ def test_sample_goes_on_from_the_prompt_and_a_seed_gives_the_same_text_again(pet
     assert len({run(capsys, *seeded, "--seed", str(s))[1] for s in range(6)}) > 1
     few = run(capsys, "sample", "--prompt", "The cat is", "--max-new-tokens", "1", "--top-k", "1")
     assert few[1] == "The cat is sleeping\n"
+    small = run(capsys, "sample", "--prompt", "The cat is", "--temperature", "0", "--int8")
+    assert small[0] == 0 and small[1].startswith("The cat is sleeping")
 
 
 @pytest.mark.parametrize(
