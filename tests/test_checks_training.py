@@ -78,7 +78,12 @@ def by_hand(model, tokens, steps):
 
 
 def by_trainer(model, tokens, steps):
-    how = gptlib.TrainConfig(steps, 64, learning_rate=1e-2, device="cpu")
+    how = gptlib.TrainConfig(steps, 64, device="cpu")
+    return [step.loss for step in gptlib.Trainer(model, tokens, how)]
+
+
+def by_trainer_with_adamw(model, tokens, steps):
+    how = gptlib.TrainConfig(steps, 64, learning_rate=1e-2, device="cpu", optimizer="adamw")
     return [step.loss for step in gptlib.Trainer(model, tokens, how)]
 
 
@@ -95,7 +100,7 @@ def with_a_schedule(model, tokens, steps):
 RIGHT = {
     training.nll: [nll_by_loop, nll_by_numpy, nll_by_masking, F.cross_entropy, gptlib.nll],
     training.gradient: [gradient_by_autograd, gradient_by_loop, gradient_by_one_hot],
-    training.train: [plain, by_hand, by_trainer, with_a_schedule],
+    training.train: [plain, by_hand, by_trainer, by_trainer_with_adamw, with_a_schedule],
 }
 
 

@@ -119,7 +119,7 @@ def test_many_heads_are_one_image_with_every_weight_in_it():
     generator = torch.Generator().manual_seed(0)
     weights = torch.rand(3, 12, 5, 5, generator=generator).tril()
     weights /= weights.sum(-1, keepdim=True)
-    shown = image_of(plots.attention_heads(weights, list("abcde")).axes[0])
+    shown = plots.attention_heads(weights, list("abcde")).axes[0].collections[0].get_array()
     for layer, head in ((0, 0), (1, 7), (2, 11)):
         part = shown[layer * 6 : layer * 6 + 5, head * 6 : head * 6 + 5]
         assert np.allclose(part.filled(0), weights[layer, head])
