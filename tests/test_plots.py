@@ -704,9 +704,3 @@ def test_the_table_of_ablations_names_the_metrics_that_noticed_and_escapes_words
     assert "the &lt;mask&gt;" in html and "<mask>" not in html and "a�b &lt;b&gt;" in html
     assert html.count("<tr>") == 3 and html.count('scope="col"') == len(table.lines()[0])
     assert repr(table).count("\n") == 2
-
-
-def test_the_two_lines_may_be_two_runs():
-    figure = plots.loss_curve([(1, 2.0)], heldout=[(1, 1.5)], names=("AdamW", "Muon"))
-    assert [line.get_label() for line in figure.axes[0].get_lines()[:2]] == ["AdamW", "Muon"]
-    assert "AdamW: 2.00 at step 1. Muon: 1.50 at step 1." in plots.describe(figure)

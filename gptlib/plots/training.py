@@ -26,7 +26,6 @@ def loss_curve(
     floor: float | None = None,
     heldout=None,
     log_steps: bool = False,
-    names: tuple[str, str] = ("training", "held-out"),
     theme: str | None = None,
 ) -> Picture:
     """The loss by step, between ln V (every word alike) and the floor (the truth itself).
@@ -36,7 +35,6 @@ def loss_curve(
         vocab_size: V, for the line at ln V. floor: for the line at the floor; None: History's.
         heldout: (S, 2) of (step, held-out loss); None: History's or the Steps' own.
         log_steps: each tenfold of steps as wide as the last, since most is learned early.
-        names: what the two lines are, where they are the losses of two runs.
 
     >>> loss_curve([(1, 2.0), (2, 1.5)], vocab_size=10, floor=1.0).description
     'Loss in nats per token. Training: 2.00 at step 1, 1.50 at step 2. ln V: 2.30. Floor: 1.00.'
@@ -49,19 +47,19 @@ def loss_curve(
         levels["Floor"] = (float(floor), "floor: the truth itself")
     with sheet(9, 4.8, theme) as (picture, paint):
         ax = picture.add_subplot(xlabel="step", ylabel="loss (nats per token)")
-        ax.plot(*lines["Training"].T, color=paint.accent, linewidth=1.5, label=names[0])
+        ax.plot(*lines["Training"].T, color=paint.accent, linewidth=1.5, label="training")
         if "Held-out" in lines:
             # On a log axis, a straight line between distant steps would claim too much.
             style = {"color": paint.second, "linewidth": 0 if log_steps else 1.8}
             style |= {"marker": "o", "markersize": 6, "markevery": 0.04, "zorder": 3}
-            ax.plot(*lines["Held-out"].T, label=names[1], **style)
+            ax.plot(*lines["Held-out"].T, label="held-out", **style)
         if log_steps:
             ax.set_xscale("symlog", linthresh=1, linscale=0.5)
             ax.xaxis.set_major_formatter("{x:g}")
             ax.minorticks_off()
         _draw_levels(ax, levels.values(), lines.values(), paint)
         picture.legend(loc="outside upper right", ncols=2)
-    said = [_ends(name[0].upper() + name[1:], line) for name, line in zip(names, lines.values())]
+    said = [_ends(name, line) for name, line in lines.items()]
     said += [f"{name}: {two(level)}." for name, (level, _) in levels.items()]
     picture.description = f"Loss in nats per token. {' '.join(said)}"
     return picture
