@@ -77,14 +77,13 @@ def roofline(model: gptlib.GPT) -> Row:
         for matrix in matrices:
             torch.mv(matrix, vectors[matrix.shape[1]])
 
-    row = compare(
+    return compare(
         "a token, 124M, float32",
         "its matrices by torch.mv",
         lambda: decoder.read(token),
         all_once,
         runs=25,
     )
-    return row
 
 
 # ---- The two sides ----

@@ -141,7 +141,7 @@ def with_muon(nanogpt: Path | None) -> Row | NotMeasured:
 
 
 def to_a_loss(nanogpt: Path | None, runs: int = 5) -> Row | NotMeasured:
-    """Seconds of whole processes; each must have come to TARGET, on all of the held-out text."""
+    """Seconds of whole processes; the row says which loss each came to, on all held-out text."""
     what, peer = f"to a held-out loss of {TARGET} on Shakespeare", "nanoGPT's recipe, 2,000 steps"
     try:
         from_clone(nanogpt, "model", "--nanogpt")
