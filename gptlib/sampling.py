@@ -8,6 +8,7 @@ Axes: B batch, T tokens, V = vocab_size.
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
@@ -68,8 +69,13 @@ def next_token_probs(
     if not logits.ndim or not logits.shape[-1]:
         raise ValueError(f"logits must be of shape (..., V), not {tuple(logits.shape)}")
     logits = logits.float()
-    top = logits.amax(-1, keepdim=True)  # NaN if there is one
-    if (top - top).any():  # 0 for a number; NaN, which is not 0, for NaN and both infinities
+    if top_k is None or temperature == 0:
+        ids, kept = None, logits
+        top = logits.amax(-1, keepdim=True)  # NaN if there is one
+    else:
+        kept, ids = _largest(logits, min(int(top_k), logits.shape[-1]))  # (..., k)
+        top = kept.amax(-1, keepdim=True)  # NaN counts as the largest
+    if not all(map(math.isfinite, top.flatten().tolist())):
         raise ValueError("logits must hold numbers: found NaN, +inf, or a row of -inf")
     if temperature == 0:
         return torch.zeros_like(logits).scatter_(-1, _first_largest(logits), 1.0)
@@ -77,12 +83,9 @@ def next_token_probs(
     # that float32 cannot hold would be 0 or infinite, and 0/0 is NaN.
     limits = torch.finfo(torch.float32)
     rate = min(max(temperature, limits.tiny), limits.max)
-    if top_k is None:
-        probs = torch.softmax((logits - top) / rate, -1)
-    else:  # the softmax over those that stay: it divides by what is left
-        ids = _largest(logits, min(int(top_k), logits.shape[-1]))  # (..., k)
-        kept = torch.softmax((logits.gather(-1, ids) - top) / rate, -1)
-        probs = torch.zeros_like(logits).scatter_(-1, ids, kept)
+    probs = torch.softmax((kept - top) / rate, -1)  # over those that stay: it divides by what is left
+    if ids is not None:
+        probs = torch.zeros_like(logits).scatter_(-1, ids, probs)
     if top_p is not None and top_p < 1:
         # Sorted by the logits: a high temperature can round unequal probabilities to equal ones.
         ids = logits.sort(dim=-1, descending=True, stable=True).indices
@@ -95,13 +98,20 @@ def next_token_probs(
     return probs
 
 
-def _largest(logits: Tensor, k: int) -> Tensor:
-    """The ids of the k largest, (..., V) -> (..., k); among equals the smaller id is one."""
-    last, ids = logits.topk(k)
-    reached = (logits >= last[..., -1:]).sum(-1)
-    if (reached > k).any():  # equals at the edge, of which topk takes any: to sort takes longer
-        ids = logits.sort(dim=-1, descending=True, stable=True).indices[..., :k]
-    return ids
+def _largest(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k largest and their ids, (..., V) -> (..., k) each; among equals the smaller id is one."""
+    n = logits.shape[-1]
+    values, ids = logits.topk(min(k + 1, n))  # one more, to see whether the edge is between equals
+    if k == n:
+        return values, ids
+    if any(row[k - 1] == row[k] for row in values.view(-1, k + 1).tolist()):  # topk takes any
+        last = values[..., k - 1 : k]
+        above, equal = logits > last, logits == last
+        room = k - above.sum(-1, keepdim=True)
+        stays = above | (equal & (equal.cumsum(-1) <= room))  # (..., V), k of each row
+        ids = stays.nonzero()[:, -1].view(*logits.shape[:-1], k)
+        return logits.gather(-1, ids), ids
+    return values[..., :k], ids[..., :k]
 
 
 def _first_largest(logits: Tensor) -> Tensor:
@@ -120,7 +130,7 @@ def draw(probs: Tensor, generator: torch.Generator | None = None) -> Tensor:
     device = "cpu" if probs.device.type == "mps" else probs.device  # Apple's GPUs lack float64
     source = device if generator is None else generator.device
     u = torch.rand(probs.shape[0], 1, generator=generator, device=source, dtype=torch.float64)
-    sums = probs.to(device).double().cumsum(-1)  # (B, V)
+    sums = probs.to(device).cumsum(-1, dtype=torch.float64)  # (B, V)
     u = u.to(device) * sums[:, -1:]  # the last sum is 1 but for rounding; u stays below it
     return torch.searchsorted(sums, u, right=True).squeeze(-1).to(probs.device)  # (B,)
 
@@ -161,9 +171,10 @@ def stream(
 def _stream(model, ids, max_new_tokens, settings, eos_id, generator, use_cache):
     limit, modules = model.config.block_size, list(model.modules())
     stopped = torch.zeros(ids.shape[0], dtype=torch.bool, device=ids.device)
-    decoder = None
+    decoder, threads = None, nullcontext
     if use_cache and ids.shape[1] <= limit:
         decoder = decoder_for(model, ids.shape[0])
+        threads = decoder.threads
     window, unread, fresh = ids[:, -limit:], ids, []
     for _ in range(max_new_tokens):
         # At each step, since the caller may train between two of them.
@@ -173,8 +184,9 @@ def _stream(model, ids, max_new_tokens, settings, eos_id, generator, use_cache):
             else:  # the window slides: every token has a new position, so nothing can be kept
                 window, fresh = torch.cat([window, *fresh], dim=1)[:, -limit:], []
                 logits = model(window)[:, -1]  # (B, V)
-        probs = next_token_probs(logits, *settings)
-        drawn = probs.argmax(-1) if settings[0] == 0 else draw(probs, generator)  # (B,)
+        with threads():
+            probs = next_token_probs(logits, *settings)
+            drawn = probs.argmax(-1) if settings[0] == 0 else draw(probs, generator)  # (B,)
         if eos_id is not None:
             drawn = torch.where(stopped, eos_id, drawn)
             stopped = stopped | (drawn == eos_id)
