@@ -64,13 +64,13 @@ def beside_nanogpt(what, model, shape, n: int, nanogpt: Path | None) -> Row | No
 
 def roofline(model: gptlib.GPT) -> Row:
     """A token of the model's own step beside the least that torch.mv needs for its matrices."""
-    from gptlib.decoding import FastDecoder
+    from gptlib.decoding import decoder_for
 
     matrices = [
         p.contiguous() for p in model.parameters() if p.ndim == 2 and p is not model.wpe.weight
     ]
     vectors = {size: torch.randn(size) for size in {m.shape[1] for m in matrices}}
-    token, decoder = PROMPT[:, :1], FastDecoder(model, 1)
+    token, decoder = PROMPT[:, :1], decoder_for(model, 1)
 
     @torch.no_grad()
     def all_once():

@@ -136,7 +136,8 @@ class OneRowDecoder(Decoder):
         ]
         weights = model.wte.weight, model.wpe.weight, model.lm_head.weight
         self.wte, self.wpe, self.lm_head = (weight.detach().numpy() for weight in weights)
-        self.keys_and_values = [room[:, 0].numpy() for room in self.room]  # L of (2, nh, S, hs)
+        self.rooms = self.room.flatten(0, 1)  # (2L, 1, nh, block_size, hs): keys, values, keys, ...
+        self.rows = [room[:, 0].numpy() for room in self.room]  # L of (2, nh, block_size, hs)
 
     def read(self, ids: Tensor) -> Tensor:
         if ids.numel() > 1 or self.length >= self.model.config.block_size:
@@ -153,7 +154,7 @@ class OneRowDecoder(Decoder):
         n_head, channels = config.n_head, config.n_embd
         heads = (n_head, channels // n_head)  # of one vector
         norm, gelu, attend = torch.layer_norm, F.gelu, F.scaled_dot_product_attention
-        seen = self.room.narrow(4, 0, place + 1).flatten(0, 1).unbind(0)  # 2L of (1, nh, S, hs)
+        seen = self.rooms.narrow(3, 0, place + 1).unbind(0)  # 2L of (1, nh, S, hs)
 
         x = self.wte[token] + self.wpe[place]
         x_tensor = tensor(x)  # the same memory
@@ -161,7 +162,7 @@ class OneRowDecoder(Decoder):
             c_attn, c_attn_bias, c_proj, c_proj_bias = attn
             qkv = c_attn.dot(norm(x_tensor, (channels,), *ln_1, EPS).numpy())
             qkv += c_attn_bias
-            self.keys_and_values[i][:, :, place] = qkv[channels:].reshape(2, *heads)
+            self.rows[i][:, :, place] = qkv[channels:].reshape(2, *heads)
             q = tensor(qkv[:channels]).view(1, n_head, 1, -1)
             y = attend(q, seen[2 * i], seen[2 * i + 1])  # (1, nh, 1, hs); no key lies ahead
             x += c_proj.dot(y.numpy().reshape(channels))
