@@ -1,13 +1,17 @@
 """Writing text beside transformers and nanoGPT. `python -m benchmarks --only generation`
 
-One row of text, a token at a time, drawn from the 50 likeliest. The 124M shape is opened from a
-folder, as people open GPT-2. A token needs each weight once, so memory sets a limit: the roofline
+One row of text, a token at a time, drawn from the 50 likeliest; once more while every core is busy
+with something else, as in a class. The 124M shape is opened from a folder, as people open GPT-2. A token needs each weight once, so memory sets a limit: the roofline
 is all of the model's matrices times one vector by torch.mv, which PyTorch does by itself.
 """
 
+import os
+import subprocess
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -33,6 +37,13 @@ def rows(nanogpt: Path | None) -> Iterator[Row | NotMeasured]:
         what, "transformers", generates(model, SMALL_N), transformers_generates(peer, SMALL_N)
     )
     yield beside_nanogpt(what, model, SMALL, SMALL_N, nanogpt)
+    with busy_cores():
+        yield compare(
+            f"{what}, every core busy",
+            "transformers",
+            generates(model, SMALL_N),
+            transformers_generates(peer, SMALL_N),
+        )
     with tempfile.TemporaryDirectory() as folder:
         gptlib.GPT(gptlib.GPTConfig(), seed=0).save_pretrained(folder)
         yield from large(folder, nanogpt)
@@ -84,6 +95,19 @@ def roofline(model: gptlib.GPT) -> Row:
         all_once,
         runs=25,
     )
+
+
+@contextmanager
+def busy_cores() -> Iterator[None]:
+    """A process a core that does nothing, without a pause."""
+    idle = [sys.executable, "-c", "while True: pass"]
+    processes = [subprocess.Popen(idle) for _ in range(os.cpu_count() or 1)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
 # ---- The two sides ----
