@@ -1,8 +1,9 @@
 """Writing text beside transformers and nanoGPT. `python -m benchmarks --only generation`
 
 One row of text, a token at a time, drawn from the 50 likeliest; once more while every core is busy
-with something else, as in a class. The 124M shape is opened from a folder, as people open GPT-2. A token needs each weight once, so memory sets a limit: the roofline
-is all of the model's matrices times one vector by torch.mv, which PyTorch does by itself.
+with something else, as in a class. The 124M shape is opened from a folder, as people open GPT-2. A
+token needs each weight once, so memory sets a limit: the roofline is all of the model's matrices
+times one vector, by torch.mv, which PyTorch does by itself, and by NumPy, which is faster here.
 """
 
 import os
@@ -60,7 +61,7 @@ def large(folder: str, nanogpt: Path | None) -> Iterator[Row | NotMeasured]:
     for name, kind in kinds.items():
         yield compare(f"{what}, {name}", "transformers, float32", generates(kind, LARGE_N), theirs)
     yield beside_nanogpt(f"{what}, float32", model, gptlib.GPTConfig(), LARGE_N, nanogpt)
-    yield roofline(model)
+    yield from rooflines(model)
 
 
 def beside_nanogpt(what, model, shape, n: int, nanogpt: Path | None) -> Row | NotMeasured:
@@ -73,28 +74,35 @@ def beside_nanogpt(what, model, shape, n: int, nanogpt: Path | None) -> Row | No
     return compare(what, "nanoGPT", generates(model, n), theirs)
 
 
-def roofline(model: gptlib.GPT) -> Row:
-    """A token of the model's own step beside the least that torch.mv needs for its matrices."""
-    from gptlib.decoding import decoder_for
+def rooflines(model: gptlib.GPT) -> Iterator[Row]:
+    """A token of the model's own step beside the least that its matrices need, each once."""
+    from gptlib.decoding import OneThread, decoder_for
 
     matrices = [
-        p.contiguous() for p in model.parameters() if p.ndim == 2 and p is not model.wpe.weight
+        p.detach().contiguous()
+        for p in model.parameters()
+        if p.ndim == 2 and p is not model.wpe.weight
     ]
     vectors = {size: torch.randn(size) for size in {m.shape[1] for m in matrices}}
     token, decoder = PROMPT[:, :1], decoder_for(model, 1)
 
-    @torch.no_grad()
-    def all_once():
+    def by_torch():
         for matrix in matrices:
             torch.mv(matrix, vectors[matrix.shape[1]])
 
-    return compare(
-        "a token, 124M, float32",
-        "its matrices by torch.mv",
-        lambda: decoder.read(token),
-        all_once,
-        runs=25,
-    )
+    def by_numpy():
+        with OneThread():
+            for matrix in matrices:
+                matrix.numpy().dot(vectors[matrix.shape[1]].numpy())
+
+    for name, least in (("torch.mv", by_torch), ("NumPy", by_numpy)):
+        yield compare(
+            "a token, 124M, float32",
+            f"its matrices by {name}",
+            lambda: decoder.read(token),
+            least,
+            runs=25,
+        )
 
 
 @contextmanager

@@ -101,7 +101,7 @@ class FastDecoder(Decoder):
 class OneThread:
     """PyTorch on one core inside, for NumPy to have the others to itself.
 
-    After each operation that PyTorch shares out, its threads wait for the next one without sleeping.
+    After an operation that PyTorch shares out, its threads wait for the next one without sleeping.
     NumPy's threads, which find no core to run on, then take ten times as long (measured at 124M).
     """
 

@@ -83,7 +83,7 @@ def next_token_probs(
     # that float32 cannot hold would be 0 or infinite, and 0/0 is NaN.
     limits = torch.finfo(torch.float32)
     rate = min(max(temperature, limits.tiny), limits.max)
-    probs = torch.softmax((kept - top) / rate, -1)  # over those that stay: it divides by what is left
+    probs = torch.softmax((kept - top) / rate, -1)  # of those that stay: it divides by what is left
     if ids is not None:
         probs = torch.zeros_like(logits).scatter_(-1, ids, probs)
     if top_p is not None and top_p < 1:
@@ -99,7 +99,7 @@ def next_token_probs(
 
 
 def _largest(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k largest and their ids, (..., V) -> (..., k) each; among equals the smaller id is one."""
+    """The k largest and their ids, (..., V) -> (..., k) each; the smaller id among equals."""
     n = logits.shape[-1]
     values, ids = logits.topk(min(k + 1, n))  # one more, to see whether the edge is between equals
     if k == n:
