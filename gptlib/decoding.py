@@ -116,9 +116,10 @@ class OneThread:
 class OneRowDecoder(Decoder):
     """The logits of `Decoder` for one row, in float32 on a CPU, for a model of `KNOWN` parts.
 
-    A matrix times one vector is as fast as the matrix can be read. NumPy's OpenBLAS reads it by all
-    cores and the widest instructions, which MKL and oneDNN, PyTorch's libraries, leave unused here;
-    and to ask for it takes NumPy half as long. NumPy's arrays are the model's own memory.
+    A matrix times one vector is as fast as the matrix can be read. On AMD's processors PyTorch's
+    MKL reads it on one core, and its oneDNN not as fast as NumPy's OpenBLAS; and to be asked takes
+    NumPy half as long. Its arrays are the model's own memory. Weights that are replaced as a whole
+    between two tokens, and not changed in place, are not seen.
     """
 
     threads = OneThread
@@ -134,8 +135,8 @@ class OneRowDecoder(Decoder):
             )
             for block in model.h
         ]
-        weights = model.wte.weight, model.wpe.weight, model.lm_head.weight
-        self.wte, self.wpe, self.lm_head = (weight.detach().numpy() for weight in weights)
+        self.wte, self.wpe = model.wte.weight.detach().numpy(), model.wpe.weight.detach().numpy()
+        self.lm_head, self.lm_head_bias = _arrays(model.lm_head)
         self.rooms = self.room.flatten(0, 1)  # (2L, 1, nh, block_size, hs): keys, values, keys, ...
         self.rows = [room[:, 0].numpy() for room in self.room]  # L of (2, nh, block_size, hs)
 
@@ -175,7 +176,8 @@ class OneRowDecoder(Decoder):
             x += c_proj_bias
             self.cache[i].length += 1
         ln_f = self.model.ln_f
-        return self.lm_head.dot(norm(x_tensor, (channels,), ln_f.weight, ln_f.bias, EPS).numpy())
+        x = norm(x_tensor, (channels,), ln_f.weight, ln_f.bias, EPS).numpy()
+        return self.lm_head.dot(x) + self.lm_head_bias
 
 
 def _arrays(layer: Linear) -> tuple:

@@ -71,12 +71,11 @@ def next_token_probs(
     logits = logits.float()
     if top_k is None or temperature == 0:
         ids, kept = None, logits
-        top = logits.amax(-1, keepdim=True)  # NaN if there is one
+        top = logits.amax(-1, keepdim=True)
     else:
         kept, ids = _largest(logits, min(int(top_k), logits.shape[-1]))  # (..., k)
-        top = kept.amax(-1, keepdim=True)  # NaN counts as the largest
-    if not all(map(math.isfinite, top.flatten().tolist())):
-        raise ValueError("logits must hold numbers: found NaN, +inf, or a row of -inf")
+        top = kept.amax(-1, keepdim=True)
+    _check_numbers(top)
     if temperature == 0:
         return torch.zeros_like(logits).scatter_(-1, _first_largest(logits), 1.0)
     # The largest is taken off before the division, so that a tiny temperature cannot overflow; one
@@ -98,18 +97,24 @@ def next_token_probs(
     return probs
 
 
+def _check_numbers(top: Tensor) -> None:
+    """Refuse rows of logits by their largest, which is NaN if there is one."""
+    if not all(map(math.isfinite, top.flatten().tolist())):
+        raise ValueError("logits must hold numbers: found NaN, +inf, or a row of -inf")
+
+
 def _largest(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k largest and their ids, (..., V) -> (..., k) each; the smaller id among equals."""
-    n = logits.shape[-1]
+    n, rows = logits.shape[-1], logits.shape[:-1]
     values, ids = logits.topk(min(k + 1, n))  # one more, to see whether the edge is between equals
-    if k == n:
-        return values, ids
-    if any(row[k - 1] == row[k] for row in values.view(-1, k + 1).tolist()):  # topk takes any
+    found = values.view(rows.numel(), k + 1).tolist() if k < n else []
+    if any(row[k - 1] == row[k] for row in found):  # of equals topk takes any
+        _check_numbers(values[..., 0])
         last = values[..., k - 1 : k]
         above, equal = logits > last, logits == last
         room = k - above.sum(-1, keepdim=True)
         stays = above | (equal & (equal.cumsum(-1) <= room))  # (..., V), k of each row
-        ids = stays.nonzero()[:, -1].view(*logits.shape[:-1], k)
+        ids = stays.nonzero()[:, -1].view(*rows, k)
         return logits.gather(-1, ids), ids
     return values[..., :k], ids[..., :k]
 

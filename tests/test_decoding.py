@@ -70,6 +70,7 @@ def test_a_model_of_known_parts_is_read_fast(lively):
 
 def test_a_head_of_its_own_and_layers_without_a_bias_are_read(lively):
     lively.lm_head.weight = torch.nn.Parameter(torch.randn_like(lively.wte.weight))
+    lively.lm_head.bias = torch.nn.Parameter(torch.randn(lively.config.vocab_size))
     lively.h[0].mlp.c_fc.bias = None
     ids = random_ids(lively, 1)
     read = read_all(decoder_for(lively, 1), ids)

@@ -301,6 +301,17 @@ def test_logits_that_are_no_numbers_are_refused(row, temperature):
         next_token_probs(torch.tensor([[1.0, 2.0], row]), temperature)
 
 
+@pytest.mark.parametrize("odd", [math.nan, INF])
+@pytest.mark.parametrize("top_k", [1, 2, 3, 4])
+def test_they_are_refused_beside_equals_at_the_edge_of_top_k_too(odd, top_k):
+    with pytest.raises(ValueError, match="^logits must hold numbers"):
+        next_token_probs(torch.tensor([[3.0, 2.0, 1.0, 0.0], [1.0, odd, 1.0, 1.0]]), top_k=top_k)
+
+
+def test_no_rows_have_no_probabilities():
+    assert next_token_probs(torch.zeros(0, 4), top_k=2).shape == (0, 4)
+
+
 @pytest.mark.parametrize("ids", [[], [[]], torch.zeros(1, 1, 1, dtype=torch.int64)])
 def test_a_prompt_without_a_token_is_refused(model, ids):
     for call in (generate, stream):
