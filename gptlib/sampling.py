@@ -7,7 +7,7 @@ Axes: B batch, T tokens, V = vocab_size.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import NamedTuple
 
@@ -71,11 +71,11 @@ def next_token_probs(
     logits = logits.float()
     if top_k is None or temperature == 0:
         ids, kept = None, logits
-        top = logits.amax(-1, keepdim=True)
+        top = logits.amax(-1, keepdim=True)  # NaN if there is one
+        _check_numbers(top.flatten().tolist())
     else:
         kept, ids = _largest(logits, min(int(top_k), logits.shape[-1]))  # (..., k)
         top = kept.amax(-1, keepdim=True)
-    _check_numbers(top)
     if temperature == 0:
         return torch.zeros_like(logits).scatter_(-1, _first_largest(logits), 1.0)
     # The largest is taken off before the division, so that a tiny temperature cannot overflow; one
@@ -97,19 +97,23 @@ def next_token_probs(
     return probs
 
 
-def _check_numbers(top: Tensor) -> None:
-    """Refuse rows of logits by their largest, which is NaN if there is one."""
-    if not all(map(math.isfinite, top.flatten().tolist())):
+def _check_numbers(largest: Iterable[float]) -> None:
+    """Refuse logits by the largest of each row."""
+    if not all(map(math.isfinite, largest)):
         raise ValueError("logits must hold numbers: found NaN, +inf, or a row of -inf")
 
 
 def _largest(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k largest and their ids, (..., V) -> (..., k) each; the smaller id among equals."""
-    n, rows = logits.shape[-1], logits.shape[:-1]
-    values, ids = logits.topk(min(k + 1, n))  # one more, to see whether the edge is between equals
-    found = values.view(rows.numel(), k + 1).tolist() if k < n else []
-    if any(row[k - 1] == row[k] for row in found):  # of equals topk takes any
-        _check_numbers(values[..., 0])
+    """The k largest and their ids, (..., V) -> (..., k) each; the smaller id among equals.
+
+    Raises:
+        ValueError: NaN or +inf among them, or a row of -inf.
+    """
+    rows, n = logits.shape[:-1], min(k + 1, logits.shape[-1])
+    values, ids = logits.topk(n)  # one more, to see whether the edge is between equals
+    found = values.view(rows.numel(), n).tolist()
+    _check_numbers(row[0] for row in found)  # topk takes NaN for the largest
+    if k < n and any(row[k - 1] == row[k] for row in found):  # of equals it takes any
         last = values[..., k - 1 : k]
         above, equal = logits > last, logits == last
         room = k - above.sum(-1, keepdim=True)
