@@ -39,12 +39,13 @@ def rows(nanogpt: Path | None) -> Iterator[Row | NotMeasured]:
     )
     yield beside_nanogpt(what, model, SMALL, SMALL_N, nanogpt)
     with busy_cores():
-        yield compare(
+        row = compare(
             f"{what}, every core busy",
             "transformers",
             generates(model, SMALL_N),
             transformers_generates(peer, SMALL_N),
         )
+    yield row
     with tempfile.TemporaryDirectory() as folder:
         gptlib.GPT(gptlib.GPTConfig(), seed=0).save_pretrained(folder)
         yield from large(folder, nanogpt)
@@ -109,8 +110,10 @@ def rooflines(model: gptlib.GPT) -> Iterator[Row]:
 def busy_cores() -> Iterator[None]:
     """A process a core that does nothing, without a pause."""
     idle = [sys.executable, "-c", "while True: pass"]
-    processes = [subprocess.Popen(idle) for _ in range(os.cpu_count() or 1)]
+    processes = []
     try:
+        for _ in range(os.cpu_count() or 1):
+            processes.append(subprocess.Popen(idle))
         yield
     finally:
         for process in processes:

@@ -9,20 +9,23 @@ Axes: B batch, T new tokens, S tokens read so far, C = n_embd, nh heads, hs chan
 L = n_layer, V = vocab_size.
 """
 
+import threading
 from contextlib import nullcontext
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .attention import CausalSelfAttention, LayerCache
-from .embeddings import PositionEmbedding, TokenEmbedding
+from .embeddings import PositionEmbedding, TokenEmbedding, check_ids
 from .feedforward import EPS, MLP
 from .linear import Linear
 from .model import GPT, Block
 from .quantization import Int8Embedding, Int8Linear
 
-# What FastDecoder knows by heart. A model with anything else in it runs as it is.
+# What the fast ones know by heart (OneRowDecoder all but eight bits). A model with anything else in
+# it runs as it is.
 KNOWN = {GPT, Block, CausalSelfAttention, MLP, TokenEmbedding, PositionEmbedding, Linear}
 KNOWN |= {nn.LayerNorm, nn.Dropout, nn.ModuleList, Int8Linear, Int8Embedding}
 
@@ -103,29 +106,46 @@ class OneThread:
 
     After an operation that PyTorch shares out, its threads wait for the next one without sleeping.
     NumPy's threads, which find no core to run on, then take ten times as long (measured at 124M).
+
+    Threads of Python may be inside at once, and each has its number back afterwards. One that asks
+    PyTorch for something for the first time meanwhile keeps one core, as PyTorch sets it then.
     """
 
+    lock, inside, before = threading.Lock(), 0, 1
+
     def __enter__(self) -> None:
-        self.before = torch.get_num_threads()
-        torch.set_num_threads(1)
+        with OneThread.lock:
+            if not OneThread.inside:
+                OneThread.before = torch.get_num_threads()
+            OneThread.inside += 1
+            torch.set_num_threads(1)
 
     def __exit__(self, *error) -> None:
-        torch.set_num_threads(self.before)
+        with OneThread.lock:
+            OneThread.inside -= 1
+            torch.set_num_threads(OneThread.before)
 
 
 class OneRowDecoder(Decoder):
-    """The logits of `Decoder` for one row, in float32 on a CPU, for a model of `KNOWN` parts.
+    """The logits of `Decoder` for one row, in float32 on a CPU, for a model of `KNOWN` parts but
+    those of eight bits.
 
     A matrix times one vector is as fast as the matrix can be read. On AMD's processors PyTorch's
     MKL reads it on one core, and its oneDNN not as fast as NumPy's OpenBLAS; and to be asked takes
-    NumPy half as long. Its arrays are the model's own memory. Weights that are replaced as a whole
-    between two tokens, and not changed in place, are not seen.
+    NumPy half as long. Its arrays are the model's own memory.
     """
 
     threads = OneThread
 
     def __init__(self, model: GPT, batch_size: int = 1) -> None:
         super().__init__(model, batch_size)
+        self.rooms = self.room.flatten(0, 1)  # (2L, 1, nh, block_size, hs): keys, values, keys, ...
+        self.rows = [room[:, 0].numpy() for room in self.room]  # L of (2, nh, block_size, hs)
+        self._look()
+
+    def _look(self) -> None:
+        """Take the arrays of the weights; once more when a weight lies elsewhere than before."""
+        model = self.model
         self.layers = [
             (
                 (block.ln_1.weight, block.ln_1.bias),
@@ -137,16 +157,22 @@ class OneRowDecoder(Decoder):
         ]
         self.wte, self.wpe = model.wte.weight.detach().numpy(), model.wpe.weight.detach().numpy()
         self.lm_head, self.lm_head_bias = _arrays(model.lm_head)
-        self.rooms = self.room.flatten(0, 1)  # (2L, 1, nh, block_size, hs): keys, values, keys, ...
-        self.rows = [room[:, 0].numpy() for room in self.room]  # L of (2, nh, block_size, hs)
+        self.parameters = list(model.parameters())
+        self.addresses = [p.data_ptr() for p in self.parameters]
 
     def read(self, ids: Tensor) -> Tensor:
-        if ids.numel() > 1 or self.length >= self.model.config.block_size:
+        full = self.length >= self.model.config.block_size
+        if ids.numel() > 1 or full or torch.is_autocast_enabled("cpu"):
             small = ids.numel() * self.model.n_params() < SMALL
             with OneThread() if small else nullcontext():
-                return super().read(ids)  # as FastDecoder does
-        with torch.inference_mode(), OneThread():
-            logits = self._read_one(int(ids))
+                return super().read(ids)  # as FastDecoder does; autocast chooses types by itself
+        token = int(ids)
+        if not 0 <= token < len(self.wte):
+            check_ids(ids, len(self.wte))
+        if [p.data_ptr() for p in self.parameters] != self.addresses:
+            self._look()
+        with torch.inference_mode(), OneThread(), np.errstate(all="ignore"):
+            logits = self._read_one(token)
         return torch.from_numpy(logits)[None]
 
     def _read_one(self, token: int):

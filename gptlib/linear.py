@@ -98,12 +98,14 @@ class _OneDNN(torch.autograd.Function):
         # A gradient that is to be differentiated again needs an operation that can be.
         product = linear if torch.is_grad_enabled() else _product
         needs_x, needs_weight, needs_bias = ctx.needs_input_grad
+        # Of a sum the gradient is one number in the place of many, which oneDNN reads very slowly.
+        grad = grad.contiguous()
         rows, grad_rows = x.flatten(0, -2), grad.flatten(0, -2)  # (N, I), (N, O)
         grad_weight = None
         if needs_weight and len(weight) < weight.shape[1]:
             grad_weight = product(grad_rows.t(), rows.t(), None)  # (O, N) (N, I) -> (O, I)
         elif needs_weight:  # turned, since oneDNN first copies what stands first: the narrower one
-            grad_weight = product(rows.t(), grad_rows.t(), None).t()  # (I, N) (N, O) -> (I, O)
+            grad_weight = product(rows.t(), grad_rows.t(), None).t().contiguous()  # of (I, O)
         return (
             product(grad, weight.t(), None) if needs_x else None,  # (..., O) (O, I) -> (..., I)
             grad_weight,

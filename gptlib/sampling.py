@@ -69,12 +69,12 @@ def next_token_probs(
     if not logits.ndim or not logits.shape[-1]:
         raise ValueError(f"logits must be of shape (..., V), not {tuple(logits.shape)}")
     logits = logits.float()
-    if top_k is None or temperature == 0:
+    if top_k is None or top_k >= logits.shape[-1] or temperature == 0:
         ids, kept = None, logits
         top = logits.amax(-1, keepdim=True)  # NaN if there is one
         _check_numbers(top.flatten().tolist())
     else:
-        kept, ids = _largest(logits, min(int(top_k), logits.shape[-1]))  # (..., k)
+        kept, ids = _largest(logits, int(top_k))  # (..., k)
         top = kept.amax(-1, keepdim=True)
     if temperature == 0:
         return torch.zeros_like(logits).scatter_(-1, _first_largest(logits), 1.0)
@@ -104,16 +104,16 @@ def _check_numbers(largest: Iterable[float]) -> None:
 
 
 def _largest(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k largest and their ids, (..., V) -> (..., k) each; the smaller id among equals.
+    """The k < V largest and their ids, (..., V) -> (..., k) each; the smaller id among equals.
 
     Raises:
         ValueError: NaN or +inf among them, or a row of -inf.
     """
-    rows, n = logits.shape[:-1], min(k + 1, logits.shape[-1])
-    values, ids = logits.topk(n)  # one more, to see whether the edge is between equals
-    found = values.view(rows.numel(), n).tolist()
+    rows = logits.shape[:-1]
+    values, ids = logits.topk(k + 1)  # one more, to see whether the edge is between equals
+    found = values.view(rows.numel(), k + 1).tolist()
     _check_numbers(row[0] for row in found)  # topk takes NaN for the largest
-    if k < n and any(row[k - 1] == row[k] for row in found):  # of equals it takes any
+    if any(row[k - 1] == row[k] for row in found):  # of equals it takes any
         last = values[..., k - 1 : k]
         above, equal = logits > last, logits == last
         room = k - above.sum(-1, keepdim=True)

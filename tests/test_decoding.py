@@ -1,11 +1,13 @@
 """gptlib.decoding: one token at a time, by one function and by NumPy, against the model."""
 
+import threading
+
 import pytest
 import torch
 from conftest import random_ids
 
 import gptlib
-from gptlib.decoding import Decoder, FastDecoder, OneRowDecoder, decoder_for
+from gptlib.decoding import Decoder, FastDecoder, OneRowDecoder, OneThread, decoder_for
 
 
 def read_all(decoder, ids):
@@ -42,15 +44,19 @@ def test_bfloat16_weights_are_read_too(lively):
     torch.testing.assert_close(fast, read_all(Decoder(model, 2), ids), rtol=0.05, atol=0.05)
 
 
+@pytest.mark.parametrize("whole", [False, True], ids=["in place", "replaced"])
 @pytest.mark.parametrize("kind", [FastDecoder, OneRowDecoder])
-def test_it_sees_what_training_does_between_two_tokens(lively, kind):
+def test_it_sees_what_training_does_between_two_tokens(lively, kind, whole):
     decoder, ids = kind(lively, 1), random_ids(lively, 1)
     with torch.no_grad():
-        before = decoder.read(ids[:, :1])
-        lively.ln_f.bias.add_(1.0)
-        decoder.cache[0].length = decoder.cache[1].length = 0
+        decoder.read(ids[:, :1])
+        for parameter in lively.parameters():
+            new = parameter + torch.randn_like(parameter) / 10
+            parameter.data = new if whole else parameter.data.copy_(new)
+        for layer in decoder.cache:
+            layer.length = 0
         after = decoder.read(ids[:, :1])
-    torch.testing.assert_close(after, before + lively.wte.weight.sum(1), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(after, lively(ids[:, :1])[:, 0], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", [FastDecoder, OneRowDecoder])
@@ -77,18 +83,82 @@ def test_a_head_of_its_own_and_layers_without_a_bias_are_read(lively):
     torch.testing.assert_close(read, lively(ids)[:, 1:], rtol=1e-4, atol=1e-4)
 
 
-def test_pytorch_has_its_threads_back_after_each_token(lively):
+@pytest.fixture
+def two_threads():
     before = torch.get_num_threads()
     torch.set_num_threads(2)
-    try:
-        for _ in gptlib.stream(lively, [1], 3):
-            assert torch.get_num_threads() == 2
-        with pytest.raises(ValueError, match="must hold numbers"), torch.no_grad():
-            lively.ln_f.bias.fill_(torch.nan)
-            gptlib.generate(lively, [1], 3)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_pytorch_has_one_core_for_a_token_and_its_threads_back_afterwards(
+    lively, two_threads, monkeypatch
+):
+    inside, read_one = [], OneRowDecoder._read_one
+    monkeypatch.setattr(
+        OneRowDecoder,
+        "_read_one",
+        lambda self, token: inside.append(torch.get_num_threads()) or read_one(self, token),
+    )
+    for _ in gptlib.stream(lively, [1], 3):
         assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
+    assert inside == [1, 1, 1]
+    with pytest.raises(ValueError, match="must hold numbers"), torch.no_grad():
+        lively.ln_f.bias.fill_(torch.nan)
+        gptlib.generate(lively, [1], 3)
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize(("small", "wanted"), [(0, 2), (10**8, 1)])
+def test_a_small_prompt_is_read_on_one_core(lively, two_threads, monkeypatch, small, wanted):
+    monkeypatch.setattr("gptlib.decoding.SMALL", small)
+    seen = []
+    monkeypatch.setattr(Decoder, "read", lambda *_: seen.append(torch.get_num_threads()))
+    OneRowDecoder(lively).read(torch.tensor([[1, 2]]))
+    assert seen == [wanted]
+
+
+def test_threads_that_are_inside_at_once_have_theirs_back(two_threads):
+    first_in, second_in, first_out = (threading.Event() for _ in range(3))
+    left = []
+
+    def other():
+        first_in.wait(9)
+        with OneThread():
+            second_in.set()
+            first_out.wait(9)
+        left.append(torch.get_num_threads())
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    with OneThread():
+        first_in.set()
+        assert second_in.wait(9)
+    first_out.set()
+    thread.join(9)
+    assert left == [2] and torch.get_num_threads() == 2
+    with OneThread():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 2
+
+
+def test_autocast_is_left_to_pytorch(lively):
+    with torch.autocast("cpu", torch.bfloat16):
+        assert len(gptlib.generate(lively, [1, 2], 4)) == 6
+
+
+@pytest.mark.filterwarnings("error")
+def test_weights_without_bounds_end_in_one_line_and_no_warning(lively):
+    with torch.no_grad():
+        lively.h[0].mlp.c_proj.weight.fill_(torch.inf)
+    with pytest.raises(ValueError, match="must hold numbers"):
+        gptlib.generate(lively, [1], 3)
+
+
+@pytest.mark.parametrize("token", [-1, 10**6])
+def test_an_id_that_no_row_stands_for_is_refused(lively, token):
+    with pytest.raises(ValueError, match=f"token id {token} is outside"):
+        OneRowDecoder(lively).read(torch.tensor([[token]]))
 
 
 @pytest.mark.parametrize("part", list(gptlib.ablations.PARTS))

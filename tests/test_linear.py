@@ -64,6 +64,17 @@ def test_other_types_and_autocast_are_left_to_pytorch(asked):
     assert not asked
 
 
+@pytest.mark.skipif(not has_onednn(), reason="this PyTorch has no oneDNN beside MKL")
+@pytest.mark.parametrize("sizes", [(256, 300), (300, 256)])
+def test_the_gradient_of_a_sum_goes_to_onednn_as_numbers_of_its_own(asked, sizes):
+    # One number repeated by a stride of 0 takes oneDNN a thousand times as long.
+    x, weight, bias = inputs((4, 130), *sizes)
+    fast_linear(x, weight, bias).sum().backward()
+    assert len(asked) == 3
+    assert all(0 not in given.stride() for call in asked for given in call[:2])
+    assert weight.grad.is_contiguous()
+
+
 def test_a_gradient_can_be_differentiated_again():
     x, weight, _ = inputs((MANY_ROWS,), 4, 3)
 
