@@ -77,7 +77,7 @@ def beside_nanogpt(what, model, shape, n: int, nanogpt: Path | None) -> Row | No
 
 def rooflines(model: gptlib.GPT) -> Iterator[Row]:
     """A token of the model's own step beside the least that its matrices need, each once."""
-    from gptlib.decoding import OneThread, decoder_for
+    from gptlib.decoding import ONE_THREAD, decoder_for
 
     matrices = [
         p.detach().contiguous()
@@ -92,7 +92,7 @@ def rooflines(model: gptlib.GPT) -> Iterator[Row]:
             torch.mv(matrix, vectors[matrix.shape[1]])
 
     def by_numpy():
-        with OneThread():
+        with ONE_THREAD:
             for matrix in matrices:
                 matrix.numpy().dot(vectors[matrix.shape[1]].numpy())
 

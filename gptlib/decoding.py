@@ -40,7 +40,7 @@ class Decoder:
     Room for block_size tokens: beyond that positions have no vectors, and the model says so.
     """
 
-    threads = nullcontext  # in which a token is best drawn from the logits
+    threads = nullcontext()  # in which a token is best drawn from the logits
 
     def __init__(self, model: GPT, batch_size: int) -> None:
         self.model = model
@@ -111,19 +111,23 @@ class OneThread:
     PyTorch for something for the first time meanwhile keeps one core, as PyTorch sets it then.
     """
 
-    lock, inside, before = threading.Lock(), 0, 1
+    def __init__(self) -> None:
+        self.lock, self.inside, self.before = threading.Lock(), 0, 1
 
     def __enter__(self) -> None:
-        with OneThread.lock:
-            if not OneThread.inside:
-                OneThread.before = torch.get_num_threads()
-            OneThread.inside += 1
+        with self.lock:
+            if not self.inside:
+                self.before = torch.get_num_threads()
+            self.inside += 1
             torch.set_num_threads(1)
 
     def __exit__(self, *error) -> None:
-        with OneThread.lock:
-            OneThread.inside -= 1
-            torch.set_num_threads(OneThread.before)
+        with self.lock:
+            self.inside -= 1
+            torch.set_num_threads(self.before)
+
+
+ONE_THREAD = OneThread()  # PyTorch's number of threads is one for the process, and so is this
 
 
 class OneRowDecoder(Decoder):
@@ -132,10 +136,11 @@ class OneRowDecoder(Decoder):
 
     A matrix times one vector is as fast as the matrix can be read. On AMD's processors PyTorch's
     MKL reads it on one core, and its oneDNN not as fast as NumPy's OpenBLAS; and to be asked takes
-    NumPy half as long. Its arrays are the model's own memory.
+    NumPy half as long. Its arrays are the model's own memory, so that it sees what is changed in
+    place between two tokens; weights that are replaced it sees when all are, as by `model.to`.
     """
 
-    threads = OneThread
+    threads = ONE_THREAD
 
     def __init__(self, model: GPT, batch_size: int = 1) -> None:
         super().__init__(model, batch_size)
@@ -144,7 +149,7 @@ class OneRowDecoder(Decoder):
         self._look()
 
     def _look(self) -> None:
-        """Take the arrays of the weights; once more when a weight lies elsewhere than before."""
+        """Take the arrays of the weights; once more when the first of them lies elsewhere."""
         model = self.model
         self.layers = [
             (
@@ -157,21 +162,21 @@ class OneRowDecoder(Decoder):
         ]
         self.wte, self.wpe = model.wte.weight.detach().numpy(), model.wpe.weight.detach().numpy()
         self.lm_head, self.lm_head_bias = _arrays(model.lm_head)
-        self.parameters = list(model.parameters())
-        self.addresses = [p.data_ptr() for p in self.parameters]
+        self.first = model.wte.weight  # to ask all of them takes a tenth of a token's time
+        self.address = self.first.data_ptr()
 
     def read(self, ids: Tensor) -> Tensor:
         full = self.length >= self.model.config.block_size
         if ids.numel() > 1 or full or torch.is_autocast_enabled("cpu"):
             small = ids.numel() * self.model.n_params() < SMALL
-            with OneThread() if small else nullcontext():
+            with ONE_THREAD if small else nullcontext():
                 return super().read(ids)  # as FastDecoder does; autocast chooses types by itself
         token = int(ids)
         if not 0 <= token < len(self.wte):
             check_ids(ids, len(self.wte))
-        if [p.data_ptr() for p in self.parameters] != self.addresses:
+        if self.first.data_ptr() != self.address:
             self._look()
-        with torch.inference_mode(), OneThread(), np.errstate(all="ignore"):
+        with torch.inference_mode(), ONE_THREAD, np.errstate(all="ignore"):
             logits = self._read_one(token)
         return torch.from_numpy(logits)[None]
 

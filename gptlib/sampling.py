@@ -180,7 +180,7 @@ def stream(
 def _stream(model, ids, max_new_tokens, settings, eos_id, generator, use_cache):
     limit, modules = model.config.block_size, list(model.modules())
     stopped = torch.zeros(ids.shape[0], dtype=torch.bool, device=ids.device)
-    decoder, threads = None, nullcontext
+    decoder, threads = None, nullcontext()
     if use_cache and ids.shape[1] <= limit:
         decoder = decoder_for(model, ids.shape[0])
         threads = decoder.threads
@@ -193,7 +193,7 @@ def _stream(model, ids, max_new_tokens, settings, eos_id, generator, use_cache):
             else:  # the window slides: every token has a new position, so nothing can be kept
                 window, fresh = torch.cat([window, *fresh], dim=1)[:, -limit:], []
                 logits = model(window)[:, -1]  # (B, V)
-        with threads():
+        with threads:
             probs = next_token_probs(logits, *settings)
             drawn = probs.argmax(-1) if settings[0] == 0 else draw(probs, generator)  # (B,)
         if eos_id is not None:

@@ -7,7 +7,7 @@ import torch
 from conftest import random_ids
 
 import gptlib
-from gptlib.decoding import Decoder, FastDecoder, OneRowDecoder, OneThread, decoder_for
+from gptlib.decoding import ONE_THREAD, Decoder, FastDecoder, OneRowDecoder, decoder_for
 
 
 def read_all(decoder, ids):
@@ -124,20 +124,20 @@ def test_threads_that_are_inside_at_once_have_theirs_back(two_threads):
 
     def other():
         first_in.wait(9)
-        with OneThread():
+        with ONE_THREAD:
             second_in.set()
             first_out.wait(9)
         left.append(torch.get_num_threads())
 
     thread = threading.Thread(target=other)
     thread.start()
-    with OneThread():
+    with ONE_THREAD:
         first_in.set()
         assert second_in.wait(9)
     first_out.set()
     thread.join(9)
     assert left == [2] and torch.get_num_threads() == 2
-    with OneThread():
+    with ONE_THREAD:
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == 2
 
