@@ -21,7 +21,7 @@ from .attention import CausalSelfAttention, LayerCache
 from .embeddings import PositionEmbedding, TokenEmbedding, check_ids
 from .feedforward import EPS, MLP
 from .linear import Linear
-from .model import GPT, Block
+from .model import GPT, Block, eval_mode
 from .quantization import Int8Embedding, Int8Linear
 
 # What the fast ones know by heart (OneRowDecoder all but eight bits). A model with anything else in
@@ -43,7 +43,7 @@ class Decoder:
     threads = nullcontext()  # in which a token is best drawn from the logits
 
     def __init__(self, model: GPT, batch_size: int) -> None:
-        self.model = model
+        self.model, self.modules = model, list(model.modules())
         self.room = model.cache_room(batch_size)  # (L, 2, B, nh, block_size, hs)
         self.cache = [LayerCache(room) for room in self.room]
 
@@ -53,8 +53,12 @@ class Decoder:
         return self.cache[0].length
 
     def read(self, ids: Tensor) -> Tensor:
-        """The next T tokens, ids (B, T) -> logits (B, V) for the token after them."""
-        return self.model(ids, self.cache)[:, -1]
+        """The next T tokens, ids (B, T) -> logits (B, V) for the token after them.
+
+        Without gradients and without dropout, at each call: a caller may train between two.
+        """
+        with torch.no_grad(), eval_mode(self.model, self.modules):
+            return self.model(ids, self.cache)[:, -1]
 
 
 class FastDecoder(Decoder):

@@ -186,12 +186,12 @@ def _stream(model, ids, max_new_tokens, settings, eos_id, generator, use_cache):
         threads = decoder.threads
     window, unread, fresh = ids[:, -limit:], ids, []
     for _ in range(max_new_tokens):
-        # At each step, since the caller may train between two of them.
-        with torch.no_grad(), eval_mode(model, modules):
-            if decoder is not None and decoder.length < limit:
-                logits = decoder.read(unread)  # (B, V)
-            else:  # the window slides: every token has a new position, so nothing can be kept
-                window, fresh = torch.cat([window, *fresh], dim=1)[:, -limit:], []
+        if decoder is not None and decoder.length < limit:
+            logits = decoder.read(unread)  # (B, V)
+        else:  # the window slides: every token has a new position, so nothing can be kept
+            window, fresh = torch.cat([window, *fresh], dim=1)[:, -limit:], []
+            # At each step, since the caller may train between two of them.
+            with torch.no_grad(), eval_mode(model, modules):
                 logits = model(window)[:, -1]  # (B, V)
         with threads:
             probs = next_token_probs(logits, *settings)
