@@ -71,18 +71,18 @@ def next_token_probs(
     logits = logits.float()
     if top_k is None or top_k >= logits.shape[-1] or temperature == 0:
         ids, kept = None, logits
-        top = logits.amax(-1, keepdim=True)  # NaN if there is one
-        _check_numbers(top.flatten().tolist())
+        _check_numbers(logits.amax(-1).flatten().tolist())  # NaN if there is one
     else:
         kept, ids = _largest(logits, int(top_k))  # (..., k)
-        top = kept.amax(-1, keepdim=True)
     if temperature == 0:
         return torch.zeros_like(logits).scatter_(-1, _first_largest(logits), 1.0)
-    # The largest is taken off before the division, so that a tiny temperature cannot overflow; one
-    # that float32 cannot hold would be 0 or infinite, and 0/0 is NaN.
-    limits = torch.finfo(torch.float32)
-    rate = min(max(temperature, limits.tiny), limits.max)
-    probs = torch.softmax((kept - top) / rate, -1)  # of those that stay: it divides by what is left
+    if temperature != 1:
+        # The largest is taken off before the division, so that a tiny temperature cannot overflow;
+        # one that float32 cannot hold would be 0 or infinite, and 0/0 is NaN.
+        limits = torch.finfo(torch.float32)
+        rate = min(max(temperature, limits.tiny), limits.max)
+        kept = (kept - kept.amax(-1, keepdim=True)) / rate
+    probs = torch.softmax(kept, -1)  # of those that stay: it divides by what is left
     if ids is not None:
         probs = torch.zeros_like(logits).scatter_(-1, ids, probs)
     if top_p is not None and top_p < 1:
