@@ -42,7 +42,7 @@ def notebooks() -> list[Path]:
     return sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
-def importing(runs: int = 9) -> Row:
+def importing(runs: int = 25) -> Row:
     # A module compiled once stays compiled, as with everybody; pip has compiled the peer's.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
