@@ -34,17 +34,11 @@ def rows(nanogpt: Path | None) -> Iterator[Row | NotMeasured]:
     model = gptlib.GPT(SMALL, seed=0).eval()
     what = f"{SMALL_N} tokens, 4 layers, width 128"
     peer = transformers_gpt2(SMALL)[0].eval()
-    yield compare(
-        what, "transformers", generates(model, SMALL_N), transformers_generates(peer, SMALL_N)
-    )
+    ours, theirs = generates(model, SMALL_N), transformers_generates(peer, SMALL_N)
+    yield compare(what, "transformers", ours, theirs)
     yield beside_nanogpt(what, model, SMALL, SMALL_N, nanogpt)
     with busy_cores():
-        row = compare(
-            f"{what}, every core busy",
-            "transformers",
-            generates(model, SMALL_N),
-            transformers_generates(peer, SMALL_N),
-        )
+        row = compare(f"{what}, every core busy", "transformers", ours, theirs)
     yield row
     with tempfile.TemporaryDirectory() as folder:
         gptlib.GPT(gptlib.GPTConfig(), seed=0).save_pretrained(folder)

@@ -24,14 +24,26 @@ from .linear import Linear
 from .model import GPT, Block, eval_mode
 from .quantization import Int8Embedding, Int8Linear
 
-# What the fast ones know by heart (OneRowDecoder all but eight bits). A model with anything else in
-# it runs as it is.
+# What the fast ones know by heart, eight bits FastDecoder alone. A model with anything else in it
+# runs as it is.
 KNOWN = {GPT, Block, CausalSelfAttention, MLP, TokenEmbedding, PositionEmbedding, Linear}
-KNOWN |= {nn.LayerNorm, nn.Dropout, nn.ModuleList, Int8Linear, Int8Embedding}
+KNOWN |= {nn.LayerNorm, nn.Dropout, nn.ModuleList}
+EIGHT_BITS = {Int8Linear, Int8Embedding}
 
 # Products of a prompt below which to share the work out takes longer than it saves: a core that is
 # busy with something else is waited for.
 SMALL = 10**8
+
+
+def last_logits(
+    model: GPT, ids: Tensor, modules: list[nn.Module], cache: list[LayerCache] | None = None
+) -> Tensor:
+    """What the model says after ids (B, T): logits (B, V). modules: those of the model.
+
+    Without gradients and without dropout, at each call: a caller may train between two.
+    """
+    with torch.no_grad(), eval_mode(model, modules):
+        return model(ids, cache)[:, -1]
 
 
 class Decoder:
@@ -53,16 +65,12 @@ class Decoder:
         return self.cache[0].length
 
     def read(self, ids: Tensor) -> Tensor:
-        """The next T tokens, ids (B, T) -> logits (B, V) for the token after them.
-
-        Without gradients and without dropout, at each call: a caller may train between two.
-        """
-        with torch.no_grad(), eval_mode(self.model, self.modules):
-            return self.model(ids, self.cache)[:, -1]
+        """The next T tokens, ids (B, T) -> logits (B, V) for the token after them."""
+        return last_logits(self.model, ids, self.modules, self.cache)
 
 
 class FastDecoder(Decoder):
-    """The logits of `Decoder`, for a model of `KNOWN` parts, outside training."""
+    """The logits of `Decoder`, for a model of `KNOWN` or `EIGHT_BITS` parts, outside training."""
 
     def __init__(self, model: GPT, batch_size: int) -> None:
         super().__init__(model, batch_size)
@@ -135,8 +143,7 @@ ONE_THREAD = OneThread()  # PyTorch's number of threads is one for the process, 
 
 
 class OneRowDecoder(Decoder):
-    """The logits of `Decoder` for one row, in float32 on a CPU, for a model of `KNOWN` parts but
-    those of eight bits.
+    """The logits of `Decoder` for one row, in float32 on a CPU, for a model of `KNOWN` parts.
 
     A matrix times one vector is as fast as the matrix can be read. On AMD's processors PyTorch's
     MKL reads it on one core, and its oneDNN not as fast as NumPy's OpenBLAS; and to be asked takes
@@ -223,13 +230,13 @@ def _arrays(layer: Linear) -> tuple:
 
 def decoder_for(model: GPT, batch_size: int) -> Decoder:
     """The fastest one that runs `model` as it is: ablated, watched or wrapped parts stay in use."""
-    modules = list(model.modules())
-    if not all(type(module) in KNOWN and not _watched(module) for module in modules):
+    kinds = {type(module) for module in model.modules()}
+    if not kinds <= KNOWN | EIGHT_BITS or any(map(_watched, model.modules())):
         return Decoder(model, batch_size)
-    on_cpu = all(p.device.type == "cpu" and p.dtype == torch.float32 for p in model.parameters())
-    exact = not any(isinstance(module, Int8Linear) for module in modules)
-    kind = OneRowDecoder if batch_size == 1 and on_cpu and exact else FastDecoder
-    return kind(model, batch_size)
+    plain = all(p.device.type == "cpu" and p.dtype == torch.float32 for p in model.parameters())
+    if batch_size == 1 and plain and kinds <= KNOWN:
+        return OneRowDecoder(model, batch_size)
+    return FastDecoder(model, batch_size)
 
 
 def _watched(module: nn.Module) -> bool:

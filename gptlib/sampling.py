@@ -14,9 +14,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .decoding import decoder_for
+from .decoding import decoder_for, last_logits
 from .embeddings import as_ids, check_ids
-from .model import GPT, eval_mode
+from .model import GPT
 
 
 def check_settings(temperature: float, top_k: int | None, top_p: float | None) -> None:
@@ -190,9 +190,7 @@ def _stream(model, ids, max_new_tokens, settings, eos_id, generator, use_cache):
             logits = decoder.read(unread)  # (B, V)
         else:  # the window slides: every token has a new position, so nothing can be kept
             window, fresh = torch.cat([window, *fresh], dim=1)[:, -limit:], []
-            # At each step, since the caller may train between two of them.
-            with torch.no_grad(), eval_mode(model, modules):
-                logits = model(window)[:, -1]  # (B, V)
+            logits = last_logits(model, window, modules)  # (B, V)
         with threads:
             probs = next_token_probs(logits, *settings)
             drawn = probs.argmax(-1) if settings[0] == 0 else draw(probs, generator)  # (B,)
