@@ -119,8 +119,8 @@ class OneThread:
     After an operation that PyTorch shares out, its threads wait for the next one without sleeping.
     NumPy's threads, which find no core to run on, then take ten times as long (measured at 124M).
 
-    Threads of Python may be inside at once, and each has its number back afterwards. One that asks
-    PyTorch for something for the first time meanwhile keeps one core, as PyTorch sets it then.
+    Threads of Python may be inside at once; they leave with the number that the first one had. One
+    that asks PyTorch for something for the first time meanwhile keeps one core, as PyTorch sets it.
     """
 
     def __init__(self) -> None:
@@ -139,7 +139,7 @@ class OneThread:
             torch.set_num_threads(self.before)
 
 
-ONE_THREAD = OneThread()  # PyTorch's number of threads is one for the process, and so is this
+ONE_THREAD = OneThread()  # one for the process: it counts who is inside
 
 
 class OneRowDecoder(Decoder):
