@@ -71,7 +71,7 @@ def beside_nanogpt(what, model, shape, n: int, nanogpt: Path | None) -> Row | No
 
 def rooflines(model: gptlib.GPT) -> Iterator[Row]:
     """A token of the model's own step beside the least that its matrices need, each once."""
-    from gptlib.decoding import ONE_THREAD, decoder_for
+    from gptlib.decoding.decoders import ONE_THREAD, decoder_for
 
     matrices = [
         p.detach().contiguous()

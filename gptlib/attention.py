@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .linear import Linear
+from .fast.linear import Linear
 
 
 def causal_mask(n_queries: int, n_keys: int | None = None, device=None) -> Tensor:

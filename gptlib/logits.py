@@ -9,7 +9,7 @@ Axes: ... any leading axes, V = vocab_size. All logarithms are natural, so losse
 import torch
 from torch import Tensor
 
-from .embeddings import check_ids
+from .formats.values import check_ids
 
 
 def softmax(logits: Tensor, dim: int = -1) -> Tensor:

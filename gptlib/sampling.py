@@ -14,32 +14,35 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .decoding import decoder_for, last_logits
-from .embeddings import as_ids, check_ids
+from .decoding.decoders import decoder_for, last_logits
+from .formats.values import as_float, as_ids, check_ids
 from .model import GPT
 
 
-def check_settings(temperature: float, top_k: int | None, top_p: float | None) -> None:
-    """Refuse settings that mean nothing.
+def check_settings(
+    temperature: float, top_k: int | None, top_p: float | None
+) -> tuple[float, int | None, float | None]:
+    """The settings as plain numbers; ones that mean nothing are refused.
 
     Raises:
         ValueError: names the argument and what it may be.
     """
-    for name, value in (("temperature", temperature), ("top_k", top_k), ("top_p", top_p)):
-        left_out = value is None and name != "temperature"
-        if not left_out and not isinstance(value, int | float):
-            raise ValueError(f"{name} must be a number, not {value!r}")
-    if not (temperature >= 0 and math.isfinite(temperature)):
+    heat = as_float("temperature", temperature)
+    if not 0 <= heat < math.inf:
         raise ValueError(f"temperature must be 0 or more, and finite, not {temperature}")
-    if top_k is not None and (isinstance(top_k, bool) or not _is_whole(top_k, least=1)):
-        raise ValueError(f"top_k must be a whole number of 1 or more, not {top_k}")
-    if top_p is not None and not 0 < top_p <= 1:
+    if top_k is not None:
+        top_k = _whole("top_k", top_k, least=1)
+    if top_p is not None and not 0 < (top_p := as_float("top_p", top_p)) <= 1:
         raise ValueError(f"top_p must be above 0 and at most 1, not {top_p}")
+    return heat, top_k, top_p
 
 
-def _is_whole(number: float, least: int) -> bool:
-    """2 and 2.0 are; NaN and infinity are not: their remainder is NaN."""
-    return number >= least and number % 1 == 0
+def _whole(name: str, value: float, least: int) -> int:
+    """2 and 2.0 are whole; NaN and infinity are not: their remainder is NaN."""
+    number = as_float(name, value)
+    if not (number >= least and number % 1 == 0):
+        raise ValueError(f"{name} must be a whole number of {least} or more, not {value}")
+    return int(number)
 
 
 def next_token_probs(
@@ -65,7 +68,7 @@ def next_token_probs(
     Raises:
         ValueError: an argument out of its range, or logits with NaN or +inf, or only -inf, or none.
     """
-    check_settings(temperature, top_k, top_p)
+    temperature, top_k, top_p = check_settings(temperature, top_k, top_p)
     if not logits.ndim or not logits.shape[-1]:
         raise ValueError(f"logits must be of shape (..., V), not {tuple(logits.shape)}")
     logits = logits.float()
@@ -73,7 +76,7 @@ def next_token_probs(
         ids, kept = None, logits
         _check_numbers(logits.amax(-1).flatten().tolist())  # NaN if there is one
     else:
-        kept, ids = _largest(logits, int(top_k))  # (..., k)
+        kept, ids = _largest(logits, top_k)  # (..., k)
     if temperature == 0:
         return torch.zeros_like(logits).scatter_(-1, _first_largest(logits), 1.0)
     if temperature != 1:
@@ -166,19 +169,16 @@ def stream(
     use_cache: bool = True,
 ) -> Iterator[Sampled]:
     """Generate a token at a time, giving each with its distribution. Arguments: see `generate`."""
-    check_settings(temperature, top_k, top_p)
-    if not _is_whole(max_new_tokens, least=0):
-        raise ValueError(f"max_new_tokens must be a whole number, 0 or more, not {max_new_tokens}")
+    settings = check_settings(temperature, top_k, top_p)
+    max_new_tokens = _whole("max_new_tokens", max_new_tokens, least=0)
     rows = prompt_rows(model, ids)
     if eos_id is not None:
         check_ids(torch.tensor([eos_id]), model.config.vocab_size)
-    return _stream(
-        model, rows, int(max_new_tokens), (temperature, top_k, top_p), eos_id, generator, use_cache
-    )
+    return _stream(model, rows, max_new_tokens, settings, eos_id, generator, use_cache)
 
 
 def _stream(model, ids, max_new_tokens, settings, eos_id, generator, use_cache):
-    limit, modules = model.config.block_size, list(model.modules())
+    limit = model.config.block_size
     stopped = torch.zeros(ids.shape[0], dtype=torch.bool, device=ids.device)
     decoder, threads = None, nullcontext()
     if use_cache and ids.shape[1] <= limit:
@@ -190,7 +190,7 @@ def _stream(model, ids, max_new_tokens, settings, eos_id, generator, use_cache):
             logits = decoder.read(unread)  # (B, V)
         else:  # the window slides: every token has a new position, so nothing can be kept
             window, fresh = torch.cat([window, *fresh], dim=1)[:, -limit:], []
-            logits = last_logits(model, window, modules)  # (B, V)
+            logits = last_logits(model, window)  # (B, V)
         with threads:
             probs = next_token_probs(logits, *settings)
             drawn = probs.argmax(-1) if settings[0] == 0 else draw(probs, generator)  # (B,)

@@ -99,7 +99,7 @@ def kill_at_random(start, folder, kills, seed=0, pause=0.04):
     Every other kill waits until a save is being written. After each the folder must open.
     """
     import gptlib
-    from gptlib import checkpoint
+    from gptlib.storage import checkpoint
 
     moments, steps, during = random.Random(seed), [], 0
     while len(steps) < kills:

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import random_ids
+from tiny import random_ids
 
 import gptlib
-from gptlib import checkpoint
-from gptlib.prepare import prepare
-from gptlib.runs import LOG, read_log
-from gptlib.shards import open_shards
+from gptlib.scale.prepare import prepare
+from gptlib.scale.shards import open_shards
+from gptlib.storage import checkpoint
+from gptlib.storage.runs import LOG, read_log
 
 TEXT = "The cat is sleeping. The dog is on the sofa.\n" * 300
 FORBIDDEN = ("pickle.find_class", "os.system", "os.exec", "subprocess.Popen", "socket.connect")

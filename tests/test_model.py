@@ -5,9 +5,9 @@ import math
 
 import pytest
 import torch
-from conftest import random_ids
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny import random_ids
 
 from gptlib import GPT, GPTConfig, nll
 

@@ -12,14 +12,13 @@ from hypothesis import strategies as st
 
 import gptlib
 from gptlib import Step, TrainConfig, Trainer
+from gptlib.scale.devices import resolve_device
+from gptlib.scale.rows import NO_TARGET, document_starts
 from gptlib.training import (
-    NOTHING,
-    document_starts,
     evaluate,
     evaluation_rows,
     get_batch,
     learning_rate_at,
-    resolve_device,
 )
 
 TOKENS = torch.randint(11, (200,), generator=torch.Generator().manual_seed(0))
@@ -140,9 +139,9 @@ def test_evaluation_rows_hold_each_target_once_in_order_behind_its_own_context(
     ids, block_size, eos_id
 ):
     x, y = evaluation_rows(torch.tensor(ids), block_size, eos_id)
-    assert y[y != NOTHING].tolist() == (ids[1:] if eos_id is None else ids)
+    assert y[y != NO_TARGET].tolist() == (ids[1:] if eos_id is None else ids)
     for inputs, targets in zip(x.tolist(), y.tolist(), strict=True):
-        kept = [t for t in targets if t != NOTHING]
+        kept = [t for t in targets if t != NO_TARGET]
         assert kept == targets[: len(kept)] and inputs[1 : len(kept)] == kept[:-1]
 
 
@@ -163,7 +162,7 @@ def test_evaluate_equals_a_slow_loop_over_single_tokens(model, eos_id):
     losses = []
     for inputs, targets in zip(x, y, strict=True):
         for t in range(8):
-            if targets[t] != NOTHING:
+            if targets[t] != NO_TARGET:
                 probs = model(inputs[None, : t + 1])[0, -1].softmax(-1)
                 losses.append(-probs[targets[t]].log().item())
     assert len(losses) == (44 if eos_id is None else 45)
