@@ -39,7 +39,7 @@ def check_settings(
 
 def _whole(name: str, value: float, least: int) -> int:
     """2 and 2.0 are whole; NaN and infinity are not: their remainder is NaN."""
-    number = as_float(name, value)
+    number = -1 if isinstance(value, bool) else as_float(name, value)
     if not (number >= least and number % 1 == 0):
         raise ValueError(f"{name} must be a whole number of {least} or more, not {value}")
     return int(number)

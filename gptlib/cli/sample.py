@@ -38,7 +38,7 @@ def run(a: argparse.Namespace) -> int:
     ids = tokenizer.encode(a.prompt)
     if not ids:
         raise ValueError("--prompt is empty: the model needs at least one token to go on from")
-    generator = None if a.seed is None else torch.Generator().manualseed(a.seed)
+    generator = None if a.seed is None else torch.Generator().manual_seed(a.seed)
     out = generate(
         model.to(device),
         ids,

@@ -156,7 +156,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_training(
     train, tmp_path, monkeypatch
 ):
     (tmp_path / "file").write_text("mine")
-    monkeypatch.setattr(cli.corpora, "load", None)  # not even the corpus is read
+    monkeypatch.setattr(cli.train.corpora, "load", None)  # not even the corpus is read
     refused(train("file"), "is a file, where a folder is needed")
     refused(train("file/deep/run"), "file: is a file")
     monkeypatch.setattr(os, "access", lambda path, mode: False)

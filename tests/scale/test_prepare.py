@@ -182,7 +182,7 @@ def test_the_same_call_goes_on_after_a_break_to_the_same_files(
 
 def test_a_preparation_killed_at_random_moments_ends_with_the_same_files(files, tmp_path):
     files[0].write_text(TEXT * 40)
-    shrink = "from gptlib import prepare as p; p.CHUNK, p.WINDOW, p.SHARD = 3000, 64, 9000; "
+    shrink = "from gptlib.scale import prepare as p; p.CHUNK, p.WINDOW, p.SHARD = 3000, 64, 9000; "
     call = f"p.prepare({[str(f) for f in files]!r}, OUT, vocab_size=270, jobs=1)"
     command = [sys.executable, "-c", shrink + call.replace("OUT", repr(str(tmp_path / "out")))]
     for wait in (0.0, 0.1, 0.3):

@@ -12,6 +12,7 @@ from tiny import random_ids
 
 import gptlib
 from gptlib.ablations import PARTS
+from gptlib.formats.hf import to_hf_tensors
 from gptlib.storage import checkpoint
 from gptlib.storage.checkpoint import History
 
@@ -352,7 +353,7 @@ def test_a_state_whose_history_is_none_is_refused(run, tmp_path):
 
 def test_snapshots_load_by_step_and_an_unknown_step_lists_those_there_are(folder, small):
     other = gptlib.GPT(small.config, seed=1)
-    snapshots = {20: checkpoint.to_hf_tensors(small), 2: checkpoint.to_hf_tensors(other)}
+    snapshots = {20: to_hf_tensors(small), 2: to_hf_tensors(other)}
     losses = {"loss": [[1, 5.5]], "val_loss": [[2, 5.25]], "floor": None}
     checkpoint.save_history(folder, snapshots, losses)
     assert gptlib.load_history(folder) == History([2, 20], [(1, 5.5)], [(2, 5.25)], None)
