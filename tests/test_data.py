@@ -14,7 +14,8 @@ from gptlib.formats.files import data_dir
 from gptlib.training import evaluate, evaluation_rows
 
 FOLDER = data_dir()
-ROW = re.compile(r"^\| `((?:pets|gpt2)/[\w.]+)` \|.*\| ([\d,]+) \|.*?(?:`([0-9a-f]{64})`)? \|$", re.M)
+NAME, SHA256 = r"`((?:pets|gpt2)/[\w.]+)`", r"`([0-9a-f]{64})`"
+ROW = re.compile(rf"^\| {NAME} \|.*\| ([\d,]+) \|.*?(?:{SHA256})? \|$", re.M)
 
 
 def next_word_probs(model, tokenizer, prefix):
