@@ -5,7 +5,7 @@ pairs would not fit into memory (`apply_merges_at_once`). Left out: splitting an
 """
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable
 from itertools import chain
 
 import numpy as np
@@ -15,7 +15,7 @@ Pair = tuple[int, int]
 GAP = -1  # in cells between pieces, and in the inner cells of a token
 SHORT = 2**19  # cells
 MANY = 2**10  # numbers of two bytes are sorted in less time, if there are as many as this
-BLOCK = 2**18  # cells whose pairs are sorted at a time, so that what sorting needs stays small
+BLOCK = 2**17  # cells whose pairs are sorted at a time, so that what sorting needs stays small
 
 
 def learn_merges(pieces: dict[str, int], n_merges: int) -> list[Pair]:
@@ -32,7 +32,7 @@ def learn_merges(pieces: dict[str, int], n_merges: int) -> list[Pair]:
     [(97, 97), (97, 98)]
     """
     text, merges = PairsInText(*_cells(pieces)), []
-    heap = [(-count, pair) for pair, count in text.pairs_of_bytes()]
+    heap = [(-count, pair) for pair, count in text.pairs_of_bytes().items()]
     heapq.heapify(heap)
     while heap and len(merges) < n_merges:
         earlier, pair = heap[0]
@@ -56,8 +56,8 @@ def _cells(pieces: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
     gaps = np.flatnonzero(cells == 255)
     cells[gaps] = GAP
     counts = np.fromiter(pieces.values(), np.int64, len(pieces))
-    if cells.itemsize == 4 and counts.max(initial=0) < 2**31:
-        counts = counts.astype(np.int32)
+    if len(text) > SHORT:  # then in the smallest type that holds them
+        counts = counts.astype(np.min_scalar_type(-1 - max(pieces.values())))
     return cells, np.repeat(counts, np.diff(gaps))
 
 
@@ -77,11 +77,11 @@ def apply_merges_at_once(ids: bytes | list[int], new_ids: dict[Pair, int]) -> li
     """
     cells = np.full(len(ids) + 2, GAP, _cell_type(len(ids)))
     cells[1:-1] = np.frombuffer(ids, np.uint8) if isinstance(ids, bytes) else ids
-    text = PairsInText(cells, np.broadcast_to(np.int32(1), len(cells)))
+    text = PairsInText(cells, np.broadcast_to(np.int8(1), len(cells)))
     pairs, heap = {}, []
 
-    def note(found: Iterator[tuple[Pair, int]]) -> None:
-        for pair, _ in found:
+    def note(found: Iterable[Pair]) -> None:
+        for pair in found:
             if pair in new_ids:
                 pairs[new_ids[pair]] = pair
                 heapq.heappush(heap, new_ids[pair])
@@ -92,8 +92,14 @@ def apply_merges_at_once(ids: bytes | list[int], new_ids: dict[Pair, int]) -> li
     while heap:
         new_id = heapq.heappop(heap)
         if text.count(pairs[new_id]):
-            note(text.merge(pairs[new_id], new_id).items())
+            note(text.merge(pairs[new_id], new_id))
     return text.ids()
+
+
+def _blocks(at: np.ndarray) -> list[np.ndarray]:
+    if len(at) <= BLOCK:
+        return [at]
+    return [at[start : start + BLOCK] for start in range(0, len(at), BLOCK)]
 
 
 class PairsInText:
@@ -103,71 +109,76 @@ class PairsInText:
     is -id - 1), and the cells between them GAP; so both neighbours of a token can be found from it.
     A token of one byte has only a first cell.
 
-    places[pair] says where the pair was when its later token was made. It can come to be nowhere
-    else, so places are only ever lost. They are kept as arrays from left to right, one for each
-    block of cells, and the cells of the pair's first token are meant.
+    places[pair] says where the pair was when its later token was made: the first cells of its left
+    token, in order. It can come to be nowhere else, so places are only ever lost.
     """
 
     def __init__(self, cells: np.ndarray, weight: np.ndarray) -> None:
         """cells (N,): bytes, with a GAP around each piece. weight (N - 1,): the count of each."""
         self.cells, self.weight = cells, weight
         self.sizes = dict.fromkeys(range(256), 1)  # id -> how many cells its token covers
-        self.places: dict[Pair, list[np.ndarray]] = {}
+        self.places: dict[Pair, np.ndarray] = {}
 
-    def pairs_of_bytes(self) -> Iterator[tuple[Pair, int]]:
-        """Give each pair of bytes and its count; the first step, before any merge."""
-        found: dict[int, int] = {}
-        for start in range(0, len(self.cells) - 1, BLOCK):
-            block = self.cells[start : start + BLOCK + 1]
-            left, right = block[:-1], block[1:]
-            at = np.flatnonzero((left != GAP) & (right != GAP))
-            keys = (left[at] * 256 + right[at]).astype(np.uint16)
-            at = (at + start).astype(self.cells.dtype)
-            for key, count, places in self._by_key(keys, at):
-                self.places.setdefault(divmod(key, 256), []).append(places)
-                found[key] = found.get(key, 0) + count
-        for key, count in found.items():
-            yield divmod(key, 256), count
+    def pairs_of_bytes(self) -> dict[Pair, int]:
+        """Each pair of bytes and its count; the first step, before any merge."""
+        starts = range(0, len(self.cells) - 1, BLOCK)
+        return self._note(chain.from_iterable(map(self._bytes_from, starts)))
+
+    def _bytes_from(self, start):
+        """Give each pair of bytes in a block of cells, its count, and its places."""
+        block = self.cells[start : start + BLOCK + 1]
+        left, right = block[:-1], block[1:]
+        at = np.flatnonzero((left != GAP) & (right != GAP))
+        keys = (left[at] * 256 + right[at]).astype(np.uint16)
+        at = (at + start).astype(self.cells.dtype)
+        return ((divmod(key, 256), count, places) for key, count, places in self._by_key(keys, at))
 
     def count(self, pair: Pair) -> int:
         """How often the pair is in the text now."""
-        count, blocks = 0, []
-        for at in self.places[pair]:
-            at = self._still_there(pair, at)
-            if len(at):
-                blocks.append(at)
-                count += int(np.add.reduce(self.weight[at]))
-        self.places[pair] = blocks
-        return count
+        blocks = [self._still_there(pair, at) for at in _blocks(self.places[pair])]
+        at = self.places[pair] = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        return int(np.add.reduce(self.weight[at]))
 
-    def merge(self, pair: Pair, new_id: int) -> Iterator[tuple[Pair, int]]:
-        """Merge a pair that was just counted, wherever it is; give each new pair and its count."""
+    def merge(self, pair: Pair, new_id: int) -> dict[Pair, int]:
+        """Merge a pair that was just counted, wherever it is; return each new pair's count."""
         size, cells = self.sizes[pair[0]], self.cells
         whole = self.sizes[new_id] = size + self.sizes[pair[1]]
-        blocks = self.places.pop(pair)
+        blocks = _blocks(self.places.pop(pair))
         for n, at in enumerate(blocks):
             if pair[0] == pair[1]:
                 blocks[n] = at = self._without_overlaps(self._still_there(pair, at), size)
             cells[at + size] = GAP
             cells[at + (whole - 1)] = -whole
             cells[at] = new_id
-        found: dict[Pair, int] = {}
-        for at in blocks:
-            left = at + np.minimum(cells[at - 1], -1)
-            neighbours = np.concatenate((2 * cells[left], 2 * cells[at + whole] + 1))
-            if len(at) > MANY and new_id < 2**14:
-                neighbours = neighbours.astype(np.int16)
-            for key, count, places in self._by_key(neighbours, np.concatenate((left, at))):
-                other, is_right = divmod(key, 2)
-                if other == GAP or (other == new_id and not is_right):
-                    continue  # two new ones in a row: as a right neighbour it is there already
-                made = (new_id, other) if is_right else (other, new_id)
-                if made in found:
-                    self.places[made].append(places)
-                    found[made] += count
-                else:
-                    self.places[made], found[made] = [places], count
-        return found
+        return self._note(chain.from_iterable(self._pairs_with(new_id, at) for at in blocks))
+
+    def _pairs_with(self, new_id, at):
+        """Give each pair that a token just made is in, its count, and its places in this block."""
+        left = at + np.minimum(self.cells[at - 1], GAP)  # by the size in the last cell before it
+        keys = 2 * self.cells[np.concatenate((left, at + self.sizes[new_id]))]
+        keys[len(at) :] += 1  # twice the neighbour's id, and 1 more if it is the one on the right
+        if len(at) > MANY and new_id < 2**14:
+            keys = keys.astype(np.int16)
+        for key, count, places in self._by_key(keys, np.concatenate((left, at))):
+            other, is_right = divmod(key, 2)
+            if is_right and other != GAP:
+                yield (new_id, other), count, places
+            elif not is_right and other != GAP and other != new_id:
+                yield (other, new_id), count, places  # two new ones in a row are there already
+
+    def _note(self, found):
+        """Keep the places of new pairs, and return their counts. found: (pair, count, places)."""
+        counts: dict[Pair, int] = {}
+        parts: dict[Pair, list[np.ndarray]] = {}  # of pairs that are in several blocks
+        for pair, count, places in found:
+            if pair not in counts:
+                counts[pair], self.places[pair] = count, places
+            else:
+                counts[pair] += count
+                parts.setdefault(pair, [self.places[pair]]).append(places)
+        for pair, some in parts.items():
+            self.places[pair] = np.concatenate(some)
+        return counts
 
     def forget(self, pair: Pair) -> None:
         """Keep no places of a pair that will not be merged."""
@@ -197,7 +208,8 @@ class PairsInText:
         """Sort places by key; give each key, how often the text has it, and its places."""
         order = keys.argsort(kind="stable")
         keys, at = keys[order], at[order]
-        differs = np.ones(len(at), bool)  # from the key before it; the first one does
+        differs = np.empty(len(at), bool)  # from the key before it
+        differs[:1] = True
         np.not_equal(keys[1:], keys[:-1], out=differs[1:])
         starts = differs.nonzero()[0]
         counts = np.add.reduceat(self.weight[at], starts) if len(at) else starts
