@@ -3,6 +3,7 @@
 `HOSTILE` and `elements` serve the tests of the other explorers too.
 """
 
+import base64
 import re
 import threading
 import xml.etree.ElementTree as ET
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import strategies as st
 
 import gptlib
+from gptlib import widgets
 from gptlib.widgets import set_up_check, svg
 from gptlib.widgets.base import Explorer, capped, number, token_name
 
@@ -102,6 +104,17 @@ def text_of(picture):
     reader = _Reader()
     reader.feed(picture)
     return reader.text
+
+
+def image_of(html):
+    """(alt, SVG) of an HTML that is one image and nothing else."""
+    reader = _Reader()
+    reader.feed(html)
+    ((tag, attributes),) = reader.found
+    assert tag == "img" and not reader.text
+    kind, _, data = attributes["src"].partition(",")
+    assert kind == "data:image/svg+xml;base64"
+    return attributes["alt"], ET.fromstring(base64.b64decode(data))
 
 
 def controls(explorer):
@@ -258,8 +271,19 @@ def test_the_fallback_has_picture_and_words_and_is_the_same_each_time(doubler):
     first, second = doubler.fallback(), Doubler().fallback()
     assert first == second
     assert first["text/plain"] == "2 is twice \ufffd"
-    assert first["text/html"].startswith("<svg")
-    assert first["text/html"].endswith("<p>2 is twice \ufffd</p>")
+    alt, picture = image_of(first["text/html"])
+    assert alt == "2 is twice \ufffd"
+    assert [e.text for e in picture.iter() if e.tag.endswith("}text")] == ["twice is 2"]
+
+
+@pytest.mark.parametrize("name", ["sampling_studio", "logit_lens", "tokenizer_explorer"])
+def test_a_page_that_is_not_trusted_is_given_an_image_and_no_words_to_be_left_behind(name, pets):
+    model, tokenizer = pets
+    made = getattr(widgets, name)(*([tokenizer] if name == "tokenizer_explorer" else pets))
+    alt, picture = image_of(made.fallback()["text/html"])
+    assert alt == made.fallback()["text/plain"]
+    assert len(list(picture.iter())) > 10
+    assert "prefers-color-scheme: dark" in picture[0].text
 
 
 def test_the_fallback_of_a_picture_that_cannot_be_drawn_says_why(doubler):
@@ -269,7 +293,7 @@ def test_the_fallback_of_a_picture_that_cannot_be_drawn_says_why(doubler):
 
     bundle = Broken()._repr_mimebundle_()
     assert bundle["text/plain"] == "Broken: no <words>"
-    assert "<p>Broken: no &lt;words&gt;</p>" in bundle["text/html"]
+    assert image_of(bundle["text/html"])[0] == "Broken: no <words>"
 
 
 def test_a_notebook_is_given_the_live_widget_first_and_the_fallback_beside_it(doubler):

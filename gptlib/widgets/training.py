@@ -77,7 +77,9 @@ def watch(trainer: Trainer, levels: dict[str, float] | None = None) -> Iterator[
 
 def _with_fallback(picture: ipywidgets.HTML) -> dict:
     """The widget, and for a page without a kernel the picture that it shows."""
-    return picture._repr_mimebundle_() | {"text/html": picture.value, "text/plain": "Loss by step"}
+    words = "Loss by step"
+    fallback = {"text/html": svg.image(picture.value, words), "text/plain": words}
+    return picture._repr_mimebundle_() | fallback
 
 
 # ---- The explorer: a recorded run to scrub through, and a live one ----
