@@ -40,7 +40,6 @@ def show(make):
     display(make(), make())
 """
 NOTEBOOKS = {
-    "sampling_studio": "widgets.sampling_studio(model, tokenizer, truth=grammar.next_words)",
     "softmax_explorer": "widgets.softmax_explorer()",
     "logit_lens": "widgets.logit_lens(model, tokenizer)",
     "size_explorer": "widgets.size_explorer()",
@@ -65,9 +64,6 @@ def buttons(*names):
 
 
 CONTROLS = {
-    "sampling_studio": {("textbox", "prompt"), ("spinbutton", "seed")}
-    | numbers("temperature", "top-k, 0: all", "top-p, 1: all")
-    | buttons("Step", "Run", "Undo", "Reset", "Draw 1,000"),
     "softmax_explorer": numbers(*CAT, "+ c", "temperature") | buttons("Add 1 to all", "Reset"),
     "logit_lens": {("textbox", "text")} | numbers("words"),
     "size_explorer": {("combobox", "each number in")}
@@ -193,63 +189,6 @@ def chances(probs, tokenizer, words):
 def first_numbers(explorer, words):
     """The first number of each word's row."""
     return [explorer.row(f"␣{word}", 1)[0] for word in words]
-
-
-def sampling_studio(studio, model, tokenizer):
-    words = [*grammar.next_words("The cat is")]
-    logits = gptlib.trace(model, tokenizer.encode("The cat is")).logits[-1]
-
-    def bends(temperature=1.0, top_k=None, top_p=None):
-        probs = gptlib.next_token_probs(logits, temperature, top_k, top_p)
-        expected = chances(probs, tokenizer, words)
-        if top_k or top_p:
-            expected = ["cut" if number == "0" else number for number in expected]
-        shows(lambda: first_numbers(studio, words), expected)
-
-    bends()
-    studio.press("slider", "temperature", "ArrowRight", 10)
-    bends(1.5)
-    shows(lambda: studio.value("spinbutton", "temperature"), "1.5")
-    studio.type("spinbutton", "temperature", "0.5")
-    bends(0.5)
-    studio.press("slider", "top-k, 0: all", "ArrowRight", 2)
-    bends(0.5, top_k=2)
-    studio.type("spinbutton", "top-k, 0: all", "0")
-    studio.press("slider", "top-p, 1: all", "ArrowLeft", 6)
-    bends(0.5, top_p=0.7)
-    studio.type("spinbutton", "top-p, 1: all", "1")
-    studio.type("spinbutton", "temperature", "1")
-    bends()
-
-    studio.press("button", "Draw 1,000", "Enter")
-    shows(lambda: "of 1,000" in studio.words(), True)
-    drawn = [int(studio.row(f"␣{word}", 4)[3]) for word in words]
-    true = [1000 * p for p in grammar.next_words("The cat is").values()]
-    assert all(abs(seen - p) < 80 for seen, p in zip(drawn, true, strict=True))
-
-    studio.type("spinbutton", "seed", "3")
-    ids = tokenizer.encode("The cat is")
-    generator = torch.Generator().manual_seed(3)
-    whole = gptlib.generate(model, ids, 40, eos_id=tokenizer.eos_id, generator=generator)
-    said = [f"After {tokenizer.decode(whole[:n])!r}" for n in range(len(whole) + 1)]
-
-    def says(words):
-        shows(lambda: studio.label().partition(", temperature")[0], words)
-
-    studio.press("button", "Step", "Enter")
-    says(said[4])
-    p = gptlib.softmax(logits)[whole[3]].item()
-    assert studio.words()[3:5] == [tokenizer.token_str(int(whole[3])), svg.chance(p)]
-    studio.press("button", "Run", "Space")
-    says(said[-1])
-    studio.press("button", "Undo", "Enter")
-    says(said[-2])
-    studio.press("button", "Reset", "Enter")
-    says(said[3])
-    studio.type("textbox", "prompt", "The dog was")
-    words = [*grammar.next_words("The dog was")]
-    expected = chances(probs_after(model, tokenizer, "The dog was"), tokenizer, words)
-    shows(lambda: first_numbers(studio, words), expected)
 
 
 def softmax_explorer(explorer, *_):
@@ -570,7 +509,6 @@ def training_explorer(explorer, model, tokenizer):
 
 
 DRIVES = {
-    "sampling_studio": sampling_studio,
     "softmax_explorer": softmax_explorer,
     "logit_lens": logit_lens,
     "size_explorer": size_explorer,

@@ -27,7 +27,8 @@ FLOORS = [*CORE, "checks", "plots", "widgets", "teaching"]
 WHEN_CALLED = {("model", "checkpoint"), ("cli", "plots")}
 
 NO_PICTURES = [*CORE, "checks"]  # a check runs in a terminal too
-NOT_FOR_THE_CORE = {"matplotlib", "ipywidgets", "IPython", "jupyterlab", "notebook", "plotly"}
+NOT_FOR_THE_CORE = {"matplotlib", "ipywidgets", "anywidget", "IPython", "jupyterlab", "notebook"}
+NOT_FOR_THE_CORE |= {"plotly"}
 
 
 def floor(path):

@@ -88,19 +88,25 @@ class SamplingStudio(Explorer):
 
     def answer_sample(self, ids: list[int], **settings) -> dict:
         """The probabilities that a student's sampler gives."""
-        logits = self.logits(ids)
+        order = (settings[name] for name in ("temperature", "top_k", "top_p"))
+        return {"probs": self._sampled(self.logits(ids), *order).numpy().tobytes()}
+
+    def _sampled(self, logits: Tensor, *settings) -> Tensor:
         try:
-            probs = self.sampler(logits.clone(), *settings.values())
+            probs = self.sampler(logits.clone(), *settings)
         except NotImplementedError:
             raise ValueError("your sampler is not written yet") from None
-        return {"probs": _checked(probs, len(logits)).numpy().tobytes()}
+        return _checked(probs, len(logits))
 
     # ---- What is shown where no widget runs ----
 
     def rows(self) -> list[Bar]:
         """The rows of the bars as they open: single tokens, then all others together."""
-        logits, ids = self.logits(self.ids), self.ids
-        probs = next_token_probs(logits, self.temperature, self.top_k or None, self.top_p)
+        ids = self.ids
+        logits = self.logits(ids)
+        top_p = self.top_p if self.top_p < 1 else None
+        bend = next_token_probs if self.sampler is None else self._sampled
+        probs = bend(logits, self.temperature, self.top_k or None, top_p)
         model = softmax(logits)
         known = self.answer_truth(ids) if self.truth else {}
         truth = dict(known["truth"]) if "truth" in known else {}

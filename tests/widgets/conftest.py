@@ -8,6 +8,8 @@ from browser import NO_CHROMIUM, Lab, chromium_page, find_chromium, jupyterlab
 
 import gptlib
 
+pytest.register_assert_rewrite("live")
+
 FOLDER = Path(gptlib.__file__).parent / "widgets" / "js"
 HOME = "http://127.0.0.1/"  # answered by the test itself: nothing listens there
 

@@ -18,8 +18,7 @@ export function frame({ model, el, name, css = "" }) {
   const picture = make("div", {});
   const root = make(
     "section",
-    // JupyterLab's keys of one letter, and its arrows, are not for what is typed here.
-    { class: "gptlib-live gptlib-explorer", "aria-label": name, "data-lm-suppress-shortcuts": "true" },
+    { class: "gptlib-live gptlib-explorer", "aria-label": name },
     controls, message, picture,
   );
   put(el, root);

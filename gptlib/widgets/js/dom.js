@@ -10,9 +10,15 @@ export function writable(text) {
   return String(text).replace(UNWRITABLE, "\ufffd");
 }
 
+const TAKES_KEYS = new Set(["input", "select", "button", "summary"]);
+
 /** An HTML element. Strings among the children become text; `on` holds listeners. */
 export function make(tag, attributes = {}, ...children) {
-  return fill(document.createElement(tag), attributes, children);
+  const node = document.createElement(tag);
+  // What takes the focus keeps its keys: JupyterLab would move to another cell by an arrow.
+  if (TAKES_KEYS.has(tag) || "tabindex" in attributes)
+    node.setAttribute("data-lm-suppress-shortcuts", "true");
+  return fill(node, attributes, children);
 }
 
 /** The same for SVG. */
