@@ -26,12 +26,14 @@ class Explorer(anywidget.AnyWidget):
     SCRIPT: ClassVar[str]
 
     _esm = traitlets.Unicode().tag(sync=True)
+    own_id = traitlets.Unicode().tag(sync=True)  # by which the page finds this widget itself
     settings = traitlets.Dict().tag(sync=True)  # what the front end is told once
     shared_model = reference()
     shared_tokenizer = reference()
 
     def __init__(self, **traits) -> None:
         super().__init__(_esm=bundle(self.SCRIPT), **traits)
+        self.own_id = self.model_id or ""
         self.on_msg(self._hear)
 
     def draw(self) -> str:

@@ -113,7 +113,9 @@ class SamplingStudio(Explorer):
         shown = rows_that_matter(model, truth)
         sources = [probs, model, dense(truth, len(probs)) if truth else None]
         rows = [
-            Bar(token_name(self.tokenizer, id), *(s if s is None else s[id].item() for s in sources))
+            Bar(
+                token_name(self.tokenizer, id), *(s if s is None else s[id].item() for s in sources)
+            )
             for id in shown
         ]
         if len(probs) > len(rows):

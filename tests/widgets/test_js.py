@@ -226,7 +226,9 @@ def test_fewer_merges_give_the_ids_of_a_tokenizer_that_learned_no_more(page, pet
     give_tokenizer(page, pets[1])
     for merges in (0, 5, 60):
         few = gptlib.Tokenizer(pets[1].merges[:merges])
-        found = run(page, "return tokenizer.encode(given.text, given)", text=TEXTS[0], merges=merges)
+        found = run(
+            page, "return tokenizer.encode(given.text, given)", text=TEXTS[0], merges=merges
+        )
         assert found == few.encode(TEXTS[0])
 
 

@@ -37,7 +37,12 @@ def both(lab):
 def studio(both):
     """The first of the two, as it opens."""
     studio = both[0]
-    for name, value in {"temperature": 1, "top-k, 0: all": 0, "top-p, 1: all": 1, "seed": 0}.items():
+    for name, value in {
+        "temperature": 1,
+        "top-k, 0: all": 0,
+        "top-p, 1: all": 1,
+        "seed": 0,
+    }.items():
         if studio.value("spinbutton", name) != str(value):
             studio.type("spinbutton", name, str(value))
     studio.type("textbox", "prompt", "The cat is")
@@ -62,7 +67,10 @@ def test_each_row_has_the_models_probability_and_the_truth(studio, pets):
     probs = gptlib.softmax(logits_of(pets, "The cat is"))
     said = chances(pets, probs)
     true = [svg.chance(p) for p in grammar.next_words("The cat is").values()]
-    shows(lambda: [studio.row(f"␣{word}", 3) for word in WORDS], list(map(list, zip(said, said, true))))
+    shows(
+        lambda: [studio.row(f"␣{word}", 3) for word in WORDS],
+        list(map(list, zip(said, said, true))),
+    )
     shows(lambda: studio.row("393 others", 3), ["<0.01", "<0.01", "0"])
 
 
@@ -182,7 +190,8 @@ def test_a_wrong_number_or_an_empty_prompt_greys_the_picture_and_says_why(studio
         assert grey.count() == 1
     studio.type("spinbutton", "temperature", "1")
     shows(grey.count, 0)
-    studio.type("textbox", "prompt", "")
+    studio.type("textbox", "prompt", "x")
+    studio.page.keyboard.press("Backspace")
     shows(studio.message, "⚠ type some text")
     assert grey.count() == 1
     studio.type("textbox", "prompt", "cat " * 70)
@@ -250,11 +259,25 @@ def test_a_model_too_large_for_a_browser_answers_from_the_kernel(lab, pets):
     studio.type("textbox", "prompt", "The dog was")
     probs = gptlib.softmax(logits_of(pets, "The dog was"))
     shows(lambda: first_numbers(studio, ["hungry"]), chances(pets, probs, ["hungry"]))
-    lab.command("kernelmenu:restart") if False else lab.page.evaluate(
-        "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
-    )
+    restart(lab)
     shows(lambda: "run this cell again" in studio.message(), True)
     assert studio.control("button", "Step").is_disabled()
+
+
+def test_a_studio_in_the_browser_goes_on_when_the_kernel_has_gone(lab, pets):
+    _, (studio,) = open_live(lab, "alone", STUDIO)
+    shows(lambda: studio.row("␣sleeping", 3)[2], "0.60")
+    restart(lab)
+    studio.type("textbox", "prompt", "The dog was")
+    probs = gptlib.softmax(logits_of(pets, "The dog was"))
+    shows(lambda: first_numbers(studio, ["hungry"]), chances(pets, probs, ["hungry"]))
+    shows(lambda: "No truth here: the kernel has stopped" in " ".join(studio.words()), True)
+
+
+def restart(lab):
+    """The kernel, as by its menu."""
+    session = "window.jupyterapp.shell.currentWidget.sessionContext.session"
+    lab.page.evaluate(f"{session}.kernel.restart()")
 
 
 HOSTILE = """

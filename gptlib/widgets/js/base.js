@@ -22,7 +22,7 @@ export function frame({ model, el, name, css = "" }) {
     controls, message, picture,
   );
   put(el, root);
-  const kernel = new Kernel(model, el);
+  const kernel = new Kernel(model);
   const self = {
     root, controls, picture, kernel,
     /** A row of controls. */

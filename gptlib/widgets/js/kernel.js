@@ -10,24 +10,31 @@ export const GONE =
   "The kernel that made this explorer has stopped or been restarted: run this cell again.";
 
 export class Kernel {
-  constructor(model, el) {
+  constructor(model) {
     this.model = model;
     this.waiting = new Map();
+    this.asked = 0;
     this.watchers = [];
     this.gone = false;
     this.name = Math.random().toString(36).slice(2); // two views of one widget hear each other
     this.hear = (message, buffers) => this.answer(message, buffers ?? []);
     model.on?.("msg:custom", this.hear);
-    this.look = () => this.setGone(el.classList.contains("jupyter-widgets-disconnected"));
-    this.observer = new MutationObserver(this.look); // JupyterLab says so by a class
-    this.observer.observe(el, { attributes: true, attributeFilter: ["class"] });
-    this.look();
+    this.find();
+  }
+
+  /** anywidget's model does not say whether its kernel is there; JupyterLab's own does. */
+  async find() {
+    const own = await this.model.widget_manager?.get_model(this.model.get("own_id"));
+    if (!own) return;
+    const look = () => this.setGone(!own.comm_live);
+    this.model.on("comm_live_update", look);
+    look();
   }
 
   /** Ask Python: what `Explorer.answer(kind, content)` returns, and its buffers. */
   ask(kind, content = {}) {
     if (this.gone) return Promise.reject(new Error(GONE));
-    const id = `${this.name}-${this.waiting.size}-${Math.random()}`;
+    const id = `${this.name}-${this.asked++}`;
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });
       try {
@@ -71,7 +78,6 @@ export class Kernel {
   }
 
   close() {
-    this.observer.disconnect();
     this.model.off?.("msg:custom", this.hear);
   }
 }
