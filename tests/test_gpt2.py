@@ -1,8 +1,6 @@
 """GPT-2's vocabulary in every explorer and picture: 50,257 words where the pets have hundreds."""
 
-import time
 from pathlib import Path
-from statistics import median
 
 import matplotlib.pyplot as plt
 import pytest
