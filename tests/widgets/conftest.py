@@ -1,4 +1,4 @@
-"""A browser for the tests of js/: one page that loads the modules as they are, and one JupyterLab."""
+"""A browser for the tests of js/: a page that loads the modules as they are, and a JupyterLab."""
 
 import os
 from pathlib import Path

@@ -26,13 +26,14 @@ _STRANGE = """root => {
     + 'th td caption svg g path line rect circle polygon polyline text title ul ol li '
     + 'details summary output').split(' '));
   const attributes = new Set(('class style role title type name value min max step tabindex hidden '
-    + 'id spellcheck autocomplete disabled viewBox width height x y x1 x2 y1 y2 cx cy r rx d points '
-    + 'fill stroke transform scope for open').split(' '));
+    + 'id spellcheck autocomplete disabled viewBox width height x y x1 x2 y1 y2 cx cy r rx d '
+    + 'points fill stroke transform scope for open').split(' '));
+  const families = /^(aria-|data-|stroke-|fill-|font-|text-|dominant-|marker-)/;
   const strange = [];
   for (const node of root.querySelectorAll('*')) {
     if (!tags.has(node.localName)) strange.push(node.localName);
     for (const {name} of node.attributes)
-      if (!attributes.has(name) && !/^(aria-|data-|stroke-|fill-|font-|text-|dominant-|marker-)/.test(name))
+      if (!attributes.has(name) && !families.test(name))
         strange.push(`${node.localName} ${name}`);
   }
   return strange;

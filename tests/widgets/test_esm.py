@@ -8,10 +8,12 @@ import pytest
 from gptlib.widgets import esm
 
 FILES = {
-    "low": "let count = 0;\nexport function next() {\n  return ++count;\n}\nexport const two = 2;\n",
+    "low": "let count = 0;\nexport function next() {\n  return ++count;\n}\n"
+    "export const two = 2;\n",
     "left": 'import { next, two as both } from "./low.js";\n'
     "const two = both * 10;\nexport class Left {\n  get() {\n    return next() + two;\n  }\n}\n",
-    "right": 'import { next } from "./low.js";\nexport async function right() {\n  return next();\n}\n',
+    "right": 'import { next } from "./low.js";\n'
+    "export async function right() {\n  return next();\n}\n",
     "top": 'import { Left } from "./left.js";\nimport { right } from "./right.js";\n'
     "export default async () => [new Left().get(), await right(), new Left().get()];\n",
 }

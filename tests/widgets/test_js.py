@@ -35,7 +35,8 @@ def run(page, code, **given):
     """What JavaScript returns; `bytes(x)` makes a DataView of a base64 text."""
     return page.evaluate(
         f"""async given => {{
-          const bytes = text => new DataView(Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer);
+          const bytes = text =>
+            new DataView(Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer);
           const [gpt, bpe, sampling, dom] = await Promise.all(
             ["gpt", "bpe", "sampling", "dom"].map(name => import(`/${{name}}.js`)));
           {code}
