@@ -7,7 +7,7 @@ import base64
 from collections.abc import Iterator
 
 import gptlib
-from gptlib.files import cache_dir
+from gptlib.formats.files import cache_dir
 from gptlib.tokenizer import GPT2_FILE
 
 from .side_by_side import NotMeasured, Row, compare, write_table

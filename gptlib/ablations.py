@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from .files import data_dir
+from .formats.files import data_dir
 from .model import GPT
 
 NOT_SAVED = "a model with a part taken out cannot be saved: it would load whole"  # by `checkpoint`

@@ -19,9 +19,11 @@ from itertools import chain, pairwise
 
 import regex
 
-from . import tokenizer_files, vocab_files
-from .bpe import PieceIds, apply_merges_fast, learn_merges
-from .files import fetch, finish_save, user_path
+from .fast.bpe import PieceIds, apply_merges_fast, learn_merges
+from .formats import tokenizer_json as tokenizer_files
+from .formats import vocab as vocab_files
+from .formats.files import fetch, finish_save, user_path
+from .formats.tokenizer_json import END_OF_TEXT
 
 # Merges never cross from one piece to the next: English contractions, letters, digits, other signs
 # (these three with at most one space in front), and white space. Without the split, "dog", "dog."
@@ -29,7 +31,6 @@ from .files import fetch, finish_save, user_path
 PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 # The same pieces for text that is all ASCII, by Python's own `re`: in half the time.
 ASCII_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s+(?!\S)|\s+"
-END_OF_TEXT = "<|endoftext|>"
 TOKENIZER_JSON = "tokenizer.json"
 
 STRETCH = 2**14  # characters that are split at a time

@@ -121,8 +121,3 @@ def pytest_runtest_setup(item):
 def pytest_generate_tests(metafunc):
     if metafunc.cls is not None and issubclass(metafunc.cls, CheckRules):
         give_cases(metafunc)
-
-
-def random_ids(model, batch=2, length=6, seed=1):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(model.config.vocab_size, (batch, length), generator=generator)

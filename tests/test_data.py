@@ -10,7 +10,7 @@ import torch
 import gptlib
 from gptlib.ablations import PARTS
 from gptlib.corpora import pets as grammar
-from gptlib.files import data_dir
+from gptlib.formats.files import data_dir
 from gptlib.training import evaluate, evaluation_rows
 
 FOLDER = data_dir()

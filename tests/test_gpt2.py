@@ -8,9 +8,9 @@ import torch
 
 import gptlib
 from gptlib import plots, widgets
-from gptlib.checkpoint import History
 from gptlib.corpora import pets as grammar
-from gptlib.files import cache_dir
+from gptlib.formats.files import cache_dir
+from gptlib.storage.checkpoint import History
 from gptlib.widgets import shared
 from gptlib.widgets.runs import Recording
 

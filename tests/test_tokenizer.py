@@ -7,7 +7,6 @@ import pickle
 import random
 import tracemalloc
 import warnings
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -15,48 +14,10 @@ import regex
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from texts import DIFFICULT, EOT, PETS, naive_merges, texts, train_quietly
 
 import gptlib.tokenizer as module
-from gptlib.tokenizer import PATTERN, Tokenizer, apply_merges, merge, pair_counts, split
-
-EOT = "<|endoftext|>"
-PETS = """The cat is sleeping. The dog is happy, the bird isn't. The cat is on the mat; whose ball
-is red? A small child sees the sky in 2024: bright blue, quite clear, running over the old
-garden wall.
-"""
-DIFFICULT = [
-    "",
-    " ",
-    "\n\n  \t x \r\n",
-    "It's we'll I'VE 'tis 1234 3.14",
-    "naïve café, e\u0301 and \u00e9",
-    "日本語 한국어 العربية हिन्दी ไทย",
-    "👩‍👩‍👧‍👦 🏳️‍🌈 🤷🏽",
-    "\x00\x1c\x7f\u00a0\u200b\u2028\u202e\ufeff",
-    "a" * 300 + " " * 300 + "!" * 300,
-    "x = {'a': [1, 2]}  # <|endoftext|>",
-]
-texts = st.text(st.characters(exclude_categories=("Cs",)))  # all of Unicode but lone surrogates
-
-
-def naive_merges(text, n_merges, start=256):
-    """BPE as one would write it down: count everything afresh before each merge."""
-    pieces = [list(piece.encode()) for piece in split(text)]
-    merges = []
-    while len(merges) < n_merges:
-        counts = sum(map(pair_counts, pieces), Counter())
-        if not counts:
-            break
-        best = min(counts, key=lambda pair: (-counts[pair], pair))
-        merges.append(best)
-        pieces = [merge(ids, best, start + len(merges) - 1) for ids in pieces]
-    return merges
-
-
-def train_quietly(text, vocab_size, **kwargs):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return Tokenizer.train(text, vocab_size, **kwargs)
+from gptlib.tokenizer import PATTERN, Tokenizer, apply_merges, merge, split
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from ..hf import to_hf_tensors
+from ..formats.hf import to_hf_tensors
 from ..model import GPT, GPTConfig
 from . import base
 from .base import Numbers, Verdict

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import platformdirs
 
-from ..files import user_path
+from ..formats.files import user_path
 
 FIELDS = {"lesson": str, "question": str, "kind": str, "chosen": str, "right": bool}
 

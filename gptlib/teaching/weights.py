@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import torch
 
-from .. import hub
-from ..checkpoint import load
-from ..files import cache_dir
-from ..hf import without_numbers
+from ..formats import hub
+from ..formats.files import cache_dir
+from ..formats.hf import without_numbers
 from ..model import GPT, GPTConfig
+from ..storage.checkpoint import load
 from ..tokenizer import GPT2_FILE, Tokenizer
 
 
@@ -60,10 +60,10 @@ def random_gpt(config: GPTConfig, distinct: int = 2, seed: int = 0) -> GPT:
     count is another; nor is a time, as long as the processor's own memory has no room for all of
     the distinct layers, 57 MB: each is then read anew when its turn comes.
     """
-    few = without_numbers(replace(config, n_layer=min(distinct, config.n_layer)))
+    few = without_numbers(GPT, replace(config, n_layer=min(distinct, config.n_layer)))
     _take(few, {name: torch.empty(p.shape) for name, p in few.named_parameters()})
     few.init_weights(seed)
-    numbers, model = few.state_dict(), without_numbers(config)
+    numbers, model = few.state_dict(), without_numbers(GPT, config)
 
     def source(name: str) -> str:
         return re.sub(r"(?<=^h\.)\d+", lambda i: str(int(i[0]) % distinct), name)

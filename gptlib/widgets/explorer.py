@@ -10,7 +10,7 @@ from typing import ClassVar
 import anywidget
 import traitlets
 
-from ..files import atomic_write
+from ..formats.files import atomic_write
 from . import svg
 from .esm import bundle
 from .shared import reference

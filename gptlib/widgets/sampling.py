@@ -7,7 +7,7 @@ import traitlets
 from torch import Tensor
 
 from ..logits import softmax
-from ..model import GPT, eval_mode
+from ..model import GPT, without_dropout
 from ..sampling import next_token_probs, prompt_rows
 from ..tokenizer import Tokenizer
 from . import svg
@@ -72,7 +72,7 @@ class SamplingStudio(Explorer):
     def logits(self, ids: Sequence[int]) -> Tensor:
         """What the model says after ids, (V,)."""
         rows = prompt_rows(self.model, list(ids)[-self.model.config.block_size :])
-        with eval_mode(self.model):
+        with without_dropout(self.model):
             return self.model(rows)[0, -1].float().cpu()
 
     def answer_logits(self, ids: list[int]) -> dict:

@@ -14,8 +14,8 @@ import traitlets
 from ipywidgets import widget_serialization
 from safetensors.torch import save
 
-from ..decoding import KNOWN
-from ..hf import to_hf_tensors
+from ..decoding.decoders import PLAIN_PARTS
+from ..formats.hf import to_hf_tensors
 from ..model import GPT
 from ..tokenizer import Tokenizer
 
@@ -55,7 +55,7 @@ _made: dict[str, Shared] = {}
 
 def share_model(model: GPT) -> SharedModel | None:
     """The model as it is now; None where it is too large, or another one than `GPT` alone."""
-    plain = {type(module) for module in model.modules()} <= KNOWN
+    plain = {type(module) for module in model.modules()} <= PLAIN_PARTS
     if not plain or model.n_params() > LARGEST:
         return None
     tensors = {name: t.float().contiguous() for name, t in to_hf_tensors(model).items()}

@@ -11,9 +11,9 @@ from safetensors.torch import save
 
 import gptlib
 from gptlib.ablations import PARTS
-from gptlib.hf import to_hf_tensors
+from gptlib.formats.hf import to_hf_tensors
 from gptlib.sampling import draw
-from gptlib.widgets import svg
+from gptlib.widgets import esm, svg
 
 TEXTS = [
     "The cat is sleeping.",
@@ -313,9 +313,7 @@ def test_text_reaches_the_page_as_text(page):
 
 
 def test_no_module_writes_markup():
-    from conftest import FOLDER  # noqa: PLC0415
-
-    for path in FOLDER.glob("*.js"):
+    for path in esm.FOLDER.glob("*.js"):
         text = path.read_text(encoding="utf-8")
         for sign in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
             assert sign not in text, f"{path.name}: {sign}"
