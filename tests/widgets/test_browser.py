@@ -21,8 +21,6 @@ from gptlib.attention import attention_scores, mask_scores
 from gptlib.corpora import pets as grammar
 from gptlib.widgets import svg
 from gptlib.widgets.by_hand import KEYS, QUERIES, TOKENS
-from gptlib.widgets.gpt2 import SHAPES, parts
-from gptlib.widgets.gpt2 import said as costs_said
 from gptlib.widgets.logits import CAT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +40,6 @@ def show(make):
 NOTEBOOKS = {
     "softmax_explorer": "widgets.softmax_explorer()",
     "logit_lens": "widgets.logit_lens(model, tokenizer)",
-    "size_explorer": "widgets.size_explorer()",
     "tokenizer_explorer": "widgets.tokenizer_explorer(tokenizer)",
     "attention_explorer": "widgets.attention_explorer(model, tokenizer)",
     "attention_by_hand": "widgets.attention_by_hand()",
@@ -66,9 +63,6 @@ def buttons(*names):
 CONTROLS = {
     "softmax_explorer": numbers(*CAT, "+ c", "temperature") | buttons("Add 1 to all", "Reset"),
     "logit_lens": {("textbox", "text")} | numbers("words"),
-    "size_explorer": {("combobox", "each number in")}
-    | numbers("layers", "width", "vocabulary", "cached", "GB a second")
-    | buttons(*SHAPES),
     "tokenizer_explorer": {("textbox", "text"), ("checkbox", "special tokens")}
     | numbers("merges")
     | buttons("Fuse back", "Fuse on"),
@@ -226,42 +220,6 @@ def softmax_explorer(explorer, *_):
     explorer.press("button", "Reset", "Enter")
     logits, c, temperature = dict(CAT), 0.0, 1.0
     columns()
-
-
-def size_explorer(explorer, *_):
-    shape, rest = (
-        dataclasses.asdict(SHAPES["gpt2"]),
-        {"n_tokens": 256, "stored": 4, "bandwidth": 20e9},
-    )
-
-    def says():
-        config = gptlib.GPTConfig(**shape)
-        expected = [f"{count:,}" for count in parts(config).values()]
-        shows(lambda: [explorer.row(name, 1)[0] for name in parts(config)], expected)
-        shows(lambda: explorer.words()[-3:], costs_said(config, **rest))
-
-    says()
-    explorer.press("button", "gpt2-medium", "Enter")
-    shape = dataclasses.asdict(SHAPES["gpt2-medium"])
-    says()
-    explorer.press("slider", "layers", "ArrowRight", 3)
-    shape["n_layer"] += 3
-    says()
-    explorer.type("spinbutton", "width", "512")
-    shape["n_embd"] = 512
-    says()
-    explorer.type("spinbutton", "vocabulary", "397")
-    shape["vocab_size"] = 397
-    says()
-    explorer.type("spinbutton", "cached", "1000")
-    rest["n_tokens"] = 1000
-    says()
-    explorer.type("spinbutton", "GB a second", "100")
-    rest["bandwidth"] = 100e9
-    says()
-    explorer.press("combobox", "each number in", "ArrowDown", 2)
-    rest["stored"] = 1
-    says()
 
 
 def logit_lens(lens, model, tokenizer):
@@ -511,7 +469,6 @@ def training_explorer(explorer, model, tokenizer):
 DRIVES = {
     "softmax_explorer": softmax_explorer,
     "logit_lens": logit_lens,
-    "size_explorer": size_explorer,
     "tokenizer_explorer": tokenizer_explorer,
     "attention_explorer": attention_explorer,
     "attention_by_hand": attention_by_hand,

@@ -32,7 +32,8 @@ const CSS = `
 .gptlib-live select option { background: ${PAPER}; color: ${INK}; }
 .gptlib-live input[type=range] { flex: 0 1 8.5em; width: 8.5em; min-width: 3em; padding: 0; border: none; accent-color: ${BLUE};
   background: none; }
-.gptlib-live input[type=number] { width: 4.6em; flex: none; }
+.gptlib-live input[type=number] { width: 4.9em; flex: none; padding-right: 0; }
+.gptlib-live select { flex: 0 1 auto; min-width: 3em; }
 .gptlib-live input[type=checkbox] { width: 1.1em; height: 1.1em; min-height: 0;
   accent-color: ${BLUE}; }
 .gptlib-line { flex: 1 1 14em; }
