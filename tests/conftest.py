@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import soak
 import torch
-from check_rules import CheckRules, give_cases
+from checks.check_rules import CheckRules, give_cases
 
 import gptlib
 from gptlib.corpora import pets as grammar

@@ -18,7 +18,7 @@ LESSONS = "tokenizer embeddings attention feedforward logits training sampling".
 
 # From the ground up: a module imports from the floors below its own, and never from above.
 CORE = (
-    "files bpe tokenizer_files vocab_files tokenizer shards prepare embeddings linear attention "
+    "files answers bpe tokenizer_files vocab_files tokenizer shards prepare embeddings linear attention "
     "feedforward logits model quantization decoding optimizers distributed training sampling trace "
     "ablations tensor_files hf hub checkpoint runs corpora __init__ cli __main__"
 ).split()

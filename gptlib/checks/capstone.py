@@ -17,7 +17,7 @@ from ..model import GPT
 from ..sampling import next_token_probs
 from ..tokenizer import Tokenizer
 from ..training import TrainConfig, Trainer, evaluate, evaluation_rows
-from .base import Verdict
+from .verdict import Verdict
 
 SCORED = 4_000  # tokens of held-out text
 READ, MERGES = 2_000, 30  # characters and merges on which two trainings of BPE are compared

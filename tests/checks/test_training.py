@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from check_rules import CheckRules
+from checks.check_rules import CheckRules
 
 import gptlib
 from gptlib.checks import base, training

@@ -5,7 +5,7 @@ however they are written, and nothing that a student writes raises.
 import numpy as np
 import pytest
 import torch
-from check_rules import CheckRules
+from checks.check_rules import CheckRules
 
 import gptlib
 from gptlib.checks import embeddings

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from check_rules import CheckRules
+from checks.check_rules import CheckRules
 
 import gptlib
 from gptlib.checks import base, tokenizer

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from check_rules import CheckRules
+from checks.check_rules import CheckRules
 
 from gptlib import attention as own
 from gptlib.checks import attention, base

@@ -5,7 +5,7 @@ they are written, and the layer that exercise 3 reads computes what the model's 
 import numpy as np
 import pytest
 import torch
-from check_rules import CheckRules
+from checks.check_rules import CheckRules
 
 import gptlib
 from gptlib.checks import gpt2
