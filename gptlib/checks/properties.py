@@ -68,7 +68,7 @@ def sums_to_one(words: str = "Each row is one distribution: it sums to 1.") -> P
 def unlike(number: float, other: float) -> str:
     """A number with so many digits that it does not look like another: 1.0004, and not 1.000."""
     for digits in range(2, 12):
-        if figure(number, digits) != figure(other, digits):
+        if float(figure(number, digits)) != float(figure(other, digits)):
             return figure(number, digits)
     return figure(number, 12)
 

@@ -6,7 +6,7 @@ What is said is so of these two results; it says nothing about the cause.
 import numpy as np
 
 from .reading import Numbers
-from .showing import figure
+from .showing import short
 
 
 def relation(got: object, want: object) -> str:
@@ -54,15 +54,15 @@ def _one_rule(a: np.ndarray, b: np.ndarray) -> str:
     if np.allclose(a, -b):
         return f"the sign of {them.removesuffix(' is')} is turned round"
     if a.size > 1 and np.allclose(a, a.flat[0]) and not np.allclose(b, b.flat[0]):
-        return f"all numbers are the same, {figure(a.flat[0])}"
+        return f"all numbers are the same, {short(a.flat[0])}"
     big = np.abs(b) > 1e-6
     if a.size > 1 and big.any() and np.allclose(a[~big], 0, atol=1e-5):
         factors = a[big] / b[big]
-        if np.allclose(factors, factors[0], rtol=1e-3):
-            return f"every number is {figure(factors[0])} times what it should be"
-    if a.size > 1 and np.allclose(a - b, (a - b)[0], rtol=1e-3, atol=1e-5):
-        off = (a - b)[0]
-        return f"every number is {figure(abs(off))} too {'large' if off > 0 else 'small'}"
+        if abs(factors[0] - 1) > 0.01 and np.allclose(factors, factors[0], rtol=1e-3):
+            return f"every number is {short(factors[0])} times what it should be"
+    off = (a - b)[0]
+    if a.size > 1 and abs(off) > 1e-3 and np.allclose(a - b, off, rtol=1e-3, atol=1e-5):
+        return f"every number is {short(abs(off))} too {'large' if off > 0 else 'small'}"
     return ""
 
 

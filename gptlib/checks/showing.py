@@ -147,7 +147,7 @@ def _numbers(got: Numbers, want: Numbers) -> tuple[str, str, str]:
 
 def _differ(a: np.ndarray, b: np.ndarray, wrong: np.ndarray, digits: int) -> bool:
     pairs = list(zip(a[wrong].flat, b[wrong].flat))[:MOST_NUMBERS]
-    return all(figure(x, digits) != figure(y, digits) for x, y in pairs)
+    return all(float(figure(x, digits)) != float(figure(y, digits)) for x, y in pairs)
 
 
 def _texts(got: str, want: str) -> tuple[str, str, str]:
