@@ -8,15 +8,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from checks.mutants import Case, Trial, impatient, trials
+from checks.mutants import Case, Trial, impatient, tried
 
 from gptlib.checks import running
 from gptlib.checks.exercise import same
 from gptlib.checks.limits import quiet
 from gptlib.checks.relations import relation
-
-SAMPLE = 7  # every so many mutants are tried by `make test`; all by `python -m benchmarks`
-
 
 class BadRepr:
     def __repr__(self):
@@ -85,12 +82,15 @@ class CheckRules:
 
     def test_a_slip_under_the_name_of_a_mistake_is_called_so(self, check, slip, capsys):
         case = self.cases[check]
-        known = {mistake.name: mistake for mistake in case.exercise.mistakes}
+        exercise = case.exercise
+        known = {m.name: m for m in (*exercise.mistakes, *exercise.properties) if m.name}
         verdict = check(case.slips[slip])
         assert not verdict
         if slip in known:
             assert verdict.mistake == slip
             assert known[slip].advice in capsys.readouterr().out
+        with impatient(case):
+            assert_true(case, Trial(slip, case.slips[slip], verdict, equivalent=False))
 
     def test_a_known_mistake_explains_its_own_function(self, check, mistake):
         known = {mistake.name: mistake for mistake in self.cases[check].exercise.mistakes}
@@ -110,16 +110,18 @@ class CheckRules:
 
     def test_every_property_holds_of_the_right_answers(self, check):
         exercise = self.cases[check].exercise
-        for answer in self.cases[check].right:
+        answers = self.cases[check].right if exercise.right else []  # else they decide themselves
+        for answer in answers:
             for k, found in enumerate(exercise.outcomes(answer)):
                 for prop in exercise.properties:
                     assert exercise.observe(prop, answer, k, found.value) is None, prop.words
 
-    def test_wrong_answers_are_refused_and_what_is_said_of_them_is_so(self, check):
+    def test_mutants_are_refused_and_what_is_said_of_them_is_so(self, check):
         case = self.cases[check]
-        with impatient():
-            for trial in trials(case, SAMPLE):
-                assert trial.equivalent or not trial.verdict, f"accepted: {trial.what}"
+        with impatient(case), quiet():
+            for what, mutant in list(case.mutants.items())[:: case.every]:
+                trial = tried(case, what, mutant)
+                assert trial.equivalent or not trial.verdict, f"accepted: {what}"
                 assert_true(case, trial)
 
     def test_a_stub_is_not_written_yet(self, check, capsys):
@@ -140,7 +142,7 @@ class CheckRules:
 def assert_true(case: Case, trial: Trial) -> None:
     """Whatever a verdict says of an answer holds of it when it is run once more."""
     exercise, verdict = case.exercise, trial.verdict
-    if verdict.right or verdict.mistake in (running.ENDLESS, running.NOT_WRITTEN):
+    if verdict.right or not verdict.call or verdict.mistake == running.ENDLESS:
         return
     found = exercise.outcomes(trial.answer)
     names = {m.name: its for m, its in zip(exercise.mistakes, exercise._mistaken)}
@@ -153,7 +155,9 @@ def assert_true(case: Case, trial: Trial) -> None:
         if verdict.property:
             [prop] = [p for p in exercise.properties if p.words == verdict.property]
             again = exercise.observe(prop, trial.answer, k, found[k].value)
-            assert again == verdict.observation, trial.what
+            if exercise.right:
+                assert again == verdict.observation, trial.what
+            assert again, trial.what  # of a training loop the last digits may be different
         elif found[k].kind:
             assert found[k].trouble == verdict.observation, trial.what
         else:
