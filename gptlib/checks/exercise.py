@@ -64,6 +64,7 @@ class Exercise:
     `notes`: as NOTES, of this exercise alone.
     `shown`: how an argument is written in a verdict.
     `adapt`: makes of a student's function one that takes the inputs.
+    `goal`: what a result should be, where properties alone decide.
     """
 
     name: str  # "logits.softmax"
@@ -75,6 +76,7 @@ class Exercise:
     notes: dict[str, str] = field(default_factory=dict)
     shown: Callable[[object], str] = shown
     adapt: Callable[[Callable], Callable] = lambda student: student
+    goal: str = ""
 
     @cached_property
     def given(self) -> list[tuple]:
@@ -208,7 +210,7 @@ class Exercise:
     def _put_beside(self, verdict: Verdict, got: Outcome, k: int) -> None:
         """What came and what should have come; and how the two are related, if nothing else is."""
         if not self.right:
-            verdict.gives = "" if got.kind else shown(got.value)
+            verdict.gives, verdict.should_be = "" if got.kind else shown(got.value), self.goal
             return
         want = self.wanted[k].value
         if got.kind:

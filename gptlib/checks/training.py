@@ -393,6 +393,7 @@ TRAIN = Exercise(
     inputs=[(problem,) for problem in PROBLEMS],
     adapt=Watched,
     shown=repr,
+    goal=f"KL below {CLOSE}",
     notes={
         r"no attribute 'backward'": "loss.item() is a number without a history: call "
         "loss.backward() on the tensor itself.",
@@ -422,7 +423,8 @@ TRAIN = Exercise(
                 "{v.arrived} gradients arrived, and the weights are as they were",
             ),
             name="no step",
-            advice="After backward() comes optimizer.step(), and zero_grad() not between them.",
+            advice="After backward() comes optimizer.step(), with zero_grad() not between them, and "
+            "with a learning rate above 0.",
         ),
         Property(
             f"The loop runs over all {STEPS} steps.",
@@ -474,9 +476,18 @@ TRAIN = Exercise(
         ),
         Property(
             "At the logits the gradient of the loss is p - onehot.",
-            _needed(lambda v: v.sign or not v.arrived, "the gradient at the logits is not"),
+            _needed(
+                lambda v: v.sign or not v.arrived, "the gradient at the logits is a different one"
+            ),
             name="softmax twice",
             advice="gptlib.nll and cross_entropy take logits: softmax is in them.",
+        ),
+        Property(
+            "A position is compared with the token that comes next, and so are all positions.",
+            _needed(
+                lambda v: v.targets != "others",
+                "the targets are not the tokens that come next, or only a few positions have one",
+            ),
         ),
         Property(
             "Every step has another batch.",

@@ -386,7 +386,7 @@ TRAIN = Case(
         "only the last logits": loop(loss=lambda z, y: gptlib.nll(z[:, -1:], y[:, :1])),
     },
     fuzz=lambda dice: (training.Problem((0.3, 0.3, 0.2, 0.2), dice.randrange(99)),),
-    mutated=[plain, by_keyword],
+    mutated=[by_keyword],
     patience=4.0,
     every=30,
 )
