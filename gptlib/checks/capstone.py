@@ -99,7 +99,7 @@ def _judge(folder, corpus, train_bpe, trained, sampler) -> tuple[bool, str, str]
     corpus = corpora.load(corpus) if not isinstance(corpus, corpora.Corpus) else corpus
     losses, bars = _losses(model, tokenizer, corpus)
     trouble = (
-        _untrained_places(losses)
+        _untrained_places(losses, bars[1])
         or _no_better(losses.mean().item(), *bars)
         or _another_model(model, trained)
         or _odd_sampler(sampler, vocab_size)
@@ -159,18 +159,19 @@ def _no_better(loss: float, knows_nothing: float, by_frequency: float) -> Troubl
     return None
 
 
-def _untrained_places(losses: Tensor) -> Trouble:
+def _untrained_places(losses: Tensor, by_frequency: float) -> Trouble:
     """losses: (N, T). With more before it, no position should be worse than the first ones."""
     mean, T = losses.mean(0), losses.shape[1]
-    for cut in sorted({T // 4, T // 2, 3 * T // 4} - {0}):
-        before, after = mean[:cut].mean().item(), mean[cut:].mean().item()
-        if after > before + UNTRAINED:
-            return (
-                "untrained positions",
-                f"its held-out loss is {before:.2f} nats at positions 1 to {cut} and {after:.2f} at "
-                f"{cut + 1} to {T}. Train with rows as long as the model's block_size, {T}.",
-            )
-    return None
+    cuts = sorted({T // 4, T // 2, 3 * T // 4} - {0})
+    pairs = [(mean[:cut].mean().item(), mean[cut:].mean().item(), cut) for cut in cuts]
+    before, after, cut = max(pairs, key=lambda pair: pair[1] - pair[0], default=(0.0, 0.0, 0))
+    if before > by_frequency or after < before + UNTRAINED:
+        return None
+    return (
+        "untrained positions",
+        f"its held-out loss is {before:.2f} nats at positions 1 to {cut} and {after:.2f} at "
+        f"{cut + 1} to {T}. Train with rows as long as the model's block_size, {T}.",
+    )
 
 
 # ---- Do the parts fit together? ----

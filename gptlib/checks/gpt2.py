@@ -92,7 +92,9 @@ COUNT = Exercise(
     read=_read_counts,
     properties=(
         Property(f"The parts are {', '.join(PARTS)}.", _five_parts),
-        _part("tokens", "The token table has vocab_size rows of n_embd numbers, and the head is it."),
+        _part(
+            "tokens", "The token table has vocab_size rows of n_embd numbers, and the head is it."
+        ),
         _part("places", "The table of places has block_size rows of n_embd numbers."),
         _part("attention", "Attention has matrices C to 3C and C to C, each with a bias."),
         _part("norms", "Each norm has a gain and a bias; two in each layer, and one at the end."),
@@ -461,7 +463,9 @@ def _names(given: tuple, value: Layer) -> str | None:
 def _shapes(given: tuple, value: Layer) -> str | None:
     for name, tensor in right_read(*given).items():
         if value[name].array.shape != tensor.shape:
-            return f"{name!r} has shape {value[name].array.shape}, and ours has {tuple(tensor.shape)}"
+            return (
+                f"{name!r} has shape {value[name].array.shape}, and ours has {tuple(tensor.shape)}"
+            )
     return None
 
 

@@ -217,8 +217,9 @@ LOG_SOFTMAX = Exercise(
             _finite_stays_finite,
         ),
         KEPT,
-        Property("The powers e^result are probabilities: each row of them sums to 1.",
-                 _powers_sum_to_one),
+        Property(
+            "The powers e^result are probabilities: each row of them sums to 1.", _powers_sum_to_one
+        ),
     ),
     mistakes=(
         Mistake(
@@ -252,8 +253,9 @@ LOG_SOFTMAX = Exercise(
             "largest absolute value",
             "the largest absolute value was subtracted",
             "In a row of numbers below 0 all powers become tiny. Subtract the largest: amax.",
-            lambda z: z - z.abs().amax(-1, keepdim=True)
-            - _log_sum(z - z.abs().amax(-1, keepdim=True)),
+            lambda z: (
+                z - z.abs().amax(-1, keepdim=True) - _log_sum(z - z.abs().amax(-1, keepdim=True))
+            ),
         ),
         Mistake(
             "taken off once only",
@@ -426,8 +428,9 @@ RECOVER = Exercise(
     properties=(
         ONE_EACH,
         no_nan(),
-        Property("A probability of 0 has the logit minus infinity: e to that is 0.",
-                 _zero_never_comes),
+        Property(
+            "A probability of 0 has the logit minus infinity: e to that is 0.", _zero_never_comes
+        ),
         LOG_ODDS,
         Property("The largest logit of each row is `top`.", _largest_is_top),
     ),

@@ -96,7 +96,9 @@ def _of_lists(got: list, want: list) -> str:
     if len(got) != len(want):
         more = abs(len(got) - len(want))
         which = "too many" if len(got) > len(want) else "missing"
-        return f"{more} of its items {'is' if more == 1 else 'are'} {which}" if got else "it is empty"
+        return (
+            f"{more} of its items {'is' if more == 1 else 'are'} {which}" if got else "it is empty"
+        )
     if got == want[::-1]:
         return "the order is turned round"
     place = next((k for k, (x, y) in enumerate(zip(got, want)) if x != y), 0)

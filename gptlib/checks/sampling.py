@@ -66,7 +66,9 @@ def _odds_by_temperature(given: tuple, value: np.ndarray) -> str | None:
     return None
 
 
-ZERO = "Nothing can be divided by 0. A tiny temperature is greedy: divide by max(temperature, 1e-6)."
+ZERO = (
+    "Nothing can be divided by 0. A tiny temperature is greedy: divide by max(temperature, 1e-6)."
+)
 
 BEND = Exercise(
     "sampling.bend",
@@ -136,12 +138,14 @@ BEND = Exercise(
             "zero taken as nothing",
             "at temperature 0 all tokens were equally likely",
             "Temperature 0 is greedy: probability 1 for the largest logit.",
-            lambda logits, t: _right_bend(logits, t) if t else torch.ones(len(logits)) / len(logits),
+            lambda logits, t: (
+                _right_bend(logits, t) if t else torch.ones(len(logits)) / len(logits)
+            ),
         ),
         Mistake(
             "an id at zero",
             "at temperature 0 you gave back an id",
-            "Still give one probability for every token: 1 for the largest logit, 0 for the others.",
+            "Still give one probability for every token: 1 for the largest logit, else 0.",
             lambda logits, t: _right_bend(logits, t) if t else logits.argmax(),
         ),
         Mistake(
@@ -499,9 +503,7 @@ def _product(given: tuple, value: tuple) -> str | None:
 def _none_is_likelier(given: tuple, value: tuple) -> str | None:
     p, (best, most) = dict(_sentences(*given))[value[0]], _right_best(*given)
     if p < most:
-        return (
-            f"{value[0]!r} has probability {unlike(p, most)}, and {best!r} has {unlike(most, p)}"
-        )
+        return f"{value[0]!r} has probability {unlike(p, most)}, and {best!r} has {unlike(most, p)}"
     return None
 
 

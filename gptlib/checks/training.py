@@ -259,9 +259,7 @@ GRADIENT = Exercise(
     properties=(
         shape("There is one number for each logit.", lambda z, y: z.shape),
         no_nan(),
-        Property(
-            "Each row sums to 0: what one token gains, the others lose.", _rows_sum_to_zero
-        ),
+        Property("Each row sums to 0: what one token gains, the others lose.", _rows_sum_to_zero),
         Property("Only the target has a number below 0: its logit rises.", _negative_at_the_target),
         Property("The gradient is p - onehot, and the loss a mean over T positions.", _p_elsewhere),
     ),
@@ -423,7 +421,7 @@ TRAIN = Exercise(
                 "{v.arrived} gradients arrived, and the weights are as they were",
             ),
             name="no step",
-            advice="After backward() comes optimizer.step(), with zero_grad() not between them, and "
+            advice="After backward() comes optimizer.step(), with no zero_grad() between them and "
             "with a learning rate above 0.",
         ),
         Property(

@@ -198,8 +198,9 @@ def changes(node: ast.AST) -> Iterator[tuple[str, Callable[[ast.AST, Parents], N
     if isinstance(node, ast.Tuple) and len(node.elts) > 1 and isinstance(node.ctx, ast.Load):
         yield "the first two of a tuple are exchanged", lambda n, _: _swap(n.elts)
     if isinstance(node, ast.If | ast.IfExp | ast.While):
-        yield "the condition is turned round", lambda n, _: setattr(
-            n, "test", ast.UnaryOp(ast.Not(), n.test)
+        yield (
+            "the condition is turned round",
+            lambda n, _: setattr(n, "test", ast.UnaryOp(ast.Not(), n.test)),
         )
     yield from _statements(node)
 
@@ -227,8 +228,11 @@ def _calls(node: ast.Call) -> Iterator:
         yield f"without {keyword.arg}=", lambda n, _, k=k: n.keywords.pop(k)
     if isinstance(node.func, ast.Name) and node.func.id == "range":
         for op in (ast.Add, ast.Sub):
-            yield f"range, {op.__name__} 1", lambda n, _, op=op: n.args.__setitem__(
-                -1, ast.BinOp(n.args[-1], op(), ast.Constant(1))
+            yield (
+                f"range, {op.__name__} 1",
+                lambda n, _, op=op: n.args.__setitem__(
+                    -1, ast.BinOp(n.args[-1], op(), ast.Constant(1))
+                ),
             )
 
 
@@ -239,8 +243,11 @@ def _places(node: ast.Slice | ast.Subscript) -> Iterator:
         if bound is None or isinstance(bound, ast.Constant | ast.Tuple | ast.Slice):
             continue
         for op in (ast.Add, ast.Sub):
-            yield f"{name}, {op.__name__} 1", lambda n, _, name=name, op=op: setattr(
-                n, name, ast.BinOp(getattr(n, name), op(), ast.Constant(1))
+            yield (
+                f"{name}, {op.__name__} 1",
+                lambda n, _, name=name, op=op: setattr(
+                    n, name, ast.BinOp(getattr(n, name), op(), ast.Constant(1))
+                ),
             )
         if name != "slice":
             yield f"no {name}", lambda n, _, name=name: setattr(n, name, None)
@@ -255,12 +262,14 @@ def _statements(node: ast.AST) -> Iterator:
             if isinstance(statement, ast.FunctionDef | ast.Import | ast.ImportFrom):
                 continue
             line = statement.lineno
-            yield f"line {line} dropped", lambda n, _, name=name, k=k: getattr(
-                n, name
-            ).__setitem__(k, ast.Pass())
+            yield (
+                f"line {line} dropped",
+                lambda n, _, name=name, k=k: getattr(n, name).__setitem__(k, ast.Pass()),
+            )
             if k + 1 < len(held):
-                yield f"lines {line} and next exchanged", lambda n, _, name=name, k=k: _swap(
-                    getattr(n, name), k
+                yield (
+                    f"lines {line} and next exchanged",
+                    lambda n, _, name=name, k=k: _swap(getattr(n, name), k),
                 )
 
 

@@ -5,10 +5,10 @@ they are written, and the layer that exercise 3 reads computes what the model's 
 import numpy as np
 import pytest
 import torch
-from checks.mutants import Case
-from checks.rules import CheckRules
 
 import gptlib
+from checks.mutants import Case
+from checks.rules import CheckRules
 from gptlib.checks import gpt2
 from gptlib.checks.gpt2 import right_count, right_read
 

@@ -8,12 +8,12 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from checks.mutants import Case
-from checks.rules import CheckRules
 
 import gptlib
-from gptlib.checks import running, sampling
+from checks.mutants import Case
+from checks.rules import CheckRules
 from gptlib.checks import capstone as own
+from gptlib.checks import running, sampling
 
 # ---- Right answers, as different people write them ----
 

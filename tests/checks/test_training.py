@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from checks.mutants import Case
-from checks.rules import CheckRules
 
 import gptlib
+from checks.mutants import Case
+from checks.rules import CheckRules
 from gptlib.checks import running, training
 from gptlib.training import get_batch
 
@@ -379,7 +379,7 @@ TRAIN = Case(
         "too many steps": never_ends,
         "optimizer made anew": anew_each_step,
         "trains a copy": on_a_copy,
-        "no step": frozen,
+        "a rate of 0": frozen,
         "the loss grows": loop(kind=partial(torch.optim.AdamW, maximize=True)),
         "a rate far too high": loop(rate=1.0),
         "few steps": loop(rate=1e-3),
