@@ -115,64 +115,16 @@ COUNT = Exercise(
             partial(_count, layers=1),
         ),
         Mistake(
-            "one matrix",
-            "only the first matrix and its bias were counted",
-            "There are two: C to 4C, and back from 4C to C.",
-            partial(_count, weights=4, biases=4),
-        ),
-        Mistake(
-            "only back",
-            "only the second matrix and its bias were counted",
-            "There are two: C to 4C, and back from 4C to C.",
-            partial(_count, weights=4, biases=1),
-        ),
-        Mistake(
-            "not wider",
-            "the middle of the feedforward part was as wide as the model",
-            "It is four times as wide: C to 4C, and back.",
-            partial(_count, weights=2, biases=2),
-        ),
-        Mistake(
-            "biases of the middle twice",
-            "both biases had 4C numbers",
-            "The second is added to the output, which has C.",
-            partial(_count, biases=8),
-        ),
-        Mistake(
-            "one bias",
-            "the second bias was left out",
-            "The second matrix has a bias of C numbers.",
-            partial(_count, biases=4),
-        ),
-        Mistake(
-            "the other bias",
-            "the first bias was left out",
-            "The first matrix has a bias of 4C numbers.",
-            partial(_count, biases=1),
-        ),
-        Mistake(
             "biases of C",
             "both biases had C numbers",
             "The first is added in the middle, which has 4C.",
             partial(_count, biases=2),
         ),
         Mistake(
-            "four by four",
-            "a matrix were 4C by 4C",
-            "Both matrices have one side of C: C times 4C.",
-            partial(_count, weights=16, biases=8),
-        ),
-        Mistake(
             "head counted again",
             "the head was counted besides the token table",
             "It is the token table itself.",
             partial(_count, tied=2),
-        ),
-        Mistake(
-            "bytes",
-            "bytes were counted, four for each number",
-            "How many numbers are they?",
-            partial(_count, times=4),
         ),
     ),
 )
@@ -260,37 +212,10 @@ COST = Exercise(
     ),
     mistakes=(
         Mistake(
-            "one of two",
-            "the cache kept only keys, or only values",
-            "It keeps both.",
-            _cost(cache=lambda held, L, C, T: held // 2),
-        ),
-        Mistake(
-            "one layer's cache",
-            "there was one layer",
-            "Each layer keeps keys and values of its own.",
-            _cost(cache=lambda held, L, C, T: held // L),
-        ),
-        Mistake(
             "numbers for bytes",
             "the cache was counted in numbers",
             "Each takes 4 bytes in float32.",
             _cost(cache=lambda held, L, C, T: held // 4),
-        ),
-        Mistake(
-            "numbers for bytes in both",
-            "cache and weights were counted in numbers",
-            "Each takes 4 bytes in float32.",
-            _cost(
-                cache=lambda held, L, C, T: held // 4,
-                seconds=lambda weights, held, T, rate: (weights // 4 + held) / rate,
-            ),
-        ),
-        Mistake(
-            "a token's cache",
-            "the cache held one token",
-            "It holds n_tokens of them.",
-            _cost(cache=lambda held, L, C, T: 8 * L * C),
         ),
         Mistake(
             "squared",
@@ -299,58 +224,16 @@ COST = Exercise(
             _cost(cache=lambda held, L, C, T: held * T),
         ),
         Mistake(
-            "cache not read",
-            "only the weights were read",
-            "The new token looks at every key and value: add the bytes of the cache.",
-            _cost(seconds=lambda weights, held, T, rate: weights / rate),
-        ),
-        Mistake(
-            "weights not read",
-            "only the cache was read",
-            "Every weight is needed for every new token.",
-            _cost(seconds=lambda weights, held, T, rate: held / rate),
-        ),
-        Mistake(
-            "weights in numbers",
-            "the weights were counted in numbers",
-            "Bandwidth is in bytes a second, and a number takes 4 bytes.",
-            _cost(seconds=lambda weights, held, T, rate: (weights // 4 + held) / rate),
-        ),
-        Mistake(
             "no cache used",
             "the weights were read once for each token before",
             "They are read once for the new token. That is what the cache saves.",
             _cost(seconds=lambda weights, held, T, rate: (weights * T + held) / rate),
         ),
         Mistake(
-            "upside down",
-            "bytes a second were divided by bytes",
-            "Seconds are bytes divided by bytes a second.",
-            _cost(seconds=lambda weights, held, T, rate: rate / (weights + held)),
-        ),
-        Mistake(
-            "multiplied",
-            "bytes were multiplied by bytes a second",
-            "Seconds are bytes divided by bytes a second.",
-            _cost(seconds=lambda weights, held, T, rate: rate * (weights + held)),
-        ),
-        Mistake(
-            "one FLOP",
-            "each parameter cost one FLOP",
-            "Each is multiplied, and the product is added: two.",
-            _cost(flop=lambda n_params, T: n_params),
-        ),
-        Mistake(
             "FLOP of the whole text",
             "the whole text went through the layers",
             "With a cache only the new token does.",
             _cost(flop=lambda n_params, T: 2 * n_params * T),
-        ),
-        Mistake(
-            "FLOP from bytes",
-            "the FLOP were counted from bytes",
-            "Arithmetic is done with numbers: 2 * n_params.",
-            _cost(flop=lambda n_params, T: 8 * n_params),
         ),
     ),
 )
@@ -433,12 +316,6 @@ def _ending(*endings: str):
     return student
 
 
-def _names_kept(state, i):
-    found = _read(state, i)
-    prefix = next(iter(state)).partition("wte")[0]
-    return {f"{prefix}h.{i}.{name}": t for name, t in found.items()}
-
-
 def _layers_too(state, i):
     """Asked for "h.1", and the rest of the name taken from after its second dot."""
     found = {}
@@ -516,29 +393,11 @@ READ = Exercise(
     ),
     mistakes=(
         Mistake(
-            "not turned",
-            "no matrix was turned",
-            "torch's Linear wants (out, in): turn the four of them with .T.",
-            partial(_read, turned=lambda name, t: False),
-        ),
-        Mistake(
             "square not turned",
             "a matrix was turned only if its shape did not fit",
             "attn.c_proj.weight is square, so it fits either way and nothing complains. Turn it "
             "like the other three.",
             partial(_read, turned=lambda name, t: name in LINEAR and t.shape[0] != t.shape[1]),
-        ),
-        Mistake(
-            "attention only turned",
-            "only the matrices of attn were turned",
-            "Turn those of mlp too.",
-            partial(_read, turned=lambda name, t: name in LINEAR[:2]),
-        ),
-        Mistake(
-            "feedforward only turned",
-            "only the matrices of mlp were turned",
-            "Turn those of attn too.",
-            partial(_read, turned=lambda name, t: name in LINEAR[2:]),
         ),
         Mistake(
             "mask kept",
@@ -548,40 +407,10 @@ READ = Exercise(
             partial(_read, skip=()),
         ),
         Mistake(
-            "half of the mask kept",
-            "attn.masked_bias was kept",
-            "Leave out both attn.bias and attn.masked_bias.",
-            partial(_read, skip=BUFFERS[:1]),
-        ),
-        Mistake(
-            "all biases dropped",
-            'every name that ends in "bias" was left out',
-            "Leave out attn.bias and attn.masked_bias, and no other.",
-            _ending("bias"),
-        ),
-        Mistake(
             "c_attn's bias dropped",
             'every name that ends in "attn.bias" was left out',
             "attn.c_attn.bias ends so too. Compare the whole name.",
             _ending("attn.bias", "attn.masked_bias"),
-        ),
-        Mistake(
-            "names not cut",
-            "the names stayed as in the file",
-            "A block does not know its number: cut them down to names such as ln_1.weight.",
-            _names_kept,
-        ),
-        Mistake(
-            "names half cut",
-            "the names still began with h and the layer's number",
-            "Ours begin with `ln_1`, `attn`, ...",
-            lambda state, i: {f"h.{i}.{name}": t for name, t in _read(state, i).items()},
-        ),
-        Mistake(
-            "prefix not cut",
-            'names that begin with "transformer." were not found',
-            'Remove that first: name.removeprefix("transformer.").',
-            lambda state, i: _read({n: t for n, t in state.items() if n[:5] != "trans"}, i),
         ),
         Mistake(
             "prefix needed",
@@ -594,18 +423,6 @@ READ = Exercise(
             "layers 10 and 11 were taken for layer 1",
             'Their names begin with "h.1" as well. Ask for "h.1.", with the dot.',
             _layers_too,
-        ),
-        Mistake(
-            "first layer always",
-            "layer 0 was read, whichever was asked for",
-            "Read layer i.",
-            lambda state, i: _read(state, 0),
-        ),
-        Mistake(
-            "one layer on",
-            "the next layer was read",
-            "Layers are counted from 0, in the file as in GPT.h.",
-            lambda state, i: _read(state, i + 1),
         ),
     ),
 )

@@ -53,15 +53,6 @@ def _mean_of_surprises(given: tuple, value: np.ndarray) -> str | None:
     )
 
 
-def _no_shift(given: tuple, value: np.ndarray, ask) -> str | None:
-    shifted = ask(given[0] + 3.0, given[1])
-    if shifted is None or np.isclose(shifted, value, rtol=1e-2, atol=SURE):
-        return None
-    return f"with 3 added to every logit it goes from {short(float(value))} to " + unlike(
-        float(shifted), float(value)
-    )
-
-
 NLL = Exercise(
     "training.nll",
     right=right_nll,
@@ -75,71 +66,14 @@ NLL = Exercise(
             "-ln p is never below 0.",
             lambda given, value: None if value > -SURE else f"the loss is {short(float(value))}",
         ),
-        Property(
-            "The same number added to all logits changes no probability.", _no_shift, asks=True
-        ),
         Property("The loss is the mean of -ln p at the targets.", _mean_of_surprises),
     ),
     mistakes=(
-        Mistake(
-            "sign",
-            "the minus was left out",
-            "ln p is below 0 for every p below 1, and a loss is above it.",
-            lambda z, y: _at(log_softmax(z), y).mean(),
-        ),
-        Mistake(
-            "sum",
-            "the positions were summed",
-            "Take the mean, so that long texts compare with short ones.",
-            lambda z, y: -_at(log_softmax(z), y).sum(),
-        ),
-        Mistake(
-            "every position",
-            "you gave back one number for each position",
-            "The loss is their mean.",
-            lambda z, y: -_at(log_softmax(z), y),
-        ),
         Mistake(
             "all pairs",
             "each target was looked up in every row",
             "Row t has the target t: log_p[torch.arange(len(targets)), targets].",
             lambda z, y: -log_softmax(z)[:, y].mean(),
-        ),
-        Mistake(
-            "every token",
-            "all tokens were averaged",
-            "Only the token that really came counts: the target.",
-            lambda z, y: -log_softmax(z).mean(),
-        ),
-        Mistake(
-            "the likeliest",
-            "the likeliest token of each row was taken",
-            "The loss asks for the one that came.",
-            lambda z, y: -log_softmax(z).amax(-1).mean(),
-        ),
-        Mistake(
-            "no logarithm",
-            "p itself was averaged",
-            "The loss is the mean of -ln p.",
-            lambda z, y: -_at(softmax(z), y).mean(),
-        ),
-        Mistake(
-            "1 - p",
-            "1 - p was averaged",
-            "The loss is the mean of -ln p.",
-            lambda z, y: (1 - _at(softmax(z), y)).mean(),
-        ),
-        Mistake(
-            "logarithm last",
-            "p was averaged before the logarithm",
-            "First -ln p for each position, then the mean.",
-            lambda z, y: -_at(softmax(z), y).mean().log(),
-        ),
-        Mistake(
-            "no softmax",
-            "the logits were taken for log-probabilities",
-            "gptlib.log_softmax turns them into log-probabilities.",
-            lambda z, y: -_at(z, y).mean(),
         ),
         Mistake(
             "wrong axis",
@@ -152,12 +86,6 @@ NLL = Exercise(
             "softmax was taken twice",
             "cross_entropy and gptlib.nll want logits, not probabilities.",
             lambda z, y: right_nll(softmax(z), y),
-        ),
-        Mistake(
-            "base 2",
-            "the loss was in bits",
-            "With the natural logarithm it is in nats.",
-            lambda z, y: right_nll(z, y) / torch.tensor(2.0).log(),
         ),
         Mistake(
             "shifted again",
@@ -200,11 +128,6 @@ def right_gradient(logits: Tensor, targets: Tensor) -> Tensor:
 
 def _hot(z: Tensor, y: Tensor) -> Tensor:
     return F.one_hot(y, z.shape[-1]).to(z.dtype)
-
-
-def _turned_at_the_target(z: Tensor, y: Tensor) -> Tensor:
-    p, hot = softmax(z), _hot(z, y)
-    return torch.where(hot > 0, 1 - p, p) / len(y)
 
 
 def _rows_of_targets(z: Tensor, y: Tensor) -> Tensor:
@@ -271,42 +194,6 @@ GRADIENT = Exercise(
             lambda z, y: softmax(z) - _hot(z, y),
         ),
         Mistake(
-            "sign",
-            "the sign was turned round",
-            "The gradient points to where the loss grows: p - onehot.",
-            lambda z, y: (_hot(z, y) - softmax(z)) / len(y),
-        ),
-        Mistake(
-            "sign, not divided",
-            "the sign was turned round and nothing was divided by T",
-            "It is (p - onehot) / T.",
-            lambda z, y: _hot(z, y) - softmax(z),
-        ),
-        Mistake(
-            "no one-hot",
-            "these were the probabilities, divided by T",
-            "Subtract 1 at the target of each row.",
-            lambda z, y: softmax(z) / len(y),
-        ),
-        Mistake(
-            "no one-hot, not divided",
-            "these were the probabilities",
-            "Subtract 1 at the target of each row; then divide by T.",
-            lambda z, y: softmax(z),
-        ),
-        Mistake(
-            "only the target",
-            "only the targets had a gradient",
-            "The other tokens have one too: their p.",
-            lambda z, y: (softmax(z) - 1) * _hot(z, y) / len(y),
-        ),
-        Mistake(
-            "sign at the target",
-            "the sign was turned round at the target",
-            "It is p - 1, not 1 - p.",
-            _turned_at_the_target,
-        ),
-        Mistake(
             "rows of targets",
             "p[targets] had picked rows",
             "Row t has its own target: p[torch.arange(len(targets)), targets] -= 1.",
@@ -319,18 +206,6 @@ GRADIENT = Exercise(
             _every_target,
         ),
         Mistake(
-            "no softmax",
-            "the logits were used in the place of p",
-            "It is p - onehot: take the softmax first.",
-            lambda z, y: (z - _hot(z, y)) / len(y),
-        ),
-        Mistake(
-            "log-probabilities",
-            "log-probabilities were used in the place of p",
-            "It is p itself: softmax, without the logarithm.",
-            lambda z, y: (log_softmax(z) - _hot(z, y)) / len(y),
-        ),
-        Mistake(
             "wrong axis",
             "softmax went over the positions",
             "Each row is a distribution over the tokens: dim=-1.",
@@ -341,18 +216,6 @@ GRADIENT = Exercise(
             "everything was divided by V",
             "The mean is over the positions: divide by T.",
             lambda z, y: (softmax(z) - _hot(z, y)) / z.shape[-1],
-        ),
-        Mistake(
-            "divided by both",
-            "everything was divided by T times V",
-            ".mean() over the whole table does that. The mean is over T alone.",
-            lambda z, y: (softmax(z) - _hot(z, y)) / z.numel(),
-        ),
-        Mistake(
-            "the likeliest",
-            "1 was subtracted at the likeliest token",
-            "Subtract it at the target, likely or not.",
-            lambda z, y: (softmax(z) - _hot(z, z.argmax(-1))) / len(y),
         ),
     ),
 )
