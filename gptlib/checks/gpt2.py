@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..hf import to_hf_tensors
+from ..formats.hf import to_hf_tensors
 from ..model import GPT, GPTConfig
 from .exercise import Exercise, Mistake, Property
 from .reading import Numbers, numbers
