@@ -4,16 +4,18 @@ class TestChecks(CheckRules):
     cases = {logits.softmax: Case(logits.SOFTMAX, right=[...], slips={...}, fuzz=...)}
 """
 
+import re
 from collections.abc import Callable
 
 import pytest
 import torch
-from checks.mutants import Case, Trial, impatient, tried
 
+from checks.mutants import Case, Trial, impatient, tried
 from gptlib.checks import running
 from gptlib.checks.exercise import same
 from gptlib.checks.limits import quiet
 from gptlib.checks.relations import relation
+
 
 class BadRepr:
     def __repr__(self):
@@ -159,9 +161,15 @@ def assert_true(case: Case, trial: Trial) -> None:
                 assert again == verdict.observation, trial.what
             assert again, trial.what  # of a training loop the last digits may be different
         elif found[k].kind:
-            assert found[k].trouble == verdict.observation, trial.what
+            assert steady(found[k].trouble) == steady(verdict.observation), trial.what
         else:
             assert relation(found[k].value, exercise.wanted[k].value) == verdict.observation
+
+
+def steady(words: str) -> str:
+    """Without what differs from run to run: where an object lies in memory, and the line of an
+    error about an unassigned name, of which CPython is not sure once a function has run often."""
+    return re.sub(r" at 0x\w+|, in its line \d+", "", words)
 
 
 def _params(cases: dict[Callable, Case], names: list[str]):
