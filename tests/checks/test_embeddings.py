@@ -447,9 +447,7 @@ def test_any_tolerance_that_is_too_small_is_told_the_rounding(atol, capsys):
         return bool((one[0, -1] - other[0, -1]).abs().max() > atol)
 
     verdict = embeddings.order_matters(order_matters)
-    assert verdict.property.startswith(
-        "Order does not matter where they differ by rounding at most"
-    )
+    assert verdict.property.endswith("(False) where they are equal but for rounding.")
     assert "differ by no more than 3.81e-06, and you say True" in verdict.observation
 
 
