@@ -4,6 +4,7 @@ class TestChecks(CheckRules):
     cases = {logits.softmax: Case(logits.SOFTMAX, right=[...], slips={...}, fuzz=...)}
 """
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -160,10 +161,15 @@ def assert_true(case: Case, trial: Trial) -> None:
                 assert again == verdict.observation, trial.what
             assert again, trial.what  # of a training loop the last digits may be different
         elif found[k].kind:
-            words = (found[k].trouble, verdict.observation)  # Python is not sure of a line
-            assert len({w.partition(", in its line")[0] for w in words}) == 1, trial.what
+            assert steady(found[k].trouble) == steady(verdict.observation), trial.what
         else:
             assert relation(found[k].value, exercise.wanted[k].value) == verdict.observation
+
+
+def steady(words: str) -> str:
+    """Without what differs from run to run: where an object lies in memory, and the line of an
+    error about an unassigned name, of which CPython is not sure once a function has run often."""
+    return re.sub(r" at 0x\w+|, in its line \d+", "", words)
 
 
 def _params(cases: dict[Callable, Case], names: list[str]):
