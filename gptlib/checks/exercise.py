@@ -14,7 +14,6 @@ from typing import NamedTuple
 from .blanks import line_of_ellipsis, without_its_stub
 from .limits import quiet
 from .reading import Numbers
-from .relations import relation
 from .running import CHANGED, ENDLESS, INTERRUPTED, NOT_WRITTEN, ODD, STOPPED, Outcome, run
 from .showing import shown, side_by_side
 from .verdict import Verdict
@@ -208,7 +207,7 @@ class Exercise:
         return verdict
 
     def _put_beside(self, verdict: Verdict, got: Outcome, k: int) -> None:
-        """What came and what should have come; and how the two are related, if nothing else is."""
+        """What came and what should have come."""
         if not self.right:
             verdict.gives, verdict.should_be = "" if got.kind else shown(got.value), self.goal
             return
@@ -217,9 +216,6 @@ class Exercise:
             verdict.should_be = "" if got.kind in (CHANGED, ENDLESS) else shown(want)
             return
         verdict.gives, verdict.should_be, verdict.marks = side_by_side(got.value, want)
-        if not verdict.observation:
-            with quiet():
-                verdict.observation = relation(got.value, want)
 
     # ---- Known mistakes ----
 
@@ -282,8 +278,6 @@ def _in_words(name: str, verdict: Verdict) -> str:
     """A verdict as it is printed."""
     if verdict.property:
         lines = [f"✘ {name}: {verdict.observation}. {verdict.property}"]
-    elif verdict.gives and verdict.observation:
-        lines = [f"✘ {name} is not right yet: {verdict.observation}."]
     else:
         lines = [f"✘ {name} is not right yet."]
     if verdict.advice:

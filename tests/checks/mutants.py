@@ -69,7 +69,7 @@ class Trial:
         for kind in ("property", "mistake", "resembles"):
             if getattr(verdict, kind):
                 return kind
-        return "relation" if verdict.observation else ""
+        return ""
 
 
 def trials(case: Case) -> list[Trial]:

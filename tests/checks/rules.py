@@ -14,7 +14,6 @@ from checks.mutants import Case, Trial, impatient, tried
 from gptlib.checks import running
 from gptlib.checks.exercise import same
 from gptlib.checks.limits import quiet
-from gptlib.checks.relations import relation
 
 
 class BadRepr:
@@ -162,8 +161,6 @@ def assert_true(case: Case, trial: Trial) -> None:
             assert again, trial.what  # of a training loop the last digits may be different
         elif found[k].kind:
             assert steady(found[k].trouble) == steady(verdict.observation), trial.what
-        else:
-            assert relation(found[k].value, exercise.wanted[k].value) == verdict.observation
 
 
 def steady(words: str) -> str:
