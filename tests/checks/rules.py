@@ -52,7 +52,8 @@ ODD_ANSWERS = [None, 3, "decode", print, type, BadRepr(), BadEq(), lambda: 1, la
 ODD_ANSWERS += [_raises, torch.tensor(1.0)]
 ODD_RESULTS = [
     object(), BadRepr(), BadEq(), [BadEq()], {"a": BadRepr()}, type, 10**5000, [10**400],
-    "x" * 10**5, _itself(), float("nan"), 1j, b"\xff", [[1], [1, 2]], [None], {}, set(), (), [[]], range(3),
+    "x" * 10**5, _itself(), float("nan"), 1j, b"\xff", [[1], [1, 2]], [None], {}, set(), (), [[]],
+    range(3),
     torch.ones(2, 3).to_sparse(), torch.ones(2, device="meta"), torch.ones(2).bfloat16(),
     torch.ones(2, dtype=torch.complex64), torch.zeros(0, 3), torch.ones(3).half(),
 ]  # fmt: skip
