@@ -80,6 +80,7 @@ class GPT(nn.Module, Pretrained):
     """
 
     config_class = GPTConfig
+    first_unused_id: int | None = None  # set by `gptlib.load`: ids from this one on have no token
 
     def __init__(self, config: GPTConfig, seed: int | None = None) -> None:
         super().__init__()

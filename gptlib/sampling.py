@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from .decoding.arguments import are_unequal, check_settings, prompt_rows, whole_number
-from .decoding.decoders import decoder_for, last_logits
+from .decoding.decoders import decoder_for, last_logits, without_unused_ids
 from .formats.values import as_ids, check_ids
 from .model import GPT
 
@@ -137,7 +137,7 @@ class Sampled(NamedTuple):
 
     ids: Tensor  # (B,) the tokens drawn; a row that has stopped repeats the stop token
     probs: Tensor  # (B, V) what they were drawn from, after temperature and filters
-    logits: Tensor  # (B, V) what the model said
+    logits: Tensor  # (B, V) what the model said, and -inf for ids that have no token
     stopped: Tensor  # (B,) bool: the row has reached the stop token
 
 
@@ -177,6 +177,7 @@ def _stream(model, ids, max_new_tokens, settings, eos_id, generator, use_cache):
             window, fresh = torch.cat([window, *fresh], dim=1)[:, -limit:], []
             logits = last_logits(model, window)  # (B, V)
         with threads:
+            logits = without_unused_ids(model, logits)
             probs = next_token_probs(logits, *settings)
             drawn = probs.argmax(-1) if settings[0] == 0 else draw(probs, generator)  # (B,)
         if eos_id is not None:

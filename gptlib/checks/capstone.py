@@ -25,6 +25,7 @@ from .showing import short
 from .verdict import Verdict
 
 SCORED, COUNTED = 4_000, 100_000  # tokens of held-out text, and of the text that was trained on
+LARGEST_PADDING = 128  # ids without a token: a vocabulary may be padded to a multiple of 8 to 128
 READ, MERGES = 2_000, 30  # characters and merges on which two trainings of BPE are compared
 BETTER = 0.3  # nats below what counts of single tokens reach
 UNTRAINED = 0.5  # nats by which later positions may be worse than earlier ones
@@ -89,7 +90,8 @@ def _judge(folder, corpus, train_bpe, trained, sampler) -> tuple[bool, str, str]
     except (OSError, ValueError) as error:
         return False, "not a folder that opens", f"gptlib.load cannot open it. {error}"
     ids, vocab_size = tokenizer.vocab_size, model.config.vocab_size
-    if ids != vocab_size:
+    padded = vocab_size % 8 == 0 and 0 < vocab_size - ids < LARGEST_PADDING
+    if ids != vocab_size and not padded:
         return (
             False,
             "tokenizer does not fit",

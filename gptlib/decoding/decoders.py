@@ -44,6 +44,19 @@ def last_logits(model: GPT, ids: Tensor, cache: list[LayerCache] | None = None) 
         return model(ids, cache)[:, -1]
 
 
+def without_unused_ids(model: GPT, logits: Tensor) -> Tensor:
+    """The logits (..., V) with -inf for every id that has no token, so that none of them is drawn.
+
+    A vocabulary may be padded to a round number, such as 50,304 for GPT-2's 50,257 tokens. Where
+    the tokens end is known of a model that was opened together with its tokenizer.
+    """
+    if model.first_unused_id is None:
+        return logits
+    logits = logits.clone()
+    logits[..., model.first_unused_id :] = -torch.inf
+    return logits
+
+
 class Decoder:
     """Reads tokens and says what comes next, keeping keys and values in room set aside once.
 

@@ -45,6 +45,8 @@ FILES = (WEIGHTS, CONFIG, TOKENIZER, TOKENIZER_CONFIG, TRAINING)  # what `save` 
 def load(name_or_dir, step: int | None = None) -> tuple[GPT, Tokenizer]:
     """A trained model and its tokenizer, in eval mode on the CPU.
 
+    The model may have more ids than the tokenizer (a padded vocabulary): those are never drawn.
+
     Args:
         name_or_dir: "pets", which is shipped; a folder written by `save`, by `gptlib train` or by
             transformers; or "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "distilgpt2" (`hub`:
@@ -66,6 +68,8 @@ def load(name_or_dir, step: int | None = None) -> tuple[GPT, Tokenizer]:
             f"{folder / TOKENIZER}: {tokenizer.vocab_size} tokens, but {CONFIG} has "
             f"vocab_size {model.config.vocab_size}"
         )
+    if tokenizer.vocab_size < model.config.vocab_size:
+        model.first_unused_id = tokenizer.vocab_size
     return model, tokenizer
 
 

@@ -3,6 +3,7 @@ however they are written; and the capstone says what is the matter with a folder
 """
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -507,6 +508,17 @@ def test_a_tokenizer_of_another_size_is_named(trained, tmp_path, capsys):
     gptlib.save(tmp_path, model, gptlib.Tokenizer(tokenizer.merges[:20]))
     mistake, said = said_of(capsys, tmp_path, corpus)
     assert mistake == "tokenizer does not fit" and "277 ids and the model 297" in said
+
+
+def test_a_padded_vocabulary_is_not_taken_for_a_tokenizer_of_another_size(
+    trained, tmp_path, capsys
+):
+    model, tokenizer, corpus = trained
+    padded = gptlib.GPT(replace(model.config, vocab_size=320), seed=0)
+    own.gptlibs_training(padded, corpus.encode(tokenizer)[0], 150)
+    gptlib.save(tmp_path, padded, tokenizer)
+    assert sampling.capstone(tmp_path, corpus)
+    assert "it opens: 297 tokens" in capsys.readouterr().out
 
 
 def test_a_model_that_has_not_learned_is_named(trained, tmp_path, capsys):

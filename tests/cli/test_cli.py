@@ -427,6 +427,15 @@ def test_sample_goes_on_from_the_prompt_and_a_seed_gives_the_same_text_again(pet
     assert small[0] == 0 and small[1].startswith("The cat is sleeping")
 
 
+def test_sample_shows_text_of_a_model_with_a_padded_vocabulary(pets, capsys, tmp_path):
+    tokenizer = pets[1]
+    shape = {"block_size": 16, "n_layer": 1, "n_head": 1, "n_embd": 4}
+    model = gptlib.GPT(gptlib.GPTConfig(tokenizer.vocab_size + 50_000, **shape), seed=0)
+    gptlib.save(tmp_path, model, tokenizer)
+    status, out, err = run(capsys, "sample", "--model", str(tmp_path), "--prompt", "The cat")
+    assert status == 0 and out.startswith("The cat") and err == ""
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [

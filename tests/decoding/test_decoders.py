@@ -10,6 +10,7 @@ from gptlib.decoding.decoders import (
     FastDecoder,
     OneRowDecoder,
     decoder_for,
+    without_unused_ids,
 )
 
 
@@ -160,3 +161,12 @@ def test_the_room_holds_block_size_tokens_and_says_when_it_is_full(lively):
         read_all(decoder, random_ids(lively, 1, length=lively.config.block_size))
         with pytest.raises(ValueError, match="do not fit into the context of 8"):
             decoder.read(torch.tensor([[1]]))
+
+
+def test_ids_without_a_token_get_no_probability_and_the_others_keep_their_logits(model):
+    logits = torch.randn(2, 11)
+    assert without_unused_ids(model, logits) is logits
+    model.first_unused_id = 8
+    masked = without_unused_ids(model, logits)
+    assert torch.equal(masked[:, :8], logits[:, :8]) and (masked[:, 8:] == -torch.inf).all()
+    assert torch.isfinite(logits).all()

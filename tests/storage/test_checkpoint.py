@@ -1,8 +1,10 @@
 """Saved models: the way there and back, Hugging Face's layout, and files that are damaged."""
 
+import copy
 import json
 import re
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -34,6 +36,19 @@ def small(tokenizer):
 def folder(small, tokenizer, tmp_path):
     gptlib.save(tmp_path / "model", small, tokenizer)
     return tmp_path / "model"
+
+
+@pytest.fixture
+def padded(small, tokenizer, tmp_path):
+    """The folder of a model with seven ids more than tokens, which by itself says nothing else."""
+    config = replace(small.config, vocab_size=tokenizer.vocab_size + 7)
+    model = gptlib.GPT(config, seed=0)
+    with torch.no_grad():
+        model.ln_f.weight.zero_()
+        model.ln_f.bias.fill_(1.0)
+        model.wte.weight[tokenizer.vocab_size :] = 5.0
+    gptlib.save(tmp_path / "padded", model, tokenizer)
+    return tmp_path / "padded"
 
 
 def edit_config(folder, **changes):
@@ -406,3 +421,42 @@ def test_a_model_with_a_part_taken_out_is_not_saved_as_if_it_were_whole(model, t
     with pytest.raises(ValueError, match="it would load whole"):
         gptlib.save(tmp_path / "broken", gptlib.ablate(model, part))
     assert not (tmp_path / "broken").exists()
+
+
+# --- a padded vocabulary -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", [{}, {"temperature": 0}, {"top_k": 270}, {"top_p": 0.5}])
+@pytest.mark.parametrize("use_cache", [True, False])
+def test_ids_without_a_token_are_never_drawn(padded, how, use_cache):
+    model, tokenizer = gptlib.load(padded)
+    assert model(torch.tensor([[1]])).argmax() >= tokenizer.vocab_size  # the model wants them
+    generator = torch.Generator().manual_seed(0)
+    ids = gptlib.generate(model, [[1], [2]], 24, use_cache=use_cache, generator=generator, **how)
+    assert ids.max() < tokenizer.vocab_size and tokenizer.decode(ids[0])
+    for step in gptlib.stream(model, [1], 2, use_cache=use_cache, **how):
+        assert step.probs.shape == (1, tokenizer.vocab_size + 7)
+        assert step.probs[0, tokenizer.vocab_size :].sum() == 0
+
+
+@pytest.mark.parametrize(
+    "made", [gptlib.quantize, copy.deepcopy, lambda m: gptlib.ablate(m, "mask")]
+)
+def test_a_model_made_from_one_with_a_padded_vocabulary_does_not_draw_them_either(padded, made):
+    model, tokenizer = gptlib.load(padded)
+    ids = gptlib.generate(made(model), [1], 9, use_cache=False)
+    assert ids.max() < tokenizer.vocab_size
+
+
+def test_how_far_tokens_go_is_in_no_file_and_in_no_shape(padded, tmp_path):
+    model, tokenizer = gptlib.load(padded)
+    gptlib.save(tmp_path / "again", model, tokenizer)
+    for file in ("config.json", "model.safetensors", "tokenizer.json"):
+        assert (tmp_path / "again" / file).read_bytes() == (padded / file).read_bytes()
+    assert len(model.state_dict()) == len(gptlib.GPT(model.config).state_dict())
+
+
+def test_every_id_of_a_vocabulary_that_is_not_padded_may_be_drawn(folder):
+    model, tokenizer = gptlib.load(folder)
+    (step,) = gptlib.stream(model, [1], 1)
+    assert model.first_unused_id is None and (step.probs > 0).all()
