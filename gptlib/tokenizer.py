@@ -21,14 +21,7 @@ from .fast.bpe import PieceIds
 from .fast.pairs import learn_merges
 from .fast.split import Splitter
 from .formats.merges import checked_byte_ids, checked_merges, spell
-from .formats.special_tokens import (
-    END_OF_TEXT,
-    allowed_names,
-    checked_names,
-    checked_text,
-    cut_at,
-    refuse_disallowed,
-)
+from .formats.special_tokens import END_OF_TEXT, checked_names, checked_text, cut_at, names_to_find
 from .formats.tokenizers import TokenizerFiles
 from .formats.values import Whole, shown
 from .formats.visible import visible
@@ -104,15 +97,13 @@ class Tokenizer(TokenizerFiles):
     new_ids: the same as {(left id, right id): 256 + k}. byte_ids: list of each byte's id.
     tokens: list of each token's bytes, by id. special_tokens: dict of name -> id.
 
-    The text is the example of Wikipedia's page on byte-pair encoding.
-
-    >>> tokenizer = Tokenizer.train("aaabdaaabac", 260)
+    >>> tokenizer = Tokenizer.train("aaabdaaabac", 260)  # Wikipedia's example
     >>> tokenizer.merges  # (a, a) occurs 4 times; then (a, b) and (aa, a) twice: the smaller wins
     [(97, 97), (97, 98), (256, 257)]
     >>> tokenizer.encode("aaabdaaabac")
     [258, 100, 258, 97, 99]
-    >>> tokenizer.decode([258, 100, 258, 97, 99])
-    'aaabdaaabac'
+    >>> tokenizer.decode([258, 100, 258, 97, 99]), tokenizer.token_bytes(258)
+    ('aaabdaaabac', b'aaab')
     """
 
     pattern = PATTERN
@@ -140,35 +131,31 @@ class Tokenizer(TokenizerFiles):
         vocab_size: int,
         special_tokens: Collection[str] = (END_OF_TEXT,),
     ) -> "Tokenizer":
-        """Learn merges until bytes, merges and special tokens together are vocab_size ids.
+        """Learn merges from a text, or several, until there are vocab_size ids in all.
 
         Each merge joins the pair of neighbours that occurs most often; among equal counts, the
         smallest pair of ids. Special tokens in the text are cut out first. Training stops when no
-        pair is left: vocab_size is then smaller, and a UserWarning says how many merges it made.
-
-        text: one text, or many (a generator too: one text is in memory at a time).
+        pair is left; vocab_size is then smaller, and a UserWarning says how many merges there are.
 
         Raises:
             ValueError: vocab_size has no room for bytes and special tokens, or the text has a lone
                 surrogate. TypeError: the text is not str.
         """
         names = checked_names(special_tokens)
-        vocab_size, least = Whole().read("vocab_size", vocab_size), 256 + len(names)
-        if vocab_size < least:
-            raise ValueError(
-                f"vocab_size is {vocab_size}, but 256 bytes and {len(names)} special tokens need "
-                f"at least {least}"
-            )
+        n_merges = Whole().read("vocab_size", vocab_size) - 256 - len(names)
+        if n_merges < 0:
+            needed = f"256 bytes and {len(names)} special tokens need at least {256 + len(names)}"
+            raise ValueError(f"vocab_size is {vocab_size}, but {needed}")
         counts = Counter()  # a piece is merged once, however often it occurs
         for document in [text] if isinstance(text, str) else text:
             for part in cut_at(checked_text(document), names)[::2]:
                 for pieces in in_stretches(part):
                     counts.update(pieces)
-        merges = learn_merges(counts, vocab_size - least)
-        if len(merges) < vocab_size - least:
-            message = f"the text allows only {len(merges)} merges of {vocab_size - least}: "
-            message += f"vocab_size is {least + len(merges)} instead of {vocab_size}"
-            warnings.warn(message, stacklevel=2)
+        merges = learn_merges(counts, n_merges)
+        if len(merges) < n_merges:
+            only = f"the text allows only {len(merges)} merges of {n_merges}: vocab_size is "
+            only += f"{256 + len(merges) + len(names)} instead of {vocab_size}"
+            warnings.warn(only, stacklevel=2)
         return cls(merges, names)
 
     def encode(
@@ -187,14 +174,12 @@ class Tokenizer(TokenizerFiles):
         Raises:
             TypeError: text is not str.
             ValueError: a name in allowed_special is unknown; the text has what is in
-                disallowed_special, or a lone surrogate (half of a pair that UTF-16 uses for one
-                character; no text holds it alone).
+                disallowed_special, or a lone surrogate, which no valid text has.
         """
-        text = checked_text(text)
-        allowed = allowed_names(allowed_special, self.special_tokens)
-        refuse_disallowed(text, disallowed_special, self.special_tokens, allowed)
+        rules = allowed_special, disallowed_special
+        names = names_to_find(checked_text(text), self.special_tokens, *rules)
         ids = []
-        for k, part in enumerate(cut_at(text, allowed)):
+        for k, part in enumerate(cut_at(text, names)):
             if k % 2:  # the name of a special token
                 ids.append(self.special_tokens[part])
             else:
@@ -220,11 +205,7 @@ class Tokenizer(TokenizerFiles):
         return b"".join(map(self.token_bytes, ids))
 
     def token_bytes(self, id: int) -> bytes:
-        """Return the bytes of one token. Errors as `decode`.
-
-        >>> Tokenizer().token_bytes(65)
-        b'A'
-        """
+        """Return the bytes of one token. Errors as `decode`."""
         number = operator.index(id)
         if not 0 <= number < self.vocab_size:
             raise ValueError(f"unknown token id {shown(number)}: ids are 0..{self.vocab_size - 1}")
@@ -234,8 +215,10 @@ class Tokenizer(TokenizerFiles):
         """Show one token so that all of it can be seen: for pictures, not for decoding.
 
         Space is ␣, newline ⏎, tab ⇥. Bytes that are not UTF-8 on their own, and characters that
-        print as nothing, are written in hexadecimal. Errors as `decode`.
+        cannot be seen, are written in hexadecimal. Errors as `decode`.
 
+        >>> Tokenizer().token_bytes(0xE2)
+        b'\\xe2'
         >>> [Tokenizer().token_str(id) for id in (65, 32, 10, 0xE2, 0)]
         ['A', '␣', '⏎', '<E2>', '<00>']
         """
@@ -252,7 +235,7 @@ class Tokenizer(TokenizerFiles):
         return self.special_tokens.get(END_OF_TEXT)
 
     def __len__(self):
-        return self.vocab_size
+        return len(self.tokens)
 
     def __repr__(self):
         names = shown(list(self.special_tokens))
@@ -261,5 +244,5 @@ class Tokenizer(TokenizerFiles):
     def __eq__(self, other):
         if not isinstance(other, Tokenizer):
             return NotImplemented
-        names = "merges", "special_tokens", "byte_ids"
-        return all(getattr(self, name) == getattr(other, name) for name in names)
+        same = self.merges == other.merges and self.byte_ids == other.byte_ids
+        return same and self.special_tokens == other.special_tokens

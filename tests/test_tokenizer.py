@@ -148,6 +148,24 @@ def test_too_small_a_vocabulary_is_refused_with_the_size_needed():
         Tokenizer.train("abc", 257, special_tokens=("<a>", "<b>"))
 
 
+@pytest.mark.parametrize("kind", [np.int64, np.uint16, np.array, torch.tensor])
+def test_vocab_size_may_be_of_any_type_of_whole_numbers(kind):
+    assert Tokenizer.train(PETS, kind(300)) == Tokenizer.train(PETS, 300)
+
+
+@pytest.mark.parametrize("bad", [300.0, "300", None, True, np.array([300, 301]), 10**4000, -1])
+def test_a_vocab_size_that_is_no_whole_number_is_refused_in_one_line(bad):
+    with pytest.raises(ValueError, match="vocab_size") as caught:
+        Tokenizer.train("abc", bad)
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 200
+
+
+def test_an_id_too_long_to_be_written_is_refused_in_one_line(pets):
+    with pytest.raises(ValueError, match=r"unknown token id .*: ids are 0\.\.299") as caught:
+        pets.decode([10**5000])
+    assert len(str(caught.value)) < 200
+
+
 @pytest.mark.parametrize("bad", [b"bytes", None, 3, ["text", b"bytes"]])
 def test_training_on_what_is_not_text_is_a_type_error(bad):
     with pytest.raises(TypeError):
@@ -231,6 +249,14 @@ def test_ids_may_come_as_any_sequence_of_ints(pets, kind):
     ids = pets.encode("The cat is")
     assert pets.decode(kind(ids)) == "The cat is"
     assert pets.decode([torch.tensor(id) for id in ids]) == "The cat is"
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int16, np.uint64, np.int64])
+def test_ids_may_be_of_any_type_of_whole_numbers(pets, kind):
+    text = "".join(map(chr, range(97, 123)))
+    ids = np.array([*text.encode()], kind)
+    assert pets.decode(ids) == pets.decode(list(ids)) == text
+    assert pets.token_bytes(ids[0]) == b"a" and pets.token_str(ids[1]) == "b"
 
 
 @pytest.mark.parametrize("id", [-1, 300, 10**30])

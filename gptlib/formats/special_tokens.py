@@ -56,12 +56,36 @@ def checked_names(special_tokens: Iterable[str], tokens: Iterable[bytes] = ()) -
     return list(names)
 
 
-def all_or_names(argument: str, names: str | Iterable[str], all_names: Iterable[str]) -> list[str]:
-    """The names that an argument of `Tokenizer.encode` means: "all" of them, or a collection.
+def names_to_find(
+    text: str,
+    special_tokens: Collection[str],
+    allowed_special: str | Iterable[str],
+    disallowed_special: str | Iterable[str],
+) -> list[str]:
+    """The names that are allowed, for a text that has none of those that are not.
 
     Raises:
-        ValueError: another str than "all", or what is no name; the error begins with the argument.
+        ValueError: a name in allowed_special that is no special token; or the text has one that is
+            in disallowed_special ("all": of those that are not allowed), and where.
     """
+    allowed = _all_or_names("allowed_special", allowed_special, special_tokens)
+    for name in allowed:
+        if name not in special_tokens:
+            known = shown(list(special_tokens))
+            raise ValueError(f"allowed_special: {shown(name)} is not one of the names {known}")
+    others = set(special_tokens) - set(allowed) if isinstance(disallowed_special, str) else ()
+    disallowed = _all_or_names("disallowed_special", disallowed_special, others)
+    before, *found = cut_at(text, disallowed)
+    if found:
+        raise ValueError(
+            f"text: has {shown(found[0])} at position {len(before)}, which is disallowed_special: "
+            "name it in allowed_special for its id, or in neither for plain text"
+        )
+    return allowed
+
+
+def _all_or_names(argument, names, all_names):
+    """The names that an argument means: "all" of them, or a collection."""
     if isinstance(names, str) and names != "all":
         raise ValueError(f"{argument}: {shown(names)} is not 'all' or a collection")
     names = list(all_names if isinstance(names, str) else names)
@@ -69,41 +93,6 @@ def all_or_names(argument: str, names: str | Iterable[str], all_names: Iterable[
         if not isinstance(name, str) or not name:
             raise ValueError(f"{argument}: {shown(name)} is not a name")
     return names
-
-
-def allowed_names(names: str | Iterable[str], special_tokens: Collection[str]) -> list[str]:
-    """The names that `allowed_special` means.
-
-    Raises:
-        ValueError: a name that is no special token.
-    """
-    allowed = all_or_names("allowed_special", names, special_tokens)
-    for name in allowed:
-        if name not in special_tokens:
-            known = shown(list(special_tokens))
-            raise ValueError(f"allowed_special: {shown(name)} is not one of the names {known}")
-    return allowed
-
-
-def refuse_disallowed(
-    text: str,
-    names: str | Iterable[str],
-    special_tokens: Iterable[str],
-    allowed: Collection[str],
-) -> None:
-    """Refuse a text that has what `disallowed_special` means: "all" is all that is not allowed.
-
-    Raises:
-        ValueError: says which name it has, and where.
-    """
-    others = set(special_tokens) - set(allowed) if isinstance(names, str) else ()
-    disallowed = all_or_names("disallowed_special", names, others)
-    before, *found = cut_at(text, disallowed)
-    if found:
-        raise ValueError(
-            f"text: has {shown(found[0])} at position {len(before)}, which is disallowed_special: "
-            "name it in allowed_special for its id, or in neither for plain text"
-        )
 
 
 def cut_at(text: str, names: Collection[str]) -> list[str]:

@@ -51,7 +51,7 @@ _unseen = re.compile("[" + "".join(f"{chr(first)}-{chr(last)}" for first, last, 
 def visible(token: bytes) -> str:
     """The token as text: a space is ␣, a newline ⏎, a tab ⇥, and what cannot be seen <hexadecimal>.
 
-    >>> visible(b" caf\xc3"), visible("\u200b".encode())
+    >>> visible(b" caf\\xc3"), visible("\\u200b".encode())
     ('␣caf<C3>', '<E2><80><8B>')
     """
     text = token.decode("utf-8", "surrogateescape")  # a byte that is no UTF-8 becomes a surrogate

@@ -452,6 +452,66 @@ def test_a_tokenizer_of_the_tokenizers_library_opens_with_the_same_ids(trained_b
         assert_same_ids(peer, tokenizer, text)
 
 
+@pytest.fixture
+def changed_by_peer(pets, opened, tmp_path):
+    """A function: pets, as the tokenizers library has it after a change, and saves it again."""
+
+    def change(how):
+        peer = opened(pets)
+        how(peer)
+        peer.save(str(tmp_path / "t.json"))
+        peer.no_truncation()
+        peer.no_padding()
+        return peer, Tokenizer.load(tmp_path / "t.json")
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        lambda peer: peer.enable_truncation(5),
+        lambda peer: peer.enable_padding(pad_id=299, pad_token=EOT, length=64),
+        lambda peer: (peer.enable_padding(), peer.enable_truncation(8, stride=2)),
+    ],
+)
+def test_how_batches_are_padded_and_cut_changes_no_id_of_a_text(changed_by_peer, pets, how):
+    _, tokenizer = changed_by_peer(how)
+    assert tokenizer == pets
+
+
+@pytest.mark.parametrize(
+    "names", [["<new>"], ["new", "ball!"], [" the", "<|", "xq"], ["日本", "ж"]]
+)
+def test_tokens_of_add_tokens_are_found_as_all_allowed_special_tokens_are(changed_by_peer, names):
+    peer, tokenizer = changed_by_peer(lambda peer: peer.add_tokens(names))
+    assert list(tokenizer.special_tokens) == [EOT, *names]
+    for text in [*DIFFICULT, PETS, f"a{EOT}new<new>ball! the<|end<|xq日本ж{''.join(names)}{EOT}"]:
+        assert peer.encode(text).ids == tokenizer.encode(text, "all")
+
+
+@pytest.mark.parametrize("name", ["a<|", f"{EOT}a", f"a{EOT}b", "<<"])
+def test_an_added_token_within_which_a_special_one_may_begin_is_refused(changed_by_peer, name):
+    with pytest.raises(ValueError, match="t.json: added_tokens: .* can begin within it"):
+        changed_by_peer(lambda peer: peer.add_tokens([name]))
+
+
+def test_an_added_token_that_is_a_token_already_is_refused(changed_by_peer):
+    with pytest.raises(ValueError, match=r"t.json: added_tokens\[0\].id: 'he' has 25"):
+        changed_by_peer(lambda peer: peer.add_tokens(["he"]))
+
+
+@pytest.mark.parametrize("name", ["a\nb", "x" * 5_000_000, "\x1b[31m", "\u2028"], ids=range(4))
+@pytest.mark.parametrize("place", ["added_tokens.0.content", "version", "normalizer", "decoder"])
+def test_errors_about_a_long_or_odd_value_are_one_short_line(pets, tmp_path, place, name):
+    fields = fields_of(pets, tmp_path)
+    put(place, name)(fields)
+    with pytest.raises(ValueError) as caught:
+        load_fields(fields, tmp_path)
+    said = str(caught.value).removeprefix(str(tmp_path))
+    assert said.isprintable() and len(said) < 400
+
+
 def test_a_file_with_its_special_tokens_before_the_bytes_is_refused_saying_so(
     trained_by_peer, tmp_path
 ):
