@@ -20,6 +20,7 @@ from ..training import Step, TrainConfig, Trainer
 from . import svg
 from .bars import Bar, bars_height, bars_svg, expected, rows_of, spoken
 from .base import Explorer, capped, token_name
+from .cells import end_when_run_again
 from .controls import Picker, choice, few, line, row
 from .heads import looks, table_svg, two_digits
 from .runs import Frame, LiveRun, Recording, take_frame
@@ -133,6 +134,7 @@ class TrainingExplorer(Explorer):
         self._live: tuple[tuple[int, ...], Frame] | None = None  # (prompt, what it came to)
         self.before: dict[str, list[tuple[float, float]]] = {}  # the curve of the run before
         super().__init__(*self._controls(prompt, live=tokens is not None))
+        end_when_run_again(self.stop)
 
     def _controls(self, prompt: str, live: bool) -> tuple[list, list]:
         """All controls, and those of them that a picture depends on."""

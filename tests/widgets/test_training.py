@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 import gptlib
 from gptlib.corpora import pets as grammar
 from gptlib.storage.checkpoint import History
-from gptlib.widgets import svg, training_explorer, watch
+from gptlib.widgets import cells, svg, training_explorer, watch
 from gptlib.widgets.bars import Bar
 from gptlib.widgets.runs import LiveRun, Recording
 from gptlib.widgets.training import RATES, loss_curve, training_svg
@@ -44,6 +45,15 @@ def live(recording):
     yield made
     made.close()
     wait_for(lambda: made.run is None or not made.run.running)
+
+
+@pytest.fixture
+def executed(monkeypatch):
+    """Says that the same cell is executed, for the so-and-so-many-th time."""
+    request = {"metadata": {"cellId": "cell-33"}, "content": {"code": ""}, "header": {}}
+    monkeypatch.setattr(cells, "_started", {})
+    monkeypatch.setattr(cells, "get_ipython", lambda: SimpleNamespace(get_parent=lambda: request))
+    return lambda k: request["header"].update(msg_type="execute_request", msg_id=f"execution {k}")
 
 
 def wait_for(condition, seconds=20):
@@ -425,3 +435,15 @@ def test_watch_gives_every_step_and_leaves_the_whole_curve(config, capsys):
     picture = loss_curve(trainer, {"ln V": 2.4})
     elements(picture)
     assert "ln V 2.40" in text_of(picture) and "step 30" in picture
+
+
+def test_a_cell_run_three_times_leaves_one_training_going_on(recording, executed):
+    long, made = dataclasses.replace(CONFIG, steps=100_000), []
+    for k in range(3):
+        executed(k)
+        made.append(training_explorer(recording, "012", tokens=TOKENS, config=long))
+        press(made[-1], "Start")
+    wait_for(lambda: not made[0].run.running and not made[1].run.running)
+    assert made[2].run.running
+    made[2].close()
+    wait_for(lambda: not made[2].run.running)
