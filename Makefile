@@ -126,11 +126,12 @@ hashes: install  ## write requirements-server.txt: what a server installs, with 
 	    /^[a-z]/ { keep = $$1 in known && $$1 != "torch" } keep' constraints.txt .venv/all-hashes.txt; \
 	    } > .venv/requirements-server.txt && mv .venv/requirements-server.txt requirements-server.txt
 
-lint: install  ## check style with ruff
+lint: install  ## check style with ruff, and the core's types with mypy
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(PY) -m mypy
 
 clean:  ## remove .venv, caches and build files (runs/ stays: it may hold trained models)
-	rm -rf .venv build dist artifacts .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist artifacts .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	find . -name .ipynb_checkpoints -prune -exec rm -rf {} +
