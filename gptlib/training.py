@@ -49,7 +49,7 @@ class Trainer(Resumable):
             print(step.step, step.loss)
 
     A loop that was left (break, or an interrupted cell) continues where it stopped when iterated
-    again: an update is done whole or not at all. `history` keeps every Step; `progress()` has a bar.
+    again: an update is done whole or not at all. `history` keeps every Step; `progress` has a bar.
 
     Args:
         model: moved to the configured device.
