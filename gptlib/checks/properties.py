@@ -3,15 +3,18 @@
 Each gives a Property: a sentence of the lesson, and what is seen where it does not hold.
 """
 
+import re
 from collections.abc import Callable
 
 import numpy as np
 
 from .exercise import Property
-from .showing import figure, rows_of, short
+from .reading import Numbers
+from .showing import figure, rows_of, short, side_by_side
 
 NEAR = 2e-2  # what two roundings may differ by where a result comes in bfloat16
 SURE = 1e-3  # a sum that is off by more is no rounding of float32
+FINE = 2e-4  # by which two numbers differ that are computed in the same way, and not only rounded
 
 
 def shape(words: str, of: Callable[..., tuple]) -> Property:
@@ -77,4 +80,19 @@ def _place(found: np.ndarray, what: str) -> str | None:
     for name, row in rows_of(found):
         if row.any():
             return f"{name} has {what}"
+    return None
+
+
+def first_unlike(mine: np.ndarray | None, its: np.ndarray) -> tuple[str, str, str] | None:
+    """("row 2", what it is, what it is not): the first row in which two results differ.
+
+    None where none does, and where the two cannot be compared: a function failed, or the shapes
+    are not the same.
+    """
+    if mine is None or mine.shape != its.shape:
+        return None
+    for (name, a), (_, b) in zip(rows_of(mine), rows_of(its)):
+        if not np.allclose(a, b, rtol=FINE, atol=FINE, equal_nan=True):
+            pair = side_by_side(Numbers(a), Numbers(b))[:2]
+            return name, *(re.sub(r"\[ +", "[", " ".join(line.split())) for line in pair)
     return None
