@@ -11,7 +11,16 @@ from torch import Tensor
 
 from ..attention import attention, causal_mask, mask_scores, merge_heads, split_heads
 from .exercise import Exercise, Mistake, Property
-from .properties import SURE, first_unlike, no_nan, not_below_zero, shape, sums_to_one, unlike
+from .properties import (
+    SURE,
+    first_unlike,
+    no_nan,
+    not_below_zero,
+    on_other_input,
+    shape,
+    sums_to_one,
+    unlike,
+)
 from .reading import numbers
 from .showing import short, shown
 from .verdict import Verdict
@@ -114,12 +123,6 @@ CAUSAL_WEIGHTS = Exercise(
             _with_mask(_future, 0.0),
         ),
         Mistake(
-            "infinity times zero",
-            "infinity was multiplied by a mask of zeros and ones",
-            "Infinity times 0 is nan, so the visible places are lost too. Use masked_fill.",
-            lambda scores: torch.softmax(scores - math.inf * _future(scores), -1),
-        ),
-        Mistake(
             "mask after softmax",
             "the weights of the future were set to 0 after the softmax",
             "What is left does not sum to 1. Mask the scores first.",
@@ -153,26 +156,20 @@ def _moved(x: Tensor, where) -> Tensor:
     return x
 
 
-def _values_doubled(given: tuple, value: np.ndarray, ask) -> str | None:
-    q, k, v, last = given
-    if found := first_unlike(ask(q, k, 2 * v, last), 2 * value):
-        return "with all values doubled, {} is {} and should be {}".format(*found)
-    return None
-
-
-def _values_of_one(given: tuple, value: np.ndarray, ask) -> str | None:
-    q, k, v, last = given
-    if found := first_unlike(ask(q, k, torch.ones_like(v), last), np.ones_like(value)):
-        return "with the value 1 everywhere, {} is {}".format(*found)
-    return None
-
-
 MIXTURE = (
-    Property("The values are what is mixed: twice the values give twice the result.",
-             _values_doubled, asks=True),
-    Property("The weights sum to 1, so where all values are 1, the result is 1.",
-             _values_of_one, asks=True),
-)  # fmt: skip
+    on_other_input(
+        "The values are what is mixed: twice the values give twice the result.",
+        "with all values doubled",
+        lambda q, k, v, last: (q, k, 2 * v, last),
+        want=lambda value, *given: 2 * value,
+    ),
+    on_other_input(
+        "The weights sum to 1, so where all values are 1, the result is 1.",
+        "with the value 1 everywhere",
+        lambda q, k, v, last: (q, k, torch.ones_like(v), last),
+        want=lambda value, *given: np.ones_like(value),
+    ),
+)
 
 # ---- 2. One row ----
 
@@ -194,43 +191,13 @@ def _right_row(q: Tensor, k: Tensor, v: Tensor, t: int) -> Tensor:
     return attention(q[: t + 1], k[: t + 1], v[: t + 1])[0][t]
 
 
-def _row(scale=lambda q, t: math.sqrt(q.shape[-1]), seen: int = 1, weigh=torch.softmax):
-    """The function that computes one row with one thing done differently.
-
-    Args:
-        scale: (q, t) -> what scores are divided by. seen: places seen after t - 1.
-        weigh: (scores, 0) -> weights.
-    """
-
-    def row(q, k, v, t):
-        return weigh(k[: t + seen] @ q[t] / scale(q, t), 0) @ v[: t + seen]
-
-    return row
+def _scaled(scale):
+    """The function that divides the scores of one row by scale(q, t)."""
+    return lambda q, k, v, t: torch.softmax(k[: t + 1] @ q[t] / scale(q, t), 0) @ v[: t + 1]
 
 
 def _vector_first(q, k, v, t):
     return torch.softmax(q[t] @ k[: t + 1] / math.sqrt(q.shape[-1]), -1) @ v[: t + 1]
-
-
-def _later_changes_nothing(given: tuple, value: np.ndarray, ask) -> str | None:
-    *qkv, t = given
-    later = ask(*(_moved(x, np.s_[t + 1 :]) for x in qkv), t)
-    if found := first_unlike(later, value):
-        return (
-            f"with other numbers after place {t}, the result changes from {found[2]} to {found[1]}"
-        )
-    return None
-
-
-def _only_query_t(given: tuple, value: np.ndarray, ask) -> str | None:
-    q, k, v, t = given
-    others = [s for s in range(len(q)) if s != t]
-    if found := first_unlike(ask(_moved(q, others), k, v, t), value):
-        return (
-            f"with other numbers in all queries but the one at place {t}, the result changes "
-            f"from {found[2]} to {found[1]}"
-        )
-    return None
 
 
 def _row_weights(given: tuple, value: np.ndarray, ask) -> str | None:
@@ -257,12 +224,16 @@ ONE_ROW = Exercise(
     properties=(
         shape("The result is one vector, as long as a value.", lambda q, k, v, t: v.shape[1:]),
         no_nan(),
-        Property(
-            "The query at place t sees the places 0 to t, and nothing after them.",
-            _later_changes_nothing,
-            asks=True,
+        on_other_input(
+            "What comes after place t does not count: the query there sees the places 0 to t.",
+            "with other numbers after place t",
+            lambda *given: (*(_moved(x, np.s_[given[3] + 1 :]) for x in given[:3]), given[3]),
         ),
-        Property("Of the queries, only the one at place t is used.", _only_query_t, asks=True),
+        on_other_input(
+            "Of the queries, only the one at place t is used.",
+            "with other numbers in all queries but the one at place t",
+            lambda q, k, v, t: (_moved(q, np.arange(len(q)) != t), k, v, t),
+        ),
         *MIXTURE,
         Property(
             "The scores are q · k / √hs, and the weights are their softmax.",
@@ -275,43 +246,25 @@ ONE_ROW = Exercise(
             "scaled by d",
             "the scores were divided by the width of a query",
             "Divide by its square root: math.sqrt(q.shape[-1]).",
-            _row(lambda q, t: q.shape[-1]),
+            _scaled(lambda q, t: q.shape[-1]),
         ),
         Mistake(
             "not scaled",
             "the scores were not scaled",
             "Divide them by the square root of the width of a query.",
-            _row(lambda q, t: 1),
+            _scaled(lambda q, t: 1),
         ),
         Mistake(
             "scaled by the length of the text",
             "the scores were divided by the root of T",
             "len(q) is the number of tokens. Take the root of the width, q.shape[-1].",
-            _row(lambda q, t: math.sqrt(len(q))),
+            _scaled(lambda q, t: math.sqrt(len(q))),
         ),
         Mistake(
             "scaled by the number of keys",
             "the scores were divided by the root of the number of keys",
             "len() of a table is its number of rows. Take the root of the width, q.shape[-1].",
-            _row(lambda q, t: math.sqrt(t + 1)),
-        ),
-        Mistake(
-            "the future is seen",
-            "all keys were used, those after place t too",
-            "The query at place t sees places 0 to t: k[: t + 1].",
-            _row(seen=10**6),
-        ),
-        Mistake(
-            "itself not seen",
-            "the query did not see its own place",
-            "k[:t] ends before place t; k[: t + 1] has it.",
-            _row(seen=0),
-        ),
-        Mistake(
-            "softmax over the wrong axis",
-            "every weight was 1",
-            "A softmax over an axis that has one entry gives 1. It has to go over the keys.",
-            _row(weigh=lambda scores, dim: torch.ones_like(scores)),
+            _scaled(lambda q, t: math.sqrt(t + 1)),
         ),
         Mistake(
             "vector first",
@@ -335,15 +288,19 @@ def one_row(student) -> Verdict:
 
 # ---- 3. Heads ----
 
-SHAPES = ((1, 2, 4, 2), (1, 4, 6, 2), (2, 5, 12, 3), (3, 4, 10, 5), (2, 1, 4, 2), (1, 3, 4, 1))
-SHAPES += ((1, 2, 4, 4), (2, 3, 3, 3))  # (B, T, C, nh) each, the first two shown in full
+TWO = (torch.tensor([[[1.0, 0.0, 1.0, 0.0], [1.0, 1.0, 0.0, 2.0]]]),)  # two tokens, two heads
+TWO += (torch.tensor([[[1.0, 0.0, 0.0, 1.0], [1.0, 1.0, 1.0, 0.0]]]),)
+TWO += (torch.tensor([[[1.0, 0.0, 2.0, 3.0], [0.0, 2.0, 4.0, 1.0]]]), 2)
+SHAPES = ((1, 4, 6, 2), (2, 5, 12, 3), (3, 4, 10, 5), (2, 1, 4, 2), (1, 3, 4, 1), (1, 2, 4, 4))
+SHAPES += ((2, 3, 3, 3),)  # (B, T, C, nh) each
 
 
 def _heads_inputs() -> list[tuple]:
-    return [
+    drawn = [
         (*(_drawn(B, T, C, seed=100 * k + part) for part in range(3)), n_head)
         for k, (B, T, C, n_head) in enumerate(SHAPES)
     ]
+    return [TWO, *drawn]
 
 
 def _right_heads(q: Tensor, k: Tensor, v: Tensor, n_head: int) -> Tensor:
@@ -360,48 +317,20 @@ def _merged_as_is(y: Tensor) -> Tensor:
     return y.reshape(y.shape[0], y.shape[2], -1)
 
 
-def _heads(split=split_heads, merge=merge_heads, scale=None, causal: bool = True):
+def _heads(split=split_heads, merge=merge_heads, scale=None):
     """The function that cuts, attends and merges, with one thing done differently."""
 
     def multi_head(q, k, v, n_head):
         its_scale = scale and scale(q)
         parts = [split(part, n_head) for part in (q, k, v)]
-        return merge(attention(*parts, causal=causal, scale=its_scale)[0])
+        return merge(attention(*parts, scale=its_scale)[0])
 
     return multi_head
-
-
-def _alone_as_in_the_batch(given: tuple, value: np.ndarray, ask) -> str | None:
-    *qkv, n_head = given
-    if found := first_unlike(ask(*(x[:1] for x in qkv), n_head), value[:1]):
-        return "with sentence 0 alone, {} is {}, and in the batch it is {}".format(*found)
-    return None
-
-
-def _last_changes_no_other(given: tuple, value: np.ndarray, ask) -> str | None:
-    *qkv, n_head = given
-    other = ask(*(_moved(x, np.s_[:, -1]) for x in qkv), n_head)
-    if found := first_unlike(other if other is None else other[:, :-1], value[:, :-1]):
-        return "with other numbers in the last token, {} is {} and no longer {}".format(*found)
-    return None
 
 
 def _first_gets_its_value(given: tuple, value: np.ndarray) -> str | None:
     if found := first_unlike(value[:, :1], given[2][:, :1].numpy()):
         return "{} is {}, and its value is {}".format(*found)
-    return None
-
-
-def _heads_do_not_mix(given: tuple, value: np.ndarray, ask) -> str | None:
-    *qkv, n_head = given
-    hs = value.shape[-1] // n_head
-    other = ask(*(_moved(x, np.s_[..., :hs]) for x in qkv), n_head)
-    if found := first_unlike(other if other is None else other[..., hs:], value[..., hs:]):
-        name, now, before = found
-        return (
-            f"with other numbers in the channels of head 0 (the first {hs}), the other channels of "
-            f"{name} change from {before} to {now}"
-        )
     return None
 
 
@@ -433,21 +362,31 @@ MULTI_HEAD = Exercise(
             lambda q, k, v, n_head: v.shape,
         ),
         no_nan(),
-        Property(
+        on_other_input(
             "The sentences of a batch know nothing of each other.",
-            _alone_as_in_the_batch,
-            asks=True,
+            "with sentence 0 alone",
+            lambda *given: (*(x[:1] for x in given[:3]), given[3]),
+            part=lambda result, *given: result[:1],
         ),
-        Property(
+        on_other_input(
             "What comes after a token does not change the token's result.",
-            _last_changes_no_other,
-            asks=True,
+            "with other numbers in the last token",
+            lambda *given: (*(_moved(x, np.s_[:, -1]) for x in given[:3]), given[3]),
+            part=lambda result, *given: result[:, :-1],
         ),
         Property(
             "The first token sees only itself, so its result is its own value.",
             _first_gets_its_value,
         ),
-        Property("Each head works with its own hs channels.", _heads_do_not_mix, asks=True),
+        on_other_input(
+            "Each head works with its own hs channels.",
+            "with other numbers in the channels of head 0",
+            lambda *given: (
+                *(_moved(x, np.s_[..., : x.shape[-1] // given[3]]) for x in given[:3]),
+                given[3],
+            ),
+            part=lambda result, q, k, v, n_head: result[..., q.shape[-1] // n_head :],
+        ),
         *MIXTURE,
         Property(
             "In each head, the weights are the softmax of q · k / √hs.", _head_weights, asks=True
@@ -471,12 +410,6 @@ MULTI_HEAD = Exercise(
             "the scores were not scaled",
             "Divide them by the root of hs = C / n_head.",
             _heads(scale=lambda q: 1.0),
-        ),
-        Mistake(
-            "no mask",
-            "the future was not hidden",
-            "Hide it before the softmax, or give F.scaled_dot_product_attention is_causal=True.",
-            _heads(causal=False),
         ),
         Mistake(
             "cut without transpose",

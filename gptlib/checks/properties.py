@@ -96,3 +96,34 @@ def first_unlike(mine: np.ndarray | None, its: np.ndarray) -> tuple[str, str, st
             pair = side_by_side(Numbers(a), Numbers(b))[:2]
             return name, *(re.sub(r"\[ +", "[", " ".join(line.split())) for line in pair)
     return None
+
+
+def on_other_input(
+    words: str,
+    when: str,
+    other: Callable[..., tuple],
+    want: Callable[..., np.ndarray] | None = None,
+    part: Callable[..., np.ndarray] = lambda result, *given: result,
+) -> Property:
+    """What a function gives on another input follows from what it gives on this one.
+
+    Args:
+        when: what is different there: "with all values doubled". other: (*given) -> that input.
+        want: (value, *given) -> the result there; if None, the same as here.
+        part: (result, *given) -> the part of both results that is compared.
+    """
+
+    def seen(given: tuple, value: np.ndarray, ask: Callable) -> str | None:
+        there = ask(*other(*given))
+        if there is None:
+            return None
+        its = want(value, *given) if want else value
+        found = first_unlike(part(there, *given), part(its, *given))
+        if found is None:
+            return None
+        name, mine, its = found
+        if want:
+            return f"{when}, {name} is {mine} and should be {its}"
+        return f"{when}, {name} changes from {its} to {mine}"
+
+    return Property(words, seen, asks=True)
