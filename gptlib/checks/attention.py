@@ -362,6 +362,10 @@ MULTI_HEAD = Exercise(
             lambda q, k, v, n_head: v.shape,
         ),
         no_nan(),
+        Property(
+            "The first token sees only itself, so its result is its own value.",
+            _first_gets_its_value,
+        ),
         on_other_input(
             "The sentences of a batch know nothing of each other.",
             "with sentence 0 alone",
@@ -373,10 +377,6 @@ MULTI_HEAD = Exercise(
             "with other numbers in the last token",
             lambda *given: (*(_moved(x, np.s_[:, -1]) for x in given[:3]), given[3]),
             part=lambda result, *given: result[:, :-1],
-        ),
-        Property(
-            "The first token sees only itself, so its result is its own value.",
-            _first_gets_its_value,
         ),
         on_other_input(
             "Each head works with its own hs channels.",

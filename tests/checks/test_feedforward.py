@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from checks.check_rules import CheckRules
 
 import gptlib
-from gptlib.checks import base, feedforward
-from gptlib.checks import feedforward_answers as answers
+from checks.mutants import Case
+from checks.rules import CheckRules
+from gptlib.checks import feedforward, running
 
 C = math.sqrt(2 / math.pi)
 
@@ -329,32 +329,62 @@ BLOCK = {
 }
 
 
+def seeded(dice):
+    return torch.Generator().manual_seed(dice.randrange(2**30))
+
+
+def random_numbers(dice):
+    size = [dice.randint(1, 4) for _ in range(dice.randint(0, 3))]
+    return (2 * torch.randn(size, generator=seeded(dice), dtype=torch.float64),)
+
+
+def random_tokens(dice):
+    B, T, C = (dice.randint(1, most) for most in (3, 4, 6))
+    noise = seeded(dice)
+    x, weight, bias = (torch.randn(*size, generator=noise) for size in ((B, T, C), (C,), (C,)))
+    return 3 * x + 1, weight, bias, dice.choice((1e-5, 0.1, 1.0))
+
+
+def random_block(dice):
+    B, T, C = (dice.randint(1, most) for most in (3, 4, 6))
+    return feedforward._block_input(B, T, C + 1, dice.randrange(2**30))
+
+
 class TestChecks(CheckRules):
-    right = {
-        feedforward.gelu: [
-            gelu_by_formula,
-            gelu_by_torch,
-            gelu_by_numpy,
-            gelu_by_sigmoid,
-            gelu_by_loop,
-            gelu_as_lists,
-            gptlib.feedforward.gelu,
-        ],
-        feedforward.layer_norm: [
-            norm_by_torch,
-            norm_by_mean,
-            norm_by_numpy,
-            norm_by_loop,
-            norm_by_module,
-            gptlib.feedforward.layer_norm,
-        ],
-        feedforward.block: [block_by_functional, block_by_own_parts, block_by_gptlib],
-    }
-    wrong = {feedforward.gelu: GELU, feedforward.layer_norm: LAYER_NORM, feedforward.block: BLOCK}
-    known = {
-        feedforward.gelu: answers.GELU_MISTAKES,
-        feedforward.layer_norm: answers.LAYER_NORM_MISTAKES,
-        feedforward.block: answers.BLOCK_MISTAKES,
+    cases = {
+        feedforward.gelu: Case(
+            feedforward.GELU,
+            right=[
+                gelu_by_formula,
+                gelu_by_torch,
+                gelu_by_numpy,
+                gelu_by_sigmoid,
+                gelu_by_loop,
+                gelu_as_lists,
+                gptlib.feedforward.gelu,
+            ],
+            slips=GELU,
+            fuzz=random_numbers,
+        ),
+        feedforward.layer_norm: Case(
+            feedforward.LAYER_NORM,
+            right=[
+                norm_by_torch,
+                norm_by_mean,
+                norm_by_numpy,
+                norm_by_loop,
+                norm_by_module,
+                gptlib.feedforward.layer_norm,
+            ],
+            slips=LAYER_NORM,
+            fuzz=random_tokens,
+        ),
+        feedforward.block: Case(
+            feedforward.BLOCK,
+            right=[block_by_functional, block_by_own_parts, block_by_gptlib],
+            slips=BLOCK,
+            fuzz=random_block,
+        ),
     }
 
 
@@ -380,7 +410,7 @@ def test_another_error_with_more_than_one_token_is_not_called_a_lost_axis():
         mean, variance = parts(x)
         return mean * 0 + bias if variance == 0 else norm_by_mean(x, weight, bias, eps)
 
-    assert feedforward.layer_norm(asks).mistake == base.STOPPED
+    assert feedforward.layer_norm(asks).mistake == running.STOPPED
 
 
 def test_asking_a_whole_tensor_whether_it_is_above_0_is_not_called_relu(capsys):
@@ -388,7 +418,7 @@ def test_asking_a_whole_tensor_whether_it_is_above_0_is_not_called_relu(capsys):
         inner = C * (x + 0.044715 * x**3)
         return x if x > 0 else 0.5 * x * (1 + torch.tanh(inner))
 
-    assert feedforward.gelu(by_cases).mistake == base.STOPPED
+    assert feedforward.gelu(by_cases).mistake == running.STOPPED
     said = capsys.readouterr().out
     assert "ReLU" not in said and "ambiguous, in its line 3" in said
 
@@ -400,7 +430,7 @@ def test_a_block_that_calls_an_unwritten_norm_names_it(capsys):
     def my_block(x, attn, w):
         return x + attn(my_layer_norm(x, w["ln_1.weight"], w["ln_1.bias"]))
 
-    assert feedforward.block(my_block).mistake == base.NOT_WRITTEN
+    assert feedforward.block(my_block).mistake == running.NOT_WRITTEN
     said = capsys.readouterr().out
     assert said.startswith("○ my_block calls my_layer_norm, which is not written yet")
 
@@ -414,8 +444,8 @@ def test_an_input_changed_in_place_is_said(capsys):
         x[x < 0] = 0
         return x
 
-    assert feedforward.layer_norm(in_place).mistake == base.CHANGED
-    assert feedforward.gelu(cut).mistake == base.CHANGED
+    assert feedforward.layer_norm(in_place).mistake == running.CHANGED
+    assert feedforward.gelu(cut).mistake == running.CHANGED
     assert "Work on a copy" in capsys.readouterr().out
 
 
@@ -425,7 +455,7 @@ def test_a_stream_added_to_in_place_is_said(capsys):
         x += mlp(ln(x, w, 2), w)
         return x
 
-    assert feedforward.block(block).mistake == base.CHANGED
+    assert feedforward.block(block).mistake == running.CHANGED
 
 
 def test_weights_not_turned_are_a_shape_error_that_says_its_line(capsys):
@@ -433,7 +463,7 @@ def test_weights_not_turned_are_a_shape_error_that_says_its_line(capsys):
         x = x + attn(ln(x, w, 1))
         return x + gelu_by_torch(ln(x, w, 2) @ w["mlp.c_fc.weight"]) @ w["mlp.c_proj.weight"]
 
-    assert feedforward.block(block).mistake == base.STOPPED
+    assert feedforward.block(block).mistake == running.STOPPED
     said = capsys.readouterr().out
     assert "cannot be multiplied (3x4 and 16x4), in its line 3" in said
     assert ", attn, weights)" in said
