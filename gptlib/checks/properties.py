@@ -68,9 +68,9 @@ def sums_to_one(words: str = "Each row is one distribution: it sums to 1.") -> P
     return Property(words, seen)
 
 
-def unlike(number: float, other: float) -> str:
+def unlike(number: float, other: float, digits: int = 2) -> str:
     """A number with so many digits that it does not look like another: 1.0004, and not 1.000."""
-    for digits in range(2, 12):
+    for digits in range(digits, 12):
         if float(figure(number, digits)) != float(figure(other, digits)):
             return figure(number, digits)
     return figure(number, 12)

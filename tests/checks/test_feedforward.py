@@ -394,15 +394,18 @@ class TestChecks(CheckRules):
 def test_the_first_input_of_layer_norm_is_the_one_done_by_hand(capsys):
     assert not feedforward.layer_norm(lambda x, weight, bias, eps: x)
     said = capsys.readouterr().out
-    assert "[[[7.000, 1.000, 1.000, -1.000]]]" in said and "1e-05)" in said
+    assert "<lambda>([[[7, 1, 1, -1]]], [1, 1, 1, 1], [0, 0, 0, 0], 1.00e-05)" in said
+    assert "row [0, 0] has the mean 2." in said
     assert "should be  [[[1.667, -0.333, -0.333, -1.000]]]" in said
 
 
 def test_a_lost_axis_is_named_beside_the_error(capsys):
     assert not feedforward.layer_norm(LAYER_NORM["no keepdim in the mean"])
     said = capsys.readouterr().out
-    assert "the mean has lost an axis: keepdim=True leaves (B, T, 1)." in said
+    assert "If a mean or a variance has lost its last axis: keepdim=True leaves" in said
     assert "stops with RuntimeError: The size of tensor a" in said
+    assert feedforward.layer_norm(LAYER_NORM["no keepdim"]).mistake == "no keepdim"
+    assert capsys.readouterr().out.count("keepdim") == 1
 
 
 def test_another_error_with_more_than_one_token_is_not_called_a_lost_axis():
@@ -465,13 +468,42 @@ def test_weights_not_turned_are_a_shape_error_that_says_its_line(capsys):
 
     assert feedforward.block(block).mistake == running.STOPPED
     said = capsys.readouterr().out
-    assert "cannot be multiplied (3x4 and 16x4), in its line 3" in said
+    assert "cannot be multiplied (2x3 and 12x3), in its line 3" in said
     assert ", attn, weights)" in said
     assert not any(len(line) > 160 for line in said.splitlines())
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_right_block_is_gptlibs_own(seed):
-    x, attn, weights = feedforward._block_input(2, 4, 8, 2, seed)
+    x, attn, weights = feedforward._block_input(2, 4, 8, seed)
     expected = block_by_gptlib(x, attn, weights)
-    torch.testing.assert_close(answers.right_block(x, attn, weights), expected)
+    torch.testing.assert_close(feedforward._right_block(x, attn, weights), expected)
+
+
+def test_a_layer_norm_with_the_width_of_the_example_written_in_is_refused(capsys):
+    def divides_by_4(x, weight, bias, eps):
+        off = x - x.mean(-1, keepdim=True)
+        return off / torch.sqrt((off**2).sum(-1, keepdim=True) / 4 + eps) * weight + bias
+
+    verdict = feedforward.layer_norm(divides_by_4)
+    assert verdict.observation.startswith(
+        "with a gain of 1 and a bias of 0, row [0, 0] has the var"
+    )
+    assert "makes the variance 1" in verdict.property
+
+
+def test_every_wrong_block_is_told_what_does_not_hold(capsys):
+    told = {name: feedforward.block(answer) for name, answer in BLOCK.items()}
+    assert [name for name, verdict in told.items() if not verdict.property] == []
+    assert "when attention and feedforward both give 0, row [0, 0] is [0, 0, 0] and should be " in (
+        told["no residual"].observation
+    )
+
+
+def test_narrow_numbers_are_right_too():
+    assert feedforward.gelu(lambda x: gelu_by_torch(x.bfloat16()))
+    assert feedforward.layer_norm(lambda *given: norm_by_torch(*given).bfloat16())
+    assert feedforward.block(lambda *given: block_by_functional(*given).half())
+    assert feedforward.block(
+        lambda x, attn, weights: block_by_functional(x, attn, weights).double()
+    )
