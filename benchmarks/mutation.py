@@ -24,7 +24,7 @@ def main() -> None:
     accepted = sum(row.count("accepted") for row in found)
     note = (
         f"Of {total:,} wrong answers to {len(found)} exercises {accepted} were accepted, and "
-        f"{table.share(found):.0%} were told more than \"not right yet\"."
+        f'{table.share(found):.0%} were told more than "not right yet".'
     )
     replace_section(BEGIN, END, "\n".join([note, "", *table.HEAD, *map(str, found)]))
 

@@ -18,9 +18,9 @@ LESSONS = "tokenizer embeddings attention feedforward logits training sampling".
 
 # From the ground up: a module imports from the floors below its own, and never from above.
 CORE = (
-    "files answers bpe tokenizer_files vocab_files tokenizer shards prepare embeddings linear attention "
-    "feedforward logits model quantization decoding optimizers distributed training sampling trace "
-    "ablations tensor_files hf hub checkpoint runs corpora __init__ cli __main__"
+    "files answers bpe tokenizer_files vocab_files tokenizer shards prepare embeddings linear "
+    "attention feedforward logits model quantization decoding optimizers distributed training "
+    "sampling trace ablations tensor_files hf hub checkpoint runs corpora __init__ cli __main__"
 ).split()
 FLOORS = [*CORE, "checks", "plots", "widgets", "teaching"]
 # Inside the function that needs it: GPT.from_pretrained, and `gptlib plot`.

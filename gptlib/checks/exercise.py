@@ -31,6 +31,8 @@ NOTES = {
 class Property(NamedTuple):
     """Something that holds of every right result.
 
+    With a `name`, not to hold is itself a mistake that has a name, where it holds on no input.
+
     `seen(given, value)` is None where it holds and otherwise what was observed instead ("row 2 sums
     to 0.95"). given: the input. value: the result; Numbers as their array. With `asks`, a third
     argument runs the student's function on another input, and gives its result or None.
@@ -39,6 +41,8 @@ class Property(NamedTuple):
     words: str  # a sentence of the lesson: "Each row sums to 1."
     seen: Callable[..., str | None]
     asks: bool = False
+    name: str = ""
+    advice: str = ""  # where to look if it does not hold
 
 
 class Mistake(NamedTuple):
@@ -59,6 +63,8 @@ class Exercise:
     `right`: the function as it should be. If None, an answer is right if all properties hold.
     `notes`: as NOTES, of this exercise alone.
     `shown`: how an argument is written in a verdict.
+    `adapt`: makes of a student's function one that takes the inputs.
+    `goal`: what a result should be, where properties alone decide.
     """
 
     name: str  # "logits.softmax"
@@ -69,6 +75,8 @@ class Exercise:
     read: Callable[[object], object] = lambda value: value
     notes: dict[str, str] = field(default_factory=dict)
     shown: Callable[[object], str] = shown
+    adapt: Callable[[Callable], Callable] = lambda student: student
+    goal: str = ""
 
     @cached_property
     def given(self) -> list[tuple]:
@@ -82,7 +90,7 @@ class Exercise:
 
     def outcomes(self, function: Callable) -> list[Outcome]:
         """What a function does with every input, up to one on which it does not end."""
-        found = []
+        found, function = [], self.adapt(function)
         for given in self.given:
             found.append(run(function, given, self.read))
             if found[-1].ends_the_check:
@@ -167,7 +175,7 @@ class Exercise:
         value = value.array if isinstance(value, Numbers) else value
 
         def ask(*given: object) -> object:
-            found = run(student, given, self.read)
+            found = run(self.adapt(student), given, self.read)
             return found.value.array if isinstance(found.value, Numbers) else found.value
 
         try:
@@ -185,6 +193,12 @@ class Exercise:
         verdict = Verdict(False, "", got.kind, self.name, call=call, given=self.given[k])
         if prop:
             verdict.property, verdict.observation = prop.words, saw
+            verdict.advice = prop.advice
+            if prop.name and all(
+                not mine.kind and self.observe(prop, student, i, mine.value)
+                for i, mine in enumerate(found)
+            ):
+                verdict.mistake = prop.name
         elif got.kind:
             verdict.observation = got.trouble
         self._put_beside(verdict, got, k)
@@ -196,7 +210,7 @@ class Exercise:
     def _put_beside(self, verdict: Verdict, got: Outcome, k: int) -> None:
         """What came and what should have come; and how the two are related, if nothing else is."""
         if not self.right:
-            verdict.gives = "" if got.kind else shown(got.value)
+            verdict.gives, verdict.should_be = "" if got.kind else shown(got.value), self.goal
             return
         want = self.wanted[k].value
         if got.kind:

@@ -76,12 +76,6 @@ SOFTMAX = Exercise(
             lambda z: torch.softmax(z, 0),
         ),
         Mistake(
-            "over everything",
-            "all rows were divided by one sum",
-            "Each row has its own: sum over the last axis, dim=-1, with keepdim=True.",
-            lambda z: z.exp() / z.exp().sum(),
-        ),
-        Mistake(
             "axis 1",
             "the sum went over axis 1",
             "With two axes dim=1 is the last; of any number of axes the last is dim=-1.",
@@ -94,58 +88,10 @@ SOFTMAX = Exercise(
             lambda z: z.exp() / z.exp().sum(-1),
         ),
         Mistake(
-            "not divided",
-            "these were the powers e^logit",
-            "Divide each by the sum of its row.",
-            lambda z: z.exp(),
-        ),
-        Mistake(
-            "divided by the largest",
-            "each power was divided by the largest of its row",
-            "Divide by the sum. (It is from the logits that you may subtract the largest.)",
-            lambda z: z.exp() / z.exp().amax(-1, keepdim=True),
-        ),
-        Mistake(
-            "no exp",
-            "the logits themselves were divided by their sum",
-            "First take e to the power of each, torch.exp.",
-            _shares,
-        ),
-        Mistake(
-            "abs for exp",
-            "you took the absolute value of each logit",
-            "Then -2 counts as much as 2. Take e^logit: it is above 0 and keeps the order.",
-            lambda z: _shares(z.abs()),
-        ),
-        Mistake(
-            "square for exp",
-            "you took the square of each logit",
-            "Then -2 counts as much as 2. Take e^logit: it is above 0 and keeps the order.",
-            lambda z: _shares(z**2),
-        ),
-        Mistake(
-            "base 2",
-            "you took powers of 2",
-            "Softmax takes powers of e: torch.exp.",
-            lambda z: _shares(2.0**z),
-        ),
-        Mistake(
-            "the logarithm",
-            "these were logarithms of the probabilities",
-            "The exercise asks for the probabilities: softmax, not log_softmax.",
-            lambda z: torch.log_softmax(z, -1),
-        ),
-        Mistake(
             "softmax twice",
             "softmax was applied twice",
             "The second takes probabilities for logits, and these are all between 0 and 1.",
             lambda z: torch.softmax(torch.softmax(z, -1), -1),
-        ),
-        Mistake(
-            "the largest takes all",
-            "the largest logit took everything",
-            "Softmax does not choose: every logit gets its share.",
-            lambda z: (z == z.amax(-1, keepdim=True)).double(),
         ),
     ),
 )
@@ -174,10 +120,6 @@ def _log_sum(z: torch.Tensor, keepdim: bool = True) -> torch.Tensor:
 
 def _top(z: torch.Tensor, keepdim: bool = True) -> torch.Tensor:
     return z.amax(-1, keepdim=keepdim)
-
-
-def _shifted(z: torch.Tensor, log=torch.log) -> torch.Tensor:
-    return z - _top(z) - log((z - _top(z)).exp().sum(-1, keepdim=True))
 
 
 def _powers_sum_to_one(given: tuple, value: np.ndarray) -> str | None:
@@ -217,8 +159,9 @@ LOG_SOFTMAX = Exercise(
             _finite_stays_finite,
         ),
         KEPT,
-        Property("The powers e^result are probabilities: each row of them sums to 1.",
-                 _powers_sum_to_one),
+        Property(
+            "The powers e^result are probabilities: each row of them sums to 1.", _powers_sum_to_one
+        ),
     ),
     mistakes=(
         Mistake(
@@ -249,31 +192,6 @@ LOG_SOFTMAX = Exercise(
             lambda z: z - z.max() - _log_sum(z - z.max()),
         ),
         Mistake(
-            "largest absolute value",
-            "the largest absolute value was subtracted",
-            "In a row of numbers below 0 all powers become tiny. Subtract the largest: amax.",
-            lambda z: z - z.abs().amax(-1, keepdim=True)
-            - _log_sum(z - z.abs().amax(-1, keepdim=True)),
-        ),
-        Mistake(
-            "taken off once only",
-            "the largest was subtracted inside the sum, but not from the logit outside",
-            "Use the same shifted twice: shifted - log(sum of exp(shifted)).",
-            lambda z: z - _log_sum(z - _top(z)),
-        ),
-        Mistake(
-            "mean taken off",
-            "the mean was subtracted",
-            "A logit far above the mean still overflows. Subtract the largest.",
-            lambda z: z - z.mean(-1, keepdim=True) - _log_sum(z - z.mean(-1, keepdim=True)),
-        ),
-        Mistake(
-            "smallest taken off",
-            "the smallest was subtracted",
-            "Then the largest still overflows. Subtract the largest: no power is above e^0.",
-            lambda z: z - z.amin(-1, keepdim=True) - _log_sum(z - z.amin(-1, keepdim=True)),
-        ),
-        Mistake(
             "keepdim forgotten",
             "the largest and the sum have lost their axis",
             "They then go with the wrong rows. keepdim=True leaves their shape (..., 1).",
@@ -290,54 +208,6 @@ LOG_SOFTMAX = Exercise(
             "largest and sum went over axis 1",
             "With two axes dim=1 is the last; of any number of axes the last is dim=-1.",
             lambda z: torch.log_softmax(z, 1),
-        ),
-        Mistake(
-            "everything at once",
-            "largest and sum were those of the whole tensor",
-            "Each row has its own: dim=-1, keepdim=True.",
-            lambda z: z - z.max() - (z - z.max()).exp().sum().log(),
-        ),
-        Mistake(
-            "only shifted",
-            "only the largest was subtracted",
-            "Also subtract the logarithm of the sum of e^shifted.",
-            lambda z: z - _top(z),
-        ),
-        Mistake(
-            "divided by the logarithm",
-            "you divided by the logarithm of the sum",
-            "ln(a / b) is ln a minus ln b.",
-            lambda z: (z - _top(z)) / _log_sum(z - _top(z)),
-        ),
-        Mistake(
-            "logarithm added",
-            "the logarithm of the sum was added",
-            "ln(a / b) is ln a minus ln b: subtract it.",
-            lambda z: z - _top(z) + _log_sum(z - _top(z)),
-        ),
-        Mistake(
-            "logarithm of shifted",
-            "you took the logarithm of shifted",
-            "ln(e^shifted) is shifted itself: only the sum needs a logarithm.",
-            lambda z: (z - _top(z)).log() - (z - _top(z)).exp().sum(-1, keepdim=True).log(),
-        ),
-        Mistake(
-            "no logarithm of the sum",
-            "the sum itself was subtracted",
-            "Subtract the *logarithm* of the sum.",
-            lambda z: _shifted(z, log=lambda total: total),
-        ),
-        Mistake(
-            "base 2",
-            "you took log2 of the sum",
-            "log2 is not the inverse of exp. Use torch.log, the natural logarithm.",
-            lambda z: _shifted(z, log=torch.log2),
-        ),
-        Mistake(
-            "the probabilities",
-            "these were the probabilities",
-            "The exercise asks for their logarithm.",
-            lambda z: torch.softmax(z, -1),
         ),
     ),
 )
@@ -384,11 +254,6 @@ def _with_top(logs: torch.Tensor, top: float) -> torch.Tensor:
     return logs - _top(logs) + top
 
 
-def _largest_replaced(probs: torch.Tensor, top: float) -> torch.Tensor:
-    logs = probs.log()
-    return torch.where(logs == _top(logs), torch.tensor(top, dtype=logs.dtype), logs)
-
-
 def _stops_at_zero(probs: torch.Tensor, top: float) -> torch.Tensor:
     if (probs == 0).any():
         raise ValueError("math domain error")
@@ -426,35 +291,18 @@ RECOVER = Exercise(
     properties=(
         ONE_EACH,
         no_nan(),
-        Property("A probability of 0 has the logit minus infinity: e to that is 0.",
-                 _zero_never_comes),
+        Property(
+            "A probability of 0 has the logit minus infinity: e to that is 0.", _zero_never_comes
+        ),
         LOG_ODDS,
         Property("The largest logit of each row is `top`.", _largest_is_top),
     ),
     mistakes=(
         Mistake(
-            "no constant",
-            "these were the logarithms of the probabilities, with nothing added",
-            "Their softmax is right. The same number may be added to a whole row: choose it.",
-            lambda p, top: p.log(),
-        ),
-        Mistake(
-            "top forgotten",
-            "`top` was not used, and the largest of each row is 0",
-            "The same number may be added to all of a row.",
-            lambda p, top: _with_top(p.log(), 0),
-        ),
-        Mistake(
             "keepdim forgotten",
             "the largest of each row has lost its axis",
             "It then goes with the wrong row. keepdim=True leaves its shape (..., 1).",
             lambda p, top: p.log() - _top(p.log(), False) + top,
-        ),
-        Mistake(
-            "top only added",
-            "`top` was added to ln p",
-            "The largest ln p is not 0: subtract it first.",
-            lambda p, top: p.log() + top,
         ),
         Mistake(
             "largest of all rows",
@@ -463,46 +311,10 @@ RECOVER = Exercise(
             lambda p, top: p.log() - p.log().max() + top,
         ),
         Mistake(
-            "only the largest moved",
-            "only the largest logit was changed",
-            "That changes its odds. Add one number to a whole row.",
-            _largest_replaced,
-        ),
-        Mistake(
-            "scaled",
-            "the logits were multiplied to make the largest fit",
-            "Only *adding* a number to a row leaves its softmax as it is.",
-            lambda p, top: p.log() * (top / _top(p.log())),
-        ),
-        Mistake(
-            "the probabilities moved",
-            "the probabilities themselves were moved",
-            "The inverse of e to the power is the logarithm: start from torch.log(probs).",
-            _with_top,
-        ),
-        Mistake(
             "log of p / (1 - p)",
             "you took ln(p / (1 - p))",
             "That is the inverse of the sigmoid. The inverse of softmax is ln p and a constant.",
             lambda p, top: _with_top((p / (1 - p)).log(), top),
-        ),
-        Mistake(
-            "sign",
-            "you took -ln p",
-            "That turns the order round: the rarest has the largest logit. Use ln p.",
-            lambda p, top: _with_top(-p.log(), top),
-        ),
-        Mistake(
-            "base 2",
-            "you took log2",
-            "log2 undoes powers of 2, and softmax takes powers of e: torch.log.",
-            lambda p, top: _with_top(p.log2(), top),
-        ),
-        Mistake(
-            "base 10",
-            "you took log10",
-            "log10 undoes powers of 10, and softmax takes powers of e: torch.log.",
-            lambda p, top: _with_top(p.log10(), top),
         ),
         Mistake(
             "something added to 0",
@@ -510,18 +322,6 @@ RECOVER = Exercise(
             "Now the token can come. ln 0 is minus infinity (torch.log says so), and e to that is "
             "0 again.",
             lambda p, top: _right_recover(p.clamp(min=1e-9), top),
-        ),
-        Mistake(
-            "0 for 0",
-            "a probability of 0 was given the logit 0",
-            "e^0 is 1. It has to be minus infinity, and e to that is 0.",
-            lambda p, top: torch.where(p == 0, 0.0, _right_recover(p, top)),
-        ),
-        Mistake(
-            "0 for ln 0",
-            "the logarithm of 0 was set to 0",
-            "0 is the logarithm of 1. Leave it minus infinity, and e to that is 0.",
-            lambda p, top: _with_top(torch.where(p == 0, 0.0, p.log()), top),
         ),
         Mistake(
             "stops at 0",

@@ -43,7 +43,6 @@ def run(function: Callable, given: tuple, read: Callable[[object], object]) -> O
     try:
         if never_ends_in_c(function, mine, PATIENCE):
             return _too_long()
-        mine = copy.deepcopy(given)
         with _torch_as_it_was(), time_limit(PATIENCE):
             value = function(*mine)
             if isinstance(value, Iterator):
@@ -94,6 +93,8 @@ def unchanged(after: object, before: object) -> bool:
             return same_keys and all(unchanged(after[k], before[k]) for k in before)
         if isinstance(before, list | tuple):
             return len(after) == len(before) and all(map(unchanged, after, before))
+        if isinstance(before, torch.Tensor) and torch.equal(after, before):
+            return True
         if isinstance(before, torch.Tensor | np.ndarray):
             after, before = Numbers(after).array, Numbers(before).array
             return np.array_equal(after, before, equal_nan=True)

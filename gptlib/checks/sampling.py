@@ -66,7 +66,9 @@ def _odds_by_temperature(given: tuple, value: np.ndarray) -> str | None:
     return None
 
 
-ZERO = "Nothing can be divided by 0. A tiny temperature is greedy: divide by max(temperature, 1e-6)."
+ZERO = (
+    "Nothing can be divided by 0. A tiny temperature is greedy: divide by max(temperature, 1e-6)."
+)
 
 BEND = Exercise(
     "sampling.bend",
@@ -89,34 +91,10 @@ BEND = Exercise(
             lambda logits, t: softmax(logits * t),
         ),
         Mistake(
-            "logits handed back",
-            "these were the scaled logits",
-            "They are not probabilities yet: softmax comes after the division.",
-            lambda logits, t: logits / t,
-        ),
-        Mistake(
             "on the probabilities",
             "the probabilities were divided by the temperature",
             "Divide the logits, before the softmax.",
             lambda logits, t: softmax(logits) / t,
-        ),
-        Mistake(
-            "powers of the logits",
-            "you took powers of the logits",
-            "Powers of p are logits divided by the temperature.",
-            lambda logits, t: softmax(logits ** (1 / t)),
-        ),
-        Mistake(
-            "never below one",
-            "a temperature below 1 counted as 1",
-            "Is it max(temperature, 1)? That limit is for 0 alone and must be tiny: 1e-6.",
-            lambda logits, t: softmax(logits / max(t, 1)),
-        ),
-        Mistake(
-            "no temperature",
-            "the temperature was not used",
-            "Divide the logits by it, before the softmax.",
-            lambda logits, t: softmax(logits),
         ),
         Mistake(
             "softmax twice",
@@ -126,42 +104,6 @@ BEND = Exercise(
         ),
         Mistake("zero", "the logits were divided by 0", ZERO, lambda x, t: softmax(x / t)),
         Mistake("zero, stopped", "temperature 0 stopped it", ZERO, _stops_at_zero),
-        Mistake(
-            "zero taken as one",
-            "temperature 0 counted as 1",
-            "Temperature 0 is greedy: probability 1 for the largest logit.",
-            lambda logits, t: _right_bend(logits, t or 1),
-        ),
-        Mistake(
-            "zero taken as nothing",
-            "at temperature 0 all tokens were equally likely",
-            "Temperature 0 is greedy: probability 1 for the largest logit.",
-            lambda logits, t: _right_bend(logits, t) if t else torch.ones(len(logits)) / len(logits),
-        ),
-        Mistake(
-            "an id at zero",
-            "at temperature 0 you gave back an id",
-            "Still give one probability for every token: 1 for the largest logit, 0 for the others.",
-            lambda logits, t: _right_bend(logits, t) if t else logits.argmax(),
-        ),
-        Mistake(
-            "not divided by the sum",
-            "these were the powers e^(logit / T)",
-            "Divide them by their sum, or let softmax do it.",
-            lambda logits, t: torch.exp(logits / t),
-        ),
-        Mistake(
-            "powers not divided by the sum",
-            "these were the powers p^(1/T)",
-            "They no longer sum to 1: divide by their sum.",
-            lambda logits, t: softmax(logits) ** (1 / t),
-        ),
-        Mistake(
-            "greedy always",
-            "the largest logit took everything, whatever the temperature",
-            "Only temperature 0 does that.",
-            lambda logits, t: _right_bend(logits, 0),
-        ),
     ),
 )
 
@@ -288,19 +230,6 @@ TOP_K = Exercise(
             _threshold,
         ),
         Mistake(
-            "a strict threshold",
-            "only what is larger than the k-th largest stayed",
-            f"That throws out the k-th itself. {PLACES}",
-            lambda probs, k: _threshold(probs, k, torch.gt),
-        ),
-        Mistake(
-            "the larger of equals",
-            "the larger id stayed among equals",
-            "Reversing a sorted list reverses the equals too: sort(descending=True, stable=True) "
-            "does not.",
-            lambda probs, k: _right_top_k(probs.flip(0), k).flip(0),
-        ),
-        Mistake(
             "topk",
             "you used topk, which promises no order among equals",
             "sort(descending=True, stable=True) keeps equals in the order of their ids.",
@@ -311,12 +240,6 @@ TOP_K = Exercise(
             "the sort promised no order among equals",
             "sort(descending=True, stable=True) keeps equals in the order of their ids.",
             lambda probs, k: _at(probs, probs.sort(descending=True).indices[:k]),
-        ),
-        Mistake(
-            "not divided anew",
-            "the right ones stayed as they were",
-            "Divide by the sum of what stayed.",
-            _first,
         ),
         Mistake(
             "softmax of zeros",
@@ -332,36 +255,11 @@ TOP_K = Exercise(
             _order_lost,
         ),
         Mistake(
-            "only k of them",
-            "you gave back only the k largest",
-            "Give one probability for every token: 0 for those that are out.",
-            lambda probs, k: _anew(probs.sort(descending=True).values[:k]),
-        ),
-        Mistake(
-            "the least likely",
-            "the k least likely stayed",
-            "Sort with descending=True.",
-            lambda probs, k: _anew(_first(probs, k, descending=False)),
-        ),
-        Mistake(
-            "the others stay",
-            "all but the first k stayed",
-            "ids[k:] are those after the first k. They become 0; ids[:k] keep what they have.",
-            lambda probs, k: _anew(probs - _first(probs, k)),
-        ),
-        Mistake(
-            "one too many",
-            "one token too many stayed",
-            "ids[:k] are the first k.",
-            lambda probs, k: _right_top_k(probs, k + 1),
-        ),
-        Mistake(
             "too few tokens",
             "it stopped where k is more than there are tokens",
             "Then all of them stay. A slice ids[:k] takes what there is; topk and ids[k] do not.",
             _stops_beyond,
         ),
-        Mistake("all stay", "all stayed", "Those after the first k become 0.", lambda p, k: p),
     ),
 )
 
@@ -424,21 +322,21 @@ TABLES = ((CAT, "The cat"), (DOG, "The dog is"), (LAST, "A"), (SHORT, "It"), (CH
 TABLES += ((DOG, "The dog is asleep already"), (SHORT, "It is so"), (WIDE, "Wide"))
 
 
-def _sentences(table, prefix, join=lambda p, q: p * q, start=1.0) -> Iterator[tuple]:
-    """Every way on to a full stop, with its probability (or what `join` makes of the steps)."""
+def _sentences(table, prefix, steps=()) -> Iterator[tuple[str, tuple]]:
+    """Every way on to a full stop, with the probabilities of its steps."""
     for token, q in table[prefix].items():
         if token == ".":
-            yield prefix + token, join(start, q)
+            yield prefix + token, (*steps, q)
         else:
-            yield from _sentences(table, prefix + token, join, join(start, q))
+            yield from _sentences(table, prefix + token, (*steps, q))
 
 
-def _by(join, start=0.0, pick=max):
-    return lambda *given: pick(_sentences(*given, join, start), key=lambda pair: pair[1])
+def _probabilities(table, prefix) -> dict[str, float]:
+    return {text: math.prod(steps) for text, steps in _sentences(table, prefix)}
 
 
 def _right_best(table, prefix) -> tuple[str, float]:
-    return max(_sentences(table, prefix), key=lambda pair: pair[1])
+    return max(_probabilities(table, prefix).items(), key=lambda pair: pair[1])
 
 
 def _greedy(table, prefix) -> tuple[str, float]:
@@ -462,15 +360,9 @@ def _first_full_stop(table, prefix) -> tuple[str, float]:
 
 def _mean(table, prefix) -> tuple[str, float]:
     """The best mean of the logarithms: long sentences of sure tokens."""
-    steps = _sentences(table, prefix, lambda so_far, q: (*so_far, q), ())
-    text, qs = max(steps, key=lambda pair: sum(map(math.log, pair[1])) / len(pair[1]))
-    return text, math.prod(qs)
-
-
-def _fewest(table, prefix) -> tuple[str, float]:
-    steps = _sentences(table, prefix, lambda so_far, q: (*so_far, q), ())
-    text, qs = min(steps, key=lambda pair: len(pair[1]))
-    return text, math.prod(qs)
+    found = _sentences(table, prefix)
+    text, steps = max(found, key=lambda pair: math.prod(pair[1]) ** (1 / len(pair[1])))
+    return text, math.prod(steps)
 
 
 def _whole(given: tuple, value: tuple) -> str | None:
@@ -484,24 +376,22 @@ def _ends(given: tuple, value: tuple) -> str | None:
 
 
 def _in_the_table(given: tuple, value: tuple) -> str | None:
-    if value[0] not in dict(_sentences(*given)):
+    if value[0] not in _probabilities(*given):
         return f"the table has no way to {value[0]!r}"
     return None
 
 
 def _product(given: tuple, value: tuple) -> str | None:
-    p, mine = dict(_sentences(*given))[value[0]], float(value[1].array)
+    p, mine = _probabilities(*given)[value[0]], float(value[1].array)
     if not np.isclose(mine, p, rtol=1e-3):
         return f"{value[0]!r} has probability {unlike(p, mine)}, and you say {unlike(mine, p)}"
     return None
 
 
 def _none_is_likelier(given: tuple, value: tuple) -> str | None:
-    p, (best, most) = dict(_sentences(*given))[value[0]], _right_best(*given)
+    p, (best, most) = _probabilities(*given)[value[0]], _right_best(*given)
     if p < most:
-        return (
-            f"{value[0]!r} has probability {unlike(p, most)}, and {best!r} has {unlike(most, p)}"
-        )
+        return f"{value[0]!r} has probability {unlike(p, most)}, and {best!r} has {unlike(most, p)}"
     return None
 
 
@@ -538,7 +428,7 @@ BEST = Exercise(
             "first branch only",
             "the first sentence found was given back",
             "Is there a `return` inside the loop? Compare all of them, and keep the best.",
-            lambda *given: next(_sentences(*given)),
+            lambda *given: next(iter(_probabilities(*given).items())),
         ),
         Mistake(
             "back at the first full stop",
@@ -547,61 +437,10 @@ BEST = Exercise(
             _first_full_stop,
         ),
         Mistake(
-            "the last one",
-            "the last sentence found was given back",
-            "Replace the best so far only where the new one has a higher probability.",
-            lambda *given: list(_sentences(*given))[-1],
-        ),
-        Mistake(
-            "a sum",
-            "the probabilities of the steps were added",
-            "Multiply: half of a half is a quarter.",
-            _by(lambda p, q: p + q),
-        ),
-        Mistake(
-            "the last step alone",
-            "only the last step counted",
-            "A sentence has the product of all its steps.",
-            _by(lambda p, q: q),
-        ),
-        Mistake(
             "a mean",
             "means over the steps were compared",
             "That favours long sentences of sure tokens. Compare the products.",
             _mean,
-        ),
-        Mistake(
-            "the shortest",
-            "the sentence with the fewest steps was given back",
-            "Fewer steps are not always more probable: compare the products.",
-            _fewest,
-        ),
-        Mistake(
-            "a logarithm",
-            "you gave back the logarithm of the probability",
-            "The sentence is right; give back p = exp(sum).",
-            lambda *given: (_right_best(*given)[0], math.log(_right_best(*given)[1])),
-        ),
-        Mistake(
-            "the least",
-            "the least probable sentence was given back",
-            "Take max, not min.",
-            _by(lambda p, q: p * q, 1.0, min),
-        ),
-        Mistake(
-            "prefix lost",
-            "the prefix was left out",
-            "Give back the whole sentence.",
-            lambda table, prefix: (
-                _right_best(table, prefix)[0].removeprefix(prefix),
-                _right_best(table, prefix)[1],
-            ),
-        ),
-        Mistake(
-            "full stop lost",
-            "the full stop was left out",
-            "It belongs to the sentence: append it too.",
-            lambda *given: (_right_best(*given)[0][:-1], _right_best(*given)[1]),
         ),
     ),
 )

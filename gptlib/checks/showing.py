@@ -135,10 +135,10 @@ def _numbers(got: Numbers, want: Numbers) -> tuple[str, str, str]:
         a, b, wrong = (x[first[:-1]][start:end] for x in (a, b, wrong))
     written = [(figure(x, digits), figure(y, digits)) for x, y in zip(a.flat, b.flat)]
     widths = [max(map(len, pair)) for pair in written]
-    lines = [
-        iter([pair[k].rjust(w) for pair, w in zip(written, widths)]) for k in (0, 1)
-    ]
-    top, below = (place + nested(x, lambda _, line=line: next(line)) for x, line in zip((a, b), lines))
+    lines = [iter([pair[k].rjust(w) for pair, w in zip(written, widths)]) for k in (0, 1)]
+    top, below = (
+        place + nested(x, lambda _, line=line: next(line)) for x, line in zip((a, b), lines)
+    )
     marks = iter(["^" * w if bad else " " * w for bad, w in zip(wrong.flat, widths)])
     under = nested(wrong.astype(int), lambda _: next(marks))
     under = "".join(c if c == "^" else " " for c in under)

@@ -8,14 +8,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from checks.mutants import Case, Trial, impatient, trials
 
+from checks.mutants import Case, Trial, impatient, tried
 from gptlib.checks import running
 from gptlib.checks.exercise import same
 from gptlib.checks.limits import quiet
 from gptlib.checks.relations import relation
-
-SAMPLE = 7  # every so many mutants are tried by `make test`; all by `python -m benchmarks`
 
 
 class BadRepr:
@@ -53,8 +51,8 @@ def _itself():
 ODD_ANSWERS = [None, 3, "decode", print, type, BadRepr(), BadEq(), lambda: 1, lambda *a: exit()]
 ODD_ANSWERS += [_raises, torch.tensor(1.0)]
 ODD_RESULTS = [
-    object(), BadRepr(), BadEq(), [BadEq()], {"a": BadRepr()}, type, 10**5000, [10**400], "x" * 10**5,
-    _itself(), float("nan"), 1j, b"\xff", [[1], [1, 2]], [None], {}, set(), (), [[]], range(3),
+    object(), BadRepr(), BadEq(), [BadEq()], {"a": BadRepr()}, type, 10**5000, [10**400],
+    "x" * 10**5, _itself(), float("nan"), 1j, b"\xff", [[1], [1, 2]], [None], {}, set(), (), [[]], range(3),
     torch.ones(2, 3).to_sparse(), torch.ones(2, device="meta"), torch.ones(2).bfloat16(),
     torch.ones(2, dtype=torch.complex64), torch.zeros(0, 3), torch.ones(3).half(),
 ]  # fmt: skip
@@ -85,12 +83,15 @@ class CheckRules:
 
     def test_a_slip_under_the_name_of_a_mistake_is_called_so(self, check, slip, capsys):
         case = self.cases[check]
-        known = {mistake.name: mistake for mistake in case.exercise.mistakes}
+        exercise = case.exercise
+        known = {m.name: m for m in (*exercise.mistakes, *exercise.properties) if m.name}
         verdict = check(case.slips[slip])
         assert not verdict
         if slip in known:
             assert verdict.mistake == slip
             assert known[slip].advice in capsys.readouterr().out
+        with impatient(case):
+            assert_true(case, Trial(slip, case.slips[slip], verdict, equivalent=False))
 
     def test_a_known_mistake_explains_its_own_function(self, check, mistake):
         known = {mistake.name: mistake for mistake in self.cases[check].exercise.mistakes}
@@ -110,16 +111,18 @@ class CheckRules:
 
     def test_every_property_holds_of_the_right_answers(self, check):
         exercise = self.cases[check].exercise
-        for answer in self.cases[check].right:
+        answers = self.cases[check].right if exercise.right else []  # else they decide themselves
+        for answer in answers:
             for k, found in enumerate(exercise.outcomes(answer)):
                 for prop in exercise.properties:
                     assert exercise.observe(prop, answer, k, found.value) is None, prop.words
 
-    def test_wrong_answers_are_refused_and_what_is_said_of_them_is_so(self, check):
+    def test_mutants_are_refused_and_what_is_said_of_them_is_so(self, check):
         case = self.cases[check]
-        with impatient():
-            for trial in trials(case, SAMPLE):
-                assert trial.equivalent or not trial.verdict, f"accepted: {trial.what}"
+        with impatient(case), quiet():
+            for what, mutant in list(case.mutants.items())[:: case.every]:
+                trial = tried(case, what, mutant)
+                assert trial.equivalent or not trial.verdict, f"accepted: {what}"
                 assert_true(case, trial)
 
     def test_a_stub_is_not_written_yet(self, check, capsys):
@@ -140,7 +143,7 @@ class CheckRules:
 def assert_true(case: Case, trial: Trial) -> None:
     """Whatever a verdict says of an answer holds of it when it is run once more."""
     exercise, verdict = case.exercise, trial.verdict
-    if verdict.right or verdict.mistake in (running.ENDLESS, running.NOT_WRITTEN):
+    if verdict.right or not verdict.call or verdict.mistake == running.ENDLESS:
         return
     found = exercise.outcomes(trial.answer)
     names = {m.name: its for m, its in zip(exercise.mistakes, exercise._mistaken)}
@@ -153,9 +156,12 @@ def assert_true(case: Case, trial: Trial) -> None:
         if verdict.property:
             [prop] = [p for p in exercise.properties if p.words == verdict.property]
             again = exercise.observe(prop, trial.answer, k, found[k].value)
-            assert again == verdict.observation, trial.what
+            if exercise.right:
+                assert again == verdict.observation, trial.what
+            assert again, trial.what  # of a training loop the last digits may be different
         elif found[k].kind:
-            assert found[k].trouble == verdict.observation, trial.what
+            words = (found[k].trouble, verdict.observation)  # Python is not sure of a line
+            assert len({w.partition(", in its line")[0] for w in words}) == 1, trial.what
         else:
             assert relation(found[k].value, exercise.wanted[k].value) == verdict.observation
 

@@ -136,14 +136,14 @@ def test_where_gives_and_should_be_differ_late_there_are_digits_enough_and_a_mar
 @pytest.mark.parametrize(
     "answer,words",
     [
-        (lambda x: -right(x), "the sign of every number is turned round"),
+        (lambda x: -right(x), "every number is minus what it should be"),
         (lambda x: 2 * right(x), "every number is 2 times what it should be"),
         (lambda x: right(x) + 0.5, "every number is 0.5 too large"),
-        (lambda x: right(x).flip(0), "the order is turned round"),
+        (lambda x: right(x).flip(0), "the numbers are right, but not all are at their places"),
         (lambda x: right(x).flip(1), "the numbers are right, but not all are at their places"),
         (lambda x: right(x)[0], "its shape is (3,), and (2, 3) was expected"),
         (lambda x: right(x) * torch.tensor([[1.0], [1.1]]), "only row 2 of 2 is wrong"),
-        (lambda x: right(x) / 0, "6 of 6 numbers are infinite"),
+        (lambda x: right(x) / 0, "6 of 6 numbers are not finite"),
     ],
 )
 def test_without_a_property_the_relation_to_the_right_numbers_is_told(answer, words, said):

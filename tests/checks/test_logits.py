@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from checks.mutants import Case
-from checks.rules import CheckRules
 
 import gptlib
+from checks.mutants import Case
+from checks.rules import CheckRules
 from gptlib.checks import logits, running
 
 # ---- Right answers, as different people write them ----

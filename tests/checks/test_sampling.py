@@ -8,12 +8,12 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from checks.mutants import Case
-from checks.rules import CheckRules
 
 import gptlib
-from gptlib.checks import running, sampling
+from checks.mutants import Case
+from checks.rules import CheckRules
 from gptlib.checks import capstone as own
+from gptlib.checks import running, sampling
 
 # ---- Right answers, as different people write them ----
 
@@ -421,7 +421,7 @@ def trained():
     tokenizer = gptlib.Tokenizer(merges)
     config = gptlib.GPTConfig(tokenizer.vocab_size, 16, n_layer=1, n_head=2, n_embd=16)
     model = gptlib.GPT(config, seed=0)
-    own.gptlibs_training(model, corpus.encode(tokenizer)[0], 60)
+    own.gptlibs_training(model, corpus.encode(tokenizer)[0], 150)
     return model, tokenizer, corpus
 
 
@@ -453,6 +453,39 @@ def test_a_folder_that_holds_a_gpt_is_right(trained, tmp_path, capsys):
     said = capsys.readouterr().out
     assert said.startswith("✔ capstone: it opens: 297 tokens") and "ln 297 = 5.69" in said
     assert str(tmp_path) not in said
+
+
+def test_a_model_trained_on_rows_shorter_than_its_context_is_told_so(trained, tmp_path, capsys):
+    model, tokenizer, corpus = trained
+    own_size = gptlib.GPTConfig(tokenizer.vocab_size, 32, n_layer=1, n_head=2, n_embd=16)
+    longer = gptlib.GPT(own_size, seed=0)
+    with torch.no_grad():
+        own_weights = model.state_dict()
+        own_weights["wpe.weight"] = torch.cat([own_weights["wpe.weight"], torch.randn(16, 16) * 3])
+        longer.load_state_dict(own_weights)
+    gptlib.save(tmp_path, longer, tokenizer)
+    mistake, said = said_of(capsys, tmp_path, corpus)
+    assert mistake == "untrained positions" and "at 17 to 32" in said
+
+
+def test_a_model_that_knows_only_frequencies_has_not_learned(trained, tmp_path, capsys):
+    model, tokenizer, corpus = trained
+    barely = gptlib.GPT(model.config, seed=0)
+    own.gptlibs_training(barely, corpus.encode(tokenizer)[0], 45)
+    gptlib.save(tmp_path, barely, tokenizer)
+    mistake, said = said_of(capsys, tmp_path, corpus)
+    assert mistake == "only frequencies" and "how frequent each token is" in said
+
+
+def test_ctrl_c_in_a_students_part_does_not_raise(trained, tmp_path, capsys):
+    model, tokenizer, corpus = trained
+    gptlib.save(tmp_path, model, tokenizer)
+
+    def interrupted(*given):
+        raise KeyboardInterrupt
+
+    for parts in ({"sampler": interrupted}, {"train_bpe": interrupted}):
+        assert "interrupted" in said_of(capsys, tmp_path, corpus, **parts)[1]
 
 
 def said_of(capsys, folder, corpus="pets", **how):
@@ -519,7 +552,7 @@ def test_a_folder_of_an_earlier_model_is_named(trained, tmp_path, capsys):
     ("sampler", "words"),
     [
         (lambda logits, t, k, p: softmax(logits * t), "gives other probabilities"),
-        (lambda logits, t, k, p: softmax(logits / t)[:5], "gives shape (5,), not (297,)"),
+        (lambda logits, t, k, p: softmax(logits / t)[:5], "gives shape (5,), not (297,)."),
         (lambda logits, t, k, p: {}[t], "stops with KeyError: 1.0"),
         (lambda logits: softmax(logits), "stops with TypeError"),
         (lambda logits, t, k, p: softmax(logits / max(t, 1e-6)), "temperature 0.5 and top_k 2"),
