@@ -92,12 +92,6 @@ CAUSAL_WEIGHTS = Exercise(
     ),
     mistakes=(
         Mistake(
-            "no mask",
-            "the future was not hidden",
-            "Put minus infinity above the diagonal, before the softmax.",
-            lambda scores: torch.softmax(scores, -1),
-        ),
-        Mistake(
             "wrong triangle",
             "the past was hidden and the future shown",
             "Row t is the query: hide the columns after t, those above the diagonal.",
@@ -404,12 +398,6 @@ MULTI_HEAD = Exercise(
             "the scores were divided by the root of C",
             "A head's dot product has hs = C / n_head terms: divide by the root of hs.",
             _heads(scale=lambda q: 1 / math.sqrt(q.shape[-1])),
-        ),
-        Mistake(
-            "not scaled",
-            "the scores were not scaled",
-            "Divide them by the root of hs = C / n_head.",
-            _heads(scale=lambda q: 1.0),
         ),
         Mistake(
             "cut without transpose",

@@ -70,9 +70,9 @@ def sums_to_one(words: str = "Each row is one distribution: it sums to 1.") -> P
 
 def unlike(number: float, other: float, digits: int = 2) -> str:
     """A number with so many digits that it does not look like another: 1.0004, and not 1.000."""
-    for digits in range(digits, 12):
-        if float(figure(number, digits)) != float(figure(other, digits)):
-            return figure(number, digits)
+    for more in range(digits, 12):
+        if float(figure(number, more)) != float(figure(other, more)):
+            return figure(number, more)
     return figure(number, 12)
 
 
@@ -93,8 +93,8 @@ def first_unlike(mine: np.ndarray | None, its: np.ndarray) -> tuple[str, str, st
         return None
     for (name, a), (_, b) in zip(rows_of(mine), rows_of(its)):
         if not np.allclose(a, b, rtol=FINE, atol=FINE, equal_nan=True):
-            pair = side_by_side(Numbers(a), Numbers(b))[:2]
-            return name, *(re.sub(r"\[ +", "[", " ".join(line.split())) for line in pair)
+            pair = side_by_side(*((Numbers(row if row.size > 1 else row.sum())) for row in (a, b)))
+            return name, *(re.sub(r"\[ +", "[", " ".join(line.split())) for line in pair[:2])
     return None
 
 
@@ -104,13 +104,15 @@ def on_other_input(
     other: Callable[..., tuple],
     want: Callable[..., np.ndarray] | None = None,
     part: Callable[..., np.ndarray] = lambda result, *given: result,
+    what: str = "",
 ) -> Property:
     """What a function gives on another input follows from what it gives on this one.
 
     Args:
         when: what is different there: "with all values doubled". other: (*given) -> that input.
         want: (value, *given) -> the result there; if None, the same as here.
-        part: (result, *given) -> the part of both results that is compared.
+        part: (result, *given) -> what is compared of both results. what: "the mean of ", if it
+        is not the rows themselves.
     """
 
     def seen(given: tuple, value: np.ndarray, ask: Callable) -> str | None:
@@ -123,7 +125,7 @@ def on_other_input(
             return None
         name, mine, its = found
         if want:
-            return f"{when}, {name} is {mine} and should be {its}"
-        return f"{when}, {name} changes from {its} to {mine}"
+            return f"{when}, {what}{name} is {mine} and should be {its}"
+        return f"{when}, {what}{name} changes from {its} to {mine}"
 
     return Property(words, seen, asks=True)

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F
+
 from checks.mutants import Case
 from checks.rules import CheckRules
-
 from gptlib import attention as own
 from gptlib.checks import attention, running
 
