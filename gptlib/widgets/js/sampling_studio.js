@@ -273,8 +273,8 @@ class Studio {
         this.again = false;
         if (this.stream.seed !== this.numbers.seed.value) this.newStream();
         const ids = this.ids;
-        const place = await this.placeAt(ids);
-        const probs = await this.probsAt(ids, place);
+        const place = await this.frame.waitFor(this.placeAt(ids));
+        const probs = await this.frame.waitFor(this.probsAt(ids, place));
         Object.assign(this, { place, probs, shownIds: ids });
       } while (this.again);
       this.frame.trouble("");
