@@ -1,4 +1,4 @@
-"""gptlib.widgets.set_up: the check of lesson 00, in a page; and what a page that is not trusted has."""
+"""gptlib.widgets.set_up: lesson 00's check in a page; and what a page that is not trusted has."""
 
 from pathlib import Path
 
