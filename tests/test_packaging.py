@@ -243,3 +243,13 @@ def test_no_tracked_file_names_a_folder_of_one_machine():
         if b"\0" not in content and (hit := pattern.search(content)):
             found[path.relative_to(ROOT).as_posix()] = hit.group().decode()
     assert not found
+
+
+def test_every_action_is_pinned_by_its_commit_with_the_version_beside_it():
+    pages = list((ROOT / ".github" / "workflows").glob("*.yml"))
+    used = [
+        line for page in pages for line in page.read_text("utf-8").splitlines() if "uses:" in line
+    ]
+    assert used
+    for line in used:
+        assert re.search(r"uses: [\w./-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+$", line), line
