@@ -285,7 +285,7 @@ class Weights(dict):
         new = Weights(self)
         for name, value in others.items():
             name = f"mlp.{'.'.join(name.rsplit('_', 1))}"
-            new[name] = torch.as_tensor(value).expand_as(self[name])
+            new[name] = torch.as_tensor(value).expand_as(self[name]).clone()
         return new
 
 
