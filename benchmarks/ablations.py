@@ -17,7 +17,7 @@ from torch import Tensor
 import gptlib
 from gptlib.ablations import FILE, METRICS
 from gptlib.corpora import pets
-from gptlib.files import atomic_write, data_dir
+from gptlib.formats.files import atomic_write, data_dir
 from gptlib.training import evaluate
 
 SEEDS = (0, 1, 2)

@@ -16,7 +16,8 @@ import torch
 
 import gptlib
 from gptlib.corpora import pets
-from gptlib.training import NOTHING, evaluate, evaluation_rows
+from gptlib.scale.rows import NO_TARGET, evaluation_rows
+from gptlib.training import evaluate
 
 WITHOUT = {
     "the second layer": (1, ()),
@@ -68,10 +69,10 @@ def losses_of(model: gptlib.GPT, corpus: gptlib.corpora.Corpus) -> tuple[float, 
 
 
 def only_answers(x: torch.Tensor, y: torch.Tensor, tokenizer: gptlib.Tokenizer) -> torch.Tensor:
-    """The targets, NOTHING where the word is not the colour after "The ball of Mia is"."""
+    """The targets, NO_TARGET where the word is not the colour after "The ball of Mia is"."""
     of, is_ = (tokenizer.encode(f" {word}")[0] for word in ("of", "is"))
     asked = (x == is_) & (torch.roll(x, 2, dims=1) == of)
-    return y.where(asked, NOTHING)
+    return y.where(asked, NO_TARGET)
 
 
 def main() -> None:

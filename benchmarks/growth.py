@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 import gptlib
-from gptlib.files import atomic_write
+from gptlib.formats.files import atomic_write
 from gptlib.plots.style import Picture, sheet
 
 from .bpe import documents, ours, real_text

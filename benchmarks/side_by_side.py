@@ -13,7 +13,7 @@ from statistics import median
 
 import torch
 
-from gptlib.files import atomic_write
+from gptlib.formats.files import atomic_write
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
 HEAD = ["| what | peer | gptlib | peer's | ratio |", "|---|---|---|---|---|"]

@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 
 import gptlib
-from gptlib import checkpoint
 from gptlib.corpora import pets
-from gptlib.files import atomic_write
+from gptlib.formats.files import atomic_write
+from gptlib.storage import checkpoint
 
 FOLDER = Path(__file__).resolve().parent / "pets"
 TRAIN_DOCUMENTS, HELDOUT_DOCUMENTS = 50_000, 1_000

@@ -8,11 +8,11 @@ from importlib import import_module
 
 from . import corpora
 from .ablations import ablate
-from .checkpoint import load, load_history, save
+from .decoding.quantization import quantize
 from .logits import kl, log_softmax, nll, softmax
 from .model import GPT, GPTConfig
-from .quantization import quantize
 from .sampling import generate, next_token_probs, stream
+from .storage.checkpoint import load, load_history, save
 from .tokenizer import Tokenizer
 from .trace import Trace, trace
 from .training import Step, TrainConfig, Trainer

@@ -9,33 +9,8 @@ Axes: B batch, T tokens in a row, C = n_embd channels, V = vocab_size.
 import torch
 from torch import Tensor, nn
 
-
-def as_ids(values, what: str) -> Tensor:
-    """`values`, which `what` names, as a tensor.
-
-    Raises:
-        TypeError: they are text, or nothing that a tensor can hold.
-    """
-    if isinstance(values, str):
-        raise TypeError(f"{what} must be token ids, not text: tokenizer.encode(text) gives them")
-    try:
-        return torch.as_tensor(values)
-    except RuntimeError as error:
-        raise TypeError(f"{what} must be token ids: {error}") from error
-
-
-def check_ids(ids: Tensor, vocab_size: int) -> None:
-    """Refuse token ids that no table row stands for.
-
-    Raises:
-        ValueError: names the first id outside 0..vocab_size-1.
-        TypeError: the ids are not integers.
-    """
-    if ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool:
-        raise TypeError(f"token ids must be whole numbers (int64), not {ids.dtype}")
-    wrong = (ids < 0) | (ids >= vocab_size)
-    if wrong.any():
-        raise ValueError(f"token id {int(ids[wrong][0])} is outside 0..{vocab_size - 1}")
+from .fast.tracing import is_traced
+from .formats.values import check_ids
 
 
 class TokenEmbedding(nn.Module):
@@ -55,7 +30,7 @@ class TokenEmbedding(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         """ids (B, T) -> vectors (B, T, C). Lookup equals one-hot times matrix, and is cheaper."""
         # On CUDA the look would stop the queue of kernels at each call; there the driver refuses.
-        if ids.device.type == "cpu" and not torch.compiler.is_compiling():
+        if ids.device.type == "cpu" and not is_traced():
             check_ids(ids, self.weight.shape[0])
         return self.rows(ids.long())  # (B, T, C)
 

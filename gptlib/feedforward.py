@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .linear import Linear
+from .fast.linear import Linear
 
 EPS = 1e-5  # GPT-2's layer_norm_epsilon
 

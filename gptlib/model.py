@@ -7,17 +7,23 @@ Axes: B batch, T tokens, C = n_embd channels, V = vocab_size.
 """
 
 import math
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from .attention import CausalSelfAttention, LayerCache
 from .embeddings import PositionEmbedding, TokenEmbedding
+from .fast.linear import Linear
 from .feedforward import EPS, MLP
-from .linear import Linear
+from .formats.pretrained import Pretrained
+from .formats.values import Real, Rules, Whole, read_fields
+
+SIZES = ("vocab_size", "block_size", "n_layer", "n_head", "n_embd")
+RULES: Rules = {**dict.fromkeys(SIZES, Whole(1)), "dropout": Real(below=1)}
 
 
 @dataclass(frozen=True)
@@ -36,15 +42,7 @@ class GPTConfig:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name == "dropout":
-                if isinstance(value, bool) or not isinstance(value, int | float):
-                    raise ValueError(f"dropout must be a number, not {value!r}")
-                if not 0 <= value < 1:
-                    raise ValueError(f"dropout must be in [0, 1), not {value}")
-            elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{field.name} must be a whole number of 1 or more, not {value!r}")
+        read_fields(self, RULES)
         if self.n_embd % self.n_head:
             raise ValueError(f"n_embd ({self.n_embd}) must be divisible by n_head ({self.n_head})")
 
@@ -69,7 +67,7 @@ class Block(nn.Module):
         return x
 
 
-class GPT(nn.Module):
+class GPT(nn.Module, Pretrained):
     """Token ids in, logits out.
 
     Args:
@@ -80,6 +78,8 @@ class GPT(nn.Module):
     >>> model(torch.tensor([[1, 2, 3]])).shape
     torch.Size([1, 3, 10])
     """
+
+    config_class = GPTConfig
 
     def __init__(self, config: GPTConfig, seed: int | None = None) -> None:
         super().__init__()
@@ -149,31 +149,23 @@ class GPT(nn.Module):
         """How many numbers training can change (the tied head counts once)."""
         return sum(p.numel() for p in self.parameters())
 
-    def save_pretrained(self, folder) -> None:
-        """Write config.json and model.safetensors in Hugging Face's GPT-2 layout."""
-        from . import checkpoint
 
-        checkpoint.save(folder, self)
+class _WithoutDropout(TorchFunctionMode):
+    """Calls of dropout, and of attention that drops weights, drop nothing in this thread."""
 
-    @classmethod
-    def from_pretrained(cls, name_or_dir) -> "GPT":
-        """The model of a folder in that layout, or of a name; see `gptlib.load`."""
-        from . import checkpoint
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func is F.dropout:
+            return args[0] if args else kwargs["input"]
+        if func is F.scaled_dot_product_attention:
+            kwargs = kwargs | {"dropout_p": 0.0}
+        return func(*args, **kwargs)
 
-        return checkpoint.load_model(name_or_dir)
 
+def without_dropout(model: nn.Module) -> AbstractContextManager:
+    """Inside, nothing is dropped in this thread, whatever mode the model is in.
 
-@contextmanager
-def eval_mode(model: GPT, modules: Iterable[nn.Module] | None = None) -> Iterator[None]:
-    """Dropout off inside; each module gets its own mode back afterwards, after an error too.
-
-    modules: those of `model`, if they are at hand: to walk the tree for each token takes time.
+    The model's own `training` stays as it is, since other threads may be training it.
     """
-    training = [module for module in modules or model.modules() if module.training]
-    for module in training:
-        module.training = False
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
+    drops = any(module.training for module in model.modules())
+    return _WithoutDropout() if drops else nullcontext()

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
 from .model import GPT
+from .scale.settings import DEFAULTS, TrainConfig
 
 # Coefficients of Polar Express (Amsel et al. 2025, arXiv 2505.16932, algorithm 1), a step each: of
 # all polynomials a x + b x^3 + c x^5 those that bring singular values of 0.001 to 1 nearest to 1.
@@ -28,9 +29,6 @@ STEPS = (
 )
 SAFETY = 1.01  # room for rounding: above 1 by a little, the first polynomials would not come back
 
-# The peak of the learning rate where none is given. Muon's is how far a singular value moves.
-LEARNING_RATES = {"adamw": 3e-3, "muon": 3e-2}
-WARMUP_STEPS = {"adamw": 50, "muon": 10}
 BESIDE_MUON = 2 / 3  # AdamW's rate for what is no matrix, as a share of Muon's
 
 
@@ -82,7 +80,7 @@ class Muon(Optimizer):
     def __init__(
         self,
         params: Iterable,
-        lr: float = LEARNING_RATES["muon"],
+        lr: float = DEFAULTS["muon"].peak,
         momentum: float = 0.9,
         weight_decay: float = 0.0,
     ) -> None:
@@ -139,7 +137,7 @@ def decay_groups(model: GPT, weight_decay: float) -> list[dict]:
     ]
 
 
-def make_optimizers(model: GPT, config) -> list[Optimizer]:
+def make_optimizers(model: GPT, config: TrainConfig) -> list[Optimizer]:
     """What `TrainConfig.optimizer` names: AdamW for all, or Muon for the blocks' matrices first.
 
     Each group has its share of the schedule's learning rate as "share".

@@ -14,32 +14,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .decoding import decoder_for, last_logits
-from .embeddings import as_ids, check_ids
+from .decoding.arguments import are_unequal, check_settings, prompt_rows, whole_number
+from .decoding.decoders import decoder_for, last_logits
+from .formats.values import as_ids, check_ids
 from .model import GPT
-
-
-def check_settings(temperature: float, top_k: int | None, top_p: float | None) -> None:
-    """Refuse settings that mean nothing.
-
-    Raises:
-        ValueError: names the argument and what it may be.
-    """
-    for name, value in (("temperature", temperature), ("top_k", top_k), ("top_p", top_p)):
-        left_out = value is None and name != "temperature"
-        if not left_out and not isinstance(value, int | float):
-            raise ValueError(f"{name} must be a number, not {value!r}")
-    if not (temperature >= 0 and math.isfinite(temperature)):
-        raise ValueError(f"temperature must be 0 or more, and finite, not {temperature}")
-    if top_k is not None and (isinstance(top_k, bool) or not _is_whole(top_k, least=1)):
-        raise ValueError(f"top_k must be a whole number of 1 or more, not {top_k}")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"top_p must be above 0 and at most 1, not {top_p}")
-
-
-def _is_whole(number: float, least: int) -> bool:
-    """2 and 2.0 are; NaN and infinity are not: their remainder is NaN."""
-    return number >= least and number % 1 == 0
 
 
 def next_token_probs(
@@ -65,7 +43,7 @@ def next_token_probs(
     Raises:
         ValueError: an argument out of its range, or logits with NaN or +inf, or only -inf, or none.
     """
-    check_settings(temperature, top_k, top_p)
+    temperature, top_k, top_p = check_settings(temperature, top_k, top_p)
     if not logits.ndim or not logits.shape[-1]:
         raise ValueError(f"logits must be of shape (..., V), not {tuple(logits.shape)}")
     logits = logits.float()
@@ -73,28 +51,38 @@ def next_token_probs(
         ids, kept = None, logits
         _check_numbers(logits.amax(-1).flatten().tolist())  # NaN if there is one
     else:
-        kept, ids = _largest(logits, int(top_k))  # (..., k)
+        kept, ids = _largest(logits, top_k)  # (..., k)
     if temperature == 0:
         return torch.zeros_like(logits).scatter_(-1, _first_largest(logits), 1.0)
-    if temperature != 1:
-        # The largest is taken off before the division, so that a tiny temperature cannot overflow;
-        # one that float32 cannot hold would be 0 or infinite, and 0/0 is NaN.
-        limits = torch.finfo(torch.float32)
-        rate = min(max(temperature, limits.tiny), limits.max)
-        kept = (kept - kept.amax(-1, keepdim=True)) / rate
-    probs = torch.softmax(kept, -1)  # of those that stay: it divides by what is left
+    probs = torch.softmax(_divided(kept, temperature), -1)  # of those that stay, so they sum to 1
     if ids is not None:
         probs = torch.zeros_like(logits).scatter_(-1, ids, probs)
-    if top_p is not None and top_p < 1:
-        # Sorted by the logits: a high temperature can round unequal probabilities to equal ones.
-        ids = logits.sort(dim=-1, descending=True, stable=True).indices
-        ordered = probs.gather(-1, ids)  # (..., V), largest first, ties by id
-        # The slack is for float32, where 0.6 + 0.3 can be a hair below 0.9.
-        reached = ordered.cumsum(-1) >= top_p * (1 - 1e-6)  # (..., V)
-        ordered[..., 1:] = ordered[..., 1:].masked_fill(reached[..., :-1], 0.0)  # the first stays
-        probs = torch.zeros_like(probs).scatter_(-1, ids, ordered)
-        probs = probs / probs.sum(-1, keepdim=True)
-    return probs
+    return probs if top_p is None or top_p == 1 else _nucleus(probs, logits, top_p)
+
+
+def _divided(logits: Tensor, temperature: float) -> Tensor:
+    """logits / temperature, but for a shift of the whole row, which changes no probability.
+
+    The largest is subtracted before the division, so that a tiny temperature cannot overflow. One
+    that float32 cannot hold would be 0 or infinite there, and 0/0 is not a number.
+    """
+    if temperature == 1:
+        return logits
+    limits = torch.finfo(torch.float32)
+    divisor = min(max(temperature, limits.tiny), limits.max)
+    return (logits - logits.amax(-1, keepdim=True)) / divisor
+
+
+def _nucleus(probs: Tensor, logits: Tensor, top_p: float) -> Tensor:
+    """The fewest of the largest probabilities that reach top_p together, made to sum to 1 again."""
+    # Sorted by the logits: a high temperature can round unequal probabilities to equal ones.
+    ids = logits.sort(dim=-1, descending=True, stable=True).indices
+    ordered = probs.gather(-1, ids)  # (..., V), largest first, ties by id
+    # The slack is for float32, where 0.6 + 0.3 can be a hair below 0.9.
+    reached = ordered.cumsum(-1) >= top_p * (1 - 1e-6)  # (..., V)
+    ordered[..., 1:] = ordered[..., 1:].masked_fill(reached[..., :-1], 0.0)  # the first stays
+    kept = torch.zeros_like(probs).scatter_(-1, ids, ordered)
+    return kept / kept.sum(-1, keepdim=True)
 
 
 def _check_numbers(largest: Iterable[float]) -> None:
@@ -166,19 +154,16 @@ def stream(
     use_cache: bool = True,
 ) -> Iterator[Sampled]:
     """Generate a token at a time, giving each with its distribution. Arguments: see `generate`."""
-    check_settings(temperature, top_k, top_p)
-    if not _is_whole(max_new_tokens, least=0):
-        raise ValueError(f"max_new_tokens must be a whole number, 0 or more, not {max_new_tokens}")
+    settings = check_settings(temperature, top_k, top_p)
+    max_new_tokens = whole_number("max_new_tokens", max_new_tokens, least=0)
     rows = prompt_rows(model, ids)
     if eos_id is not None:
         check_ids(torch.tensor([eos_id]), model.config.vocab_size)
-    return _stream(
-        model, rows, int(max_new_tokens), (temperature, top_k, top_p), eos_id, generator, use_cache
-    )
+    return _stream(model, rows, max_new_tokens, settings, eos_id, generator, use_cache)
 
 
 def _stream(model, ids, max_new_tokens, settings, eos_id, generator, use_cache):
-    limit, modules = model.config.block_size, list(model.modules())
+    limit = model.config.block_size
     stopped = torch.zeros(ids.shape[0], dtype=torch.bool, device=ids.device)
     decoder, threads = None, nullcontext()
     if use_cache and ids.shape[1] <= limit:
@@ -190,7 +175,7 @@ def _stream(model, ids, max_new_tokens, settings, eos_id, generator, use_cache):
             logits = decoder.read(unread)  # (B, V)
         else:  # the window slides: every token has a new position, so nothing can be kept
             window, fresh = torch.cat([window, *fresh], dim=1)[:, -limit:], []
-            logits = last_logits(model, window, modules)  # (B, V)
+            logits = last_logits(model, window)  # (B, V)
         with threads:
             probs = next_token_probs(logits, *settings)
             drawn = probs.argmax(-1) if settings[0] == 0 else draw(probs, generator)  # (B,)
@@ -215,45 +200,34 @@ def generate(
     eos_id: int | None = None,
     generator: torch.Generator | None = None,
     use_cache: bool = True,
-) -> Tensor:
+) -> Tensor | list[Tensor]:
     """The prompt and up to `max_new_tokens` more: predict, draw, append, again.
 
     Args:
         ids: prompt, (T,) or (B, T), or a list of ids. A prompt longer than block_size is read
             through a sliding window of its last block_size tokens, and so is what grows past it.
+            Prompts of unequal length are written on one after the other, each as if it were alone.
         temperature, top_k, top_p: see `next_token_probs`; temperature 0 is greedy.
         eos_id: stop after this token; in a batch, a row that is done repeats it.
         generator: a `torch.Generator` with a seed, for the same draws again.
         use_cache: keep keys and values between steps. The ids are the same without.
 
     Returns:
-        ids with the new ones appended, (T + n,) or (B, T + n), on the model's device.
+        ids with the new ones appended, (T + n,) or (B, T + n), on the model's device; for prompts
+        of unequal length a list of them.
 
     Raises:
         ValueError: an empty prompt, an id outside the vocabulary, a setting out of its range.
     """
+    settings: dict = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "eos_id": eos_id}
+    settings |= {"generator": generator, "use_cache": use_cache}
+    if are_unequal(ids):
+        return [_continued(model, row, max_new_tokens, settings) for row in ids]
+    return _continued(model, ids, max_new_tokens, settings)
+
+
+def _continued(model: GPT, ids, max_new_tokens: int, settings: dict) -> Tensor:
     rows = prompt_rows(model, ids)
-    steps = stream(
-        model,
-        rows,
-        max_new_tokens,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        eos_id=eos_id,
-        generator=generator,
-        use_cache=use_cache,
-    )
+    steps = stream(model, rows, max_new_tokens, **settings)
     out = torch.cat([rows, *(step.ids[:, None] for step in steps)], dim=1)  # (B, T + n)
-    return out if torch.as_tensor(ids).ndim == 2 else out[0]
-
-
-def prompt_rows(model: GPT, ids: Tensor | Sequence[int]) -> Tensor:
-    """The prompt as (B, T) on the model's device."""
-    ids = as_ids(ids, "a prompt")
-    if ids.numel() == 0 or ids.ndim not in (1, 2):
-        raise ValueError(
-            f"the prompt must hold at least one token id, as (T,) or (B, T), not {tuple(ids.shape)}"
-        )
-    check_ids(ids, model.config.vocab_size)
-    return (ids if ids.ndim == 2 else ids[None]).long().to(model.device)
+    return out if as_ids(ids, "a prompt").ndim == 2 else out[0]

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from .attention import attention_scores, mask_scores
-from .model import GPT, eval_mode
+from .model import GPT, without_dropout
 from .sampling import prompt_rows
 
 
+@dataclass(frozen=True, repr=False)
 class _Shapes:
     """Shows a trace by the names and shapes of what it holds: the numbers would fill pages."""
 
@@ -138,7 +139,7 @@ def _run_watched(model: GPT, rows: Tensor) -> dict:
 
     hooks = [module.register_forward_hook(watch) for module in model.modules()]
     try:
-        with eval_mode(model):
+        with without_dropout(model):
             model(rows)
     finally:
         for hook in hooks:

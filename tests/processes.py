@@ -28,14 +28,14 @@ def child(argv, environment, said, interrupt_at):
     """Body of a started process. interrupt_at: the step before which it gets a Ctrl-C."""
     os.environ.update(environment)
     sys.stderr = open(said, "w", buffering=1)  # noqa: SIM115
-    real = cli.Trainer.update
+    real = cli.train.Trainer.update
 
     def update(self):
         if self.step == interrupt_at:
             raise KeyboardInterrupt
         return real(self)
 
-    cli.Trainer.update = update
+    cli.train.Trainer.update = update
     sys.exit(cli.main(argv))
 
 
@@ -99,7 +99,7 @@ def kill_at_random(start, folder, kills, seed=0, pause=0.04):
     Every other kill waits until a save is being written. After each the folder must open.
     """
     import gptlib
-    from gptlib import checkpoint
+    from gptlib.storage import checkpoint
 
     moments, steps, during = random.Random(seed), [], 0
     while len(steps) < kills:

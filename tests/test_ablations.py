@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from conftest import random_ids
+from tiny import random_ids
 
 from gptlib import ablate, ablations, generate, nll, trace
 from gptlib.ablations import PARTS

@@ -5,7 +5,8 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gptlib.embeddings import PositionEmbedding, TokenEmbedding, check_ids
+from gptlib.embeddings import PositionEmbedding, TokenEmbedding
+from gptlib.formats.values import check_ids
 
 
 @pytest.fixture

@@ -16,13 +16,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import random_ids
+from tiny import random_ids
 
 import gptlib
-from gptlib import checkpoint
-from gptlib.prepare import prepare
-from gptlib.runs import LOG, read_log
-from gptlib.shards import open_shards
+from gptlib.formats.hf import to_hf_tensors
+from gptlib.scale.prepare import prepare
+from gptlib.scale.shards import open_shards
+from gptlib.storage import checkpoint
+from gptlib.storage.runs import LOG, read_log
 
 TEXT = "The cat is sleeping. The dog is on the sofa.\n" * 300
 FORBIDDEN = ("pickle.find_class", "os.system", "os.exec", "subprocess.Popen", "socket.connect")
@@ -99,7 +100,7 @@ def made(tmp_path_factory):
     )
     run.update(), run.update()
     gptlib.save(folder, run.model, corpus.tokenizer, training=run)
-    snapshots = {k: checkpoint.to_hf_tensors(gptlib.GPT(config, seed=k)) for k in (0, 20)}
+    snapshots = {k: to_hf_tensors(gptlib.GPT(config, seed=k)) for k in (0, 20)}
     losses = {"loss": [[1, 5.5], [2, 5.25]], "val_loss": [[2, 5.125]], "floor": 1.5}
     checkpoint.save_history(folder, snapshots, losses)
     corpus.tokenizer.save_vocab(folder / "vocab")

@@ -9,7 +9,7 @@ import memory
 import pytest
 
 import gptlib
-from gptlib import checkpoint, runs
+from gptlib.storage import checkpoint, runs
 
 STEPS, SAVE, EVALUATE, KEEP = 10_000, 100, 200, 5
 OPTIONS = (

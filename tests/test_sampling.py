@@ -5,9 +5,9 @@ import math
 
 import pytest
 import torch
-from conftest import random_ids
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny import random_ids
 
 from gptlib import GPT, GPTConfig, generate, next_token_probs, stream
 from gptlib.sampling import draw
@@ -330,7 +330,7 @@ def test_ids_outside_the_vocabulary_are_refused(model, wrong):
 
 @pytest.mark.parametrize("number", [-1, 2.5, math.nan, INF])
 def test_a_number_of_tokens_that_is_none_is_refused(model, number):
-    with pytest.raises(ValueError, match="max_new_tokens must be a whole number, 0 or more"):
+    with pytest.raises(ValueError, match="max_new_tokens must be a whole number of 0 or more"):
         stream(model, [1], number)
 
 

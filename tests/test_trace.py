@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import pytest
 import torch
-from conftest import random_ids
+from tiny import random_ids
 
 from gptlib import GPT, GPTConfig, ablate
 from gptlib.attention import causal_mask, merge_heads

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from .. import corpora
 from ..attention import fast_attention, merge_heads, split_heads
-from ..checkpoint import load
 from ..model import GPT
 from ..sampling import next_token_probs
+from ..storage.checkpoint import load
 from ..tokenizer import Tokenizer
 from ..training import TrainConfig, Trainer, evaluation_rows, token_nll
 from .limits import quiet

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..hf import to_hf_tensors
+from ..formats.hf import to_hf_tensors
 from ..model import GPT, GPTConfig
 from .exercise import Exercise, Mistake, Property
 from .reading import Numbers, numbers
@@ -23,19 +23,12 @@ SHAPES = ((6, 3, 1, 2), (11, 5, 3, 7), (1, 1, 1, 1), (397, 64, 2, 64), (50257, 1
 PARTS = ("tokens", "places", "attention", "feedforward", "norms")
 
 
-def _count(
-    vocab_size, block_size, n_layer, n_embd, *, layers=None, weights=8, biases=5, times=1, tied=1
-) -> dict[str, int]:
+def _count(vocab_size, block_size, n_layer, n_embd, *, layers=None, biases=5, tied=1) -> dict:
     """The count, with a part of it changeable to make each mistake once."""
     c, layers = n_embd, n_layer if layers is None else layers
-    counts = (
-        vocab_size * c * tied,
-        block_size * c,
-        n_layer * (4 * c * c + 4 * c),
-        layers * (weights * c * c + biases * c),
-        (2 * n_layer + 1) * 2 * c,
-    )
-    return {part: times * n for part, n in zip(PARTS, counts)}
+    counts = (vocab_size * c * tied, block_size * c, n_layer * (4 * c * c + 4 * c))
+    counts += (layers * (8 * c * c + biases * c), (2 * n_layer + 1) * 2 * c)
+    return dict(zip(PARTS, counts))
 
 
 def right_count(vocab_size, block_size, n_layer, n_embd) -> dict[str, int]:
@@ -152,20 +145,6 @@ def right_cost(n_params, n_layer, n_embd, n_tokens, bandwidth) -> tuple[int, flo
     return held, (4 * n_params + held) / bandwidth, 2 * n_params
 
 
-def _cost(cache=None, seconds=None, flop=None):
-    """A wrong answer from one wrong line; the lines after it use what it gave."""
-
-    def student(n_params, n_layer, n_embd, n_tokens, bandwidth):
-        held = 2 * n_layer * n_embd * 4 * n_tokens
-        held = cache(held, n_layer, n_embd, n_tokens) if cache else held
-        weights = 4 * n_params
-        taken = seconds(weights, held, n_tokens, bandwidth) if seconds else None
-        taken = (weights + held) / bandwidth if taken is None else taken
-        return held, taken, flop(n_params, n_tokens) if flop else 2 * n_params
-
-    return student
-
-
 def _one_of_three(k: int, what: str, words: str) -> Property:
     def seen(given: tuple, value: np.ndarray) -> str | None:
         want = right_cost(*given)[k]
@@ -215,25 +194,25 @@ COST = Exercise(
             "numbers for bytes",
             "the cache was counted in numbers",
             "Each takes 4 bytes in float32.",
-            _cost(cache=lambda held, L, C, T: held // 4),
+            lambda N, L, C, T, rate: (2 * L * C * T, (4 * N + 2 * L * C * T) / rate, 2 * N),
         ),
         Mistake(
             "squared",
             "the cache grew with the square of n_tokens",
             "It holds one key and one value for each token; the T times T scores are not kept.",
-            _cost(cache=lambda held, L, C, T: held * T),
+            lambda N, L, C, T, rate: (8 * L * C * T**2, (4 * N + 8 * L * C * T**2) / rate, 2 * N),
         ),
         Mistake(
             "no cache used",
             "the weights were read once for each token before",
             "They are read once for the new token. That is what the cache saves.",
-            _cost(seconds=lambda weights, held, T, rate: (weights * T + held) / rate),
+            lambda N, L, C, T, rate: (8 * L * C * T, (4 * N * T + 8 * L * C * T) / rate, 2 * N),
         ),
         Mistake(
             "FLOP of the whole text",
             "the whole text went through the layers",
             "With a cache only the new token does.",
-            _cost(flop=lambda n_params, T: 2 * n_params * T),
+            lambda N, L, C, T, rate: (8 * L * C * T, (4 * N + 8 * L * C * T) / rate, 2 * N * T),
         ),
     ),
 )
@@ -290,9 +269,9 @@ def stored_model(prefix: str, buffers: bool, seed: int = 0) -> dict[str, Tensor]
     return Stored(state | {"lm_head.weight": state[prefix + "wte.weight"]})
 
 
-def _read(state, i, *, start="h.{}.", turned=lambda name, t: name in LINEAR, skip=BUFFERS):
+def _read(state, i, *, turned=lambda name, t: name in LINEAR, skip=BUFFERS):
     """Reading with one part of it changeable, to make each mistake once."""
-    start, found = start.format(i), {}
+    start, found = f"h.{i}.", {}
     for name, tensor in state.items():
         name = name.removeprefix("transformer.")
         if name.startswith(start):

@@ -68,6 +68,19 @@ def sums_to_one(words: str = "Each row is one distribution: it sums to 1.") -> P
     return Property(words, seen)
 
 
+def in_turn(first: Callable[..., tuple[str, str] | None], *words: str) -> tuple[Property, ...]:
+    """`first(given, value)` is (the words of the first that fails, what is seen), or None."""
+
+    def of(its: str) -> Property:
+        def seen(given: tuple, value: object) -> str | None:
+            found = first(given, value)
+            return found[1] if found and found[0] == its else None
+
+        return Property(its, seen)
+
+    return tuple(map(of, words))
+
+
 def unlike(number: float, other: float, digits: int = 2) -> str:
     """A number with so many digits that it does not look like another: 1.0004, and not 1.000."""
     for more in range(digits, 12):

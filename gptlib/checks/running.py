@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from .blanks import code_of
-from .limits import TooLongError, never_ends_in_c, quiet, time_limit
+from .limits import TooLongError, never_ends_in_c, quiet, within
 from .reading import Numbers
 from .showing import cut, shown
 
@@ -43,10 +43,8 @@ def run(function: Callable, given: tuple, read: Callable[[object], object]) -> O
     try:
         if never_ends_in_c(function, mine, PATIENCE):
             return _too_long()
-        with _torch_as_it_was(), time_limit(PATIENCE):
-            value = function(*mine)
-            if isinstance(value, Iterator):
-                value = list(islice(value, MOST_ITEMS))
+        with _torch_as_it_was():
+            value = within(PATIENCE, lambda: _called(function, mine))
     except NotImplementedError as error:
         return _not_written(error, function)
     except TooLongError:
@@ -58,13 +56,18 @@ def run(function: Callable, given: tuple, read: Callable[[object], object]) -> O
     return _changed(mine, given) or _read(value, read)
 
 
+def _called(function: Callable, mine: tuple) -> object:
+    value = function(*mine)
+    return list(islice(value, MOST_ITEMS)) if isinstance(value, Iterator) else value
+
+
 def _read(value: object, read: Callable) -> Outcome:
     """What is read of a result; its methods are the student's too and may do anything."""
     if value is None:
         return Outcome(trouble="gives back nothing. Is there a `return`?", kind=NOTHING)
     try:
-        with quiet(), time_limit(PATIENCE):
-            return Outcome(read(value))
+        with quiet():
+            return Outcome(within(PATIENCE, lambda: read(value)))
     except ValueError as error:
         words = str(error)
     except KeyboardInterrupt:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from .. import answers
+from ..storage import answers
 
 LESSONS = ("tokenizer", "embeddings", "attention", "feedforward", "logits", "training")
 LESSONS += ("sampling", "gpt2")  # in a class's answers a lesson goes by its number, 01 to 08

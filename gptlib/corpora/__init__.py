@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..files import data_dir, fetch, user_path
-from ..shards import Prepared, is_prepared, open_shards
+from ..formats.files import data_dir, fetch, user_path
+from ..scale.shards import Prepared, is_prepared, open_shards
 from ..tokenizer import Tokenizer
 from . import pets
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from gptlib.checkpoint import History
+from gptlib.storage.checkpoint import History
 
 from .parts.bars import looks
 from .parts.inputs import array, bare, distribution, finite, shown, spoken, two, words

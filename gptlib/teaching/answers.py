@@ -1,12 +1,12 @@
-"""The tally of a class's files of answers, each as `gptlib.answers` keeps it."""
+"""The tally of a class's files of answers, each as `gptlib.storage.answers` keeps it."""
 
 import json
 import os
 from collections import Counter
 from collections.abc import Iterable
 
-from ..answers import answers_file, record
-from ..files import user_path
+from ..formats.files import user_path
+from ..storage.answers import answers_file, record
 
 __all__ = ["Tally", "answers_file", "record", "tally"]
 

@@ -21,7 +21,7 @@ from ipywidgets import (
     VBox,
 )
 
-from ..files import atomic_write
+from ..formats.files import atomic_write
 from . import svg
 
 LONGEST = 64  # tokens: a picture of more is not read by anyone

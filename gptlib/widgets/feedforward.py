@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..ablations import ablate
 from ..logits import kl
-from ..model import GPT, eval_mode
+from ..model import GPT, without_dropout
 from ..sampling import prompt_rows
 from ..tokenizer import Tokenizer
 from . import svg
@@ -197,7 +197,7 @@ def next_probs(model: GPT, ids: Sequence[int]) -> Tensor:
     Raises:
         ValueError: the logits are not numbers.
     """
-    with eval_mode(model):
+    with without_dropout(model):
         logits = model(prompt_rows(model, list(ids)))[0, -1].double().cpu()  # (V,)
     if not torch.isfinite(logits).all():
         raise ValueError("without this part the numbers overflow: the logits are not finite")

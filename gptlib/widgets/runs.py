@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .. import checkpoint
-from ..checkpoint import History
 from ..model import GPT
+from ..storage import checkpoint
+from ..storage.checkpoint import History
 from ..tokenizer import Tokenizer
 from ..trace import trace
 from ..training import Trainer

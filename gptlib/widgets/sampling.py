@@ -9,7 +9,7 @@ from ipywidgets import BoundedIntText
 from torch import Tensor
 
 from ..logits import kl, softmax
-from ..model import GPT, eval_mode
+from ..model import GPT, without_dropout
 from ..sampling import draw as draw_ids
 from ..sampling import next_token_probs, prompt_rows
 from ..tokenizer import Tokenizer
@@ -104,7 +104,7 @@ class SamplingStudio(Explorer):
     @torch.no_grad()
     def _read(self, ids: tuple[int, ...]) -> _Place:
         rows = prompt_rows(self.model, ids[-self.model.config.block_size :])
-        with eval_mode(self.model):
+        with without_dropout(self.model):
             logits = self.model(rows)[0, -1].float().cpu()  # (V,)
         truth, note = {}, ""
         if self.truth is not None:

@@ -4,6 +4,7 @@ class TestChecks(CheckRules):
     cases = {logits.softmax: Case(logits.SOFTMAX, right=[...], slips={...}, fuzz=...)}
 """
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -13,7 +14,6 @@ from checks.mutants import Case, Trial, impatient, tried
 from gptlib.checks import running
 from gptlib.checks.exercise import same
 from gptlib.checks.limits import quiet
-from gptlib.checks.relations import relation
 
 
 class BadRepr:
@@ -52,7 +52,8 @@ ODD_ANSWERS = [None, 3, "decode", print, type, BadRepr(), BadEq(), lambda: 1, la
 ODD_ANSWERS += [_raises, torch.tensor(1.0)]
 ODD_RESULTS = [
     object(), BadRepr(), BadEq(), [BadEq()], {"a": BadRepr()}, type, 10**5000, [10**400],
-    "x" * 10**5, _itself(), float("nan"), 1j, b"\xff", [[1], [1, 2]], [None], {}, set(), (), [[]], range(3),
+    "x" * 10**5, _itself(), float("nan"), 1j, b"\xff", [[1], [1, 2]], [None], {}, set(), (), [[]],
+    range(3),
     torch.ones(2, 3).to_sparse(), torch.ones(2, device="meta"), torch.ones(2).bfloat16(),
     torch.ones(2, dtype=torch.complex64), torch.zeros(0, 3), torch.ones(3).half(),
 ]  # fmt: skip
@@ -160,10 +161,13 @@ def assert_true(case: Case, trial: Trial) -> None:
                 assert again == verdict.observation, trial.what
             assert again, trial.what  # of a training loop the last digits may be different
         elif found[k].kind:
-            words = (found[k].trouble, verdict.observation)  # Python is not sure of a line
-            assert len({w.partition(", in its line")[0] for w in words}) == 1, trial.what
-        else:
-            assert relation(found[k].value, exercise.wanted[k].value) == verdict.observation
+            assert steady(found[k].trouble) == steady(verdict.observation), trial.what
+
+
+def steady(words: str) -> str:
+    """Without what differs from run to run: where an object lies in memory, and the line of an
+    error about an unassigned name, of which CPython is not sure once a function has run often."""
+    return re.sub(r" at 0x\w+|, in its line \d+", "", words)
 
 
 def _params(cases: dict[Callable, Case], names: list[str]):

@@ -130,25 +130,7 @@ def test_where_gives_and_should_be_differ_late_there_are_digits_enough_and_a_mar
     verdict, words = said(lambda x: x + torch.tensor([0.0, 0.0004]), exercise)
     assert verdict.gives == "[0.5000, 2.0004]" and verdict.should_be == "[0.5000,      2]"
     assert verdict.marks == "         ^^^^^^"
-    assert "not right yet: only number 2 of 2 is wrong." in words
-
-
-@pytest.mark.parametrize(
-    "answer,words",
-    [
-        (lambda x: -right(x), "every number is minus what it should be"),
-        (lambda x: 2 * right(x), "every number is 2 times what it should be"),
-        (lambda x: right(x) + 0.5, "every number is 0.5 too large"),
-        (lambda x: right(x).flip(0), "the numbers are right, but not all are at their places"),
-        (lambda x: right(x).flip(1), "the numbers are right, but not all are at their places"),
-        (lambda x: right(x)[0], "its shape is (3,), and (2, 3) was expected"),
-        (lambda x: right(x) * torch.tensor([[1.0], [1.1]]), "only row 2 of 2 is wrong"),
-        (lambda x: right(x) / 0, "6 of 6 numbers are not finite"),
-    ],
-)
-def test_without_a_property_the_relation_to_the_right_numbers_is_told(answer, words, said):
-    exercise = Exercise("logits.rows", right, [(ROWS,)], read=numbers)
-    assert f"is not right yet: {words}." in said(answer, exercise)[1]
+    assert words.startswith("✘ <lambda> is not right yet.\n")
 
 
 def test_a_property_may_ask_the_student_for_another_input(said):

@@ -380,3 +380,11 @@ def test_a_right_answer_has_the_asked_for_largest_and_softmax():
         assert torch.allclose(gptlib.softmax(found), probs)
         assert torch.allclose(found.amax(-1), torch.tensor(top, dtype=torch.float64))
     assert any((torch.tensor(row) == 0).any() for row in logits.PROBS)
+
+
+def test_a_largest_absolute_value_is_not_told_to_subtract_the_largest_first(capsys):
+    largest = LOG_SOFTMAX.slips["the largest absolute"]
+    verdict = logits.log_softmax(largest)
+    assert (verdict.mistake, verdict.resembles) == ("", "")
+    assert "the logit -1000 gives inf" in capsys.readouterr().out
+    assert "Subtract the largest" not in verdict.words

@@ -594,3 +594,28 @@ def test_gptlibs_parts_have_the_form_of_the_exercises(model):
         torch.testing.assert_close(
             attend_with(copied(model), own.gptlibs_attention)(ids), model(ids)
         )
+
+
+# ---- What verdicts must not say ----
+
+
+def test_top_p_is_told_how_many_stay_and_nothing_of_thresholds(capsys):
+    assert sampling.keep_top_k(by_top_p).mistake == ""
+    said = capsys.readouterr().out
+    assert "Exactly k tokens stay" in said and "k-th largest" not in said
+
+
+def test_the_shortest_sentence_is_not_called_greedy(capsys):
+    def shortest(table, text):
+        whole, ps = min(every(table, text), key=lambda pair: len(pair[1]))
+        return whole, math.prod(ps)
+
+    verdict = sampling.best_sentence(shortest)
+    assert (verdict.mistake, verdict.resembles) == ("", "")
+    assert "No sentence that goes on from the prefix is more probable." in capsys.readouterr().out
+
+
+def test_a_temperature_that_is_never_below_a_tenth_is_refused(capsys):
+    verdict = sampling.bend(lambda logits, t: softmax(logits / max(t, 0.1)))
+    assert "divided by the temperature" in verdict.property
+    assert "<lambda>([0.1, 0.05, 0], 0.05)" in capsys.readouterr().out

@@ -477,3 +477,9 @@ def test_a_mean_of_gradients_over_two_half_batches_does_not_count_as_piled_up():
             optimizer.step()
 
     assert training.train(train)
+
+
+def test_a_rate_far_too_high_is_not_told_to_take_a_larger_one(capsys):
+    verdict = training.train(partial(plain, rate=1.0))
+    assert verdict.mistake in ("the loss grows", "not far enough")
+    assert "larger learning rate" not in capsys.readouterr().out

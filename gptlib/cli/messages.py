@@ -1,0 +1,15 @@
+"""One line on stderr for each message: stdout is for results."""
+
+import sys
+
+from ..scale import distributed
+
+
+def note(message: object) -> None:
+    """One line on stderr: stdout is for results. Of several processes one says it."""
+    if distributed.speaks():
+        say(message)
+
+
+def say(message: object) -> None:
+    print(f"gptlib: {' '.join(str(message).split())}", file=sys.stderr)

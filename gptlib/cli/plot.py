@@ -1,0 +1,45 @@
+"""`gptlib plot`: draw the losses of a run."""
+
+import argparse
+
+from ..formats.files import atomic_write
+from ..formats.hf import read_config
+from ..formats.tensors import CONFIG
+from ..model import GPTConfig
+from ..storage import checkpoint
+from ..storage.runs import LOG, read_log
+from .options import folder
+
+
+def add(commands) -> None:
+    """Add the subcommand with its options."""
+    parser = commands.add_parser(
+        "plot", help="draw the losses of a run, which may still be going on"
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument("run_folder", type=folder, metavar="DIR")
+    parser.add_argument("--out", type=folder, metavar="FILE", help=".png or .svg (DIR/loss.png)")
+
+
+def run(a: argparse.Namespace) -> int:
+    folder, path = a.run_folder, a.out or a.run_folder / "loss.png"
+    if path.suffix not in (".png", ".svg"):
+        raise ValueError(f"--out {path}: must end in .png or .svg")
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder")
+    logged = (folder / LOG).is_file() or not (folder / checkpoint.LOSSES).is_file()
+    history = read_log(folder) if logged else checkpoint.load_history(folder)
+    if not history:
+        raise ValueError(f"{folder / LOG}: there is no step in it yet")
+    config = folder / CONFIG
+    vocab_size = read_config(config, GPTConfig).vocab_size if config.is_file() else None
+    try:
+        from ..plots.training import loss_curve
+    except ImportError as error:
+        raise ImportError("gptlib plot needs matplotlib: pip install matplotlib") from error
+
+    picture = loss_curve(history, vocab_size=vocab_size, theme="light")
+    with atomic_write(path) as temporary:
+        picture.savefig(temporary, format=path.suffix[1:])
+    print(path)
+    return 0

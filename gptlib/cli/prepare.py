@@ -1,0 +1,49 @@
+"""`gptlib prepare`: tokenize texts of any size into a folder."""
+
+import argparse
+import json
+import time
+import warnings
+
+from tqdm.auto import tqdm
+
+from ..scale.prepare import prepare
+from .messages import say
+from .options import VOCAB_SIZE, folder, non_empty, positive, vocab_size
+from .tokenize import open_tokenizer
+
+
+def add(commands) -> None:
+    """Add the subcommand with its options."""
+    parser = commands.add_parser("prepare", help="tokenize texts, of any size, into a folder")
+    parser.set_defaults(run=run)
+    parser.add_argument("files", nargs="+", type=folder, metavar="FILE")
+    parser.add_argument("--out", required=True, type=folder, metavar="DIR", help="for the shards")
+    parser.add_argument(
+        "--tokenizer", type=non_empty, metavar="DIR|NAME", help="(learned from FILE)"
+    )
+    parser.add_argument("--vocab-size", type=int, metavar="N", help=f"to learn ({VOCAB_SIZE})")
+    parser.add_argument("--jobs", type=positive, metavar="N", help="processes (one a core)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the corpus in DIR")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def run(a: argparse.Namespace) -> int:
+    began = time.perf_counter()
+    tokenizer = None if a.tokenizer is None else open_tokenizer(a.tokenizer)
+    if tokenizer is not None and a.vocab_size is not None:
+        raise ValueError("--vocab-size is of a tokenizer that is learned: leave out one of the two")
+    settings = {"vocab_size": vocab_size(a), "jobs": a.jobs, "overwrite": a.overwrite}
+    total = sum(file.stat().st_size for file in a.files if file.is_file())
+    with (
+        tqdm(total=total, unit="B", unit_scale=True, disable=a.quiet) as bar,
+        warnings.catch_warnings(record=True) as caught,
+    ):
+        warnings.simplefilter("always", UserWarning)
+        made = prepare(a.files, a.out, tokenizer, report=bar.update, **settings)
+    for warning in caught:
+        say(warning.message)
+    summary = {"files": len(a.files), "bytes": total, "train_tokens": len(made.train)}
+    summary |= {"heldout_tokens": len(made.heldout), "vocab_size": made.tokenizer.vocab_size}
+    print(json.dumps(summary | {"seconds": round(time.perf_counter() - began, 2)}))
+    return 0

@@ -1,0 +1,148 @@
+"""Where files live, and how they are fetched and written so that a crash costs no good one.
+
+Leaves out what the files mean: that is `tokenizer`, `checkpoint` and `corpora`.
+"""
+
+import hashlib
+import http.client
+import os
+import shutil
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import platformdirs
+
+STAGING = ".saving"  # a folder still being written: worth nothing
+COMMITTED = ".saved"  # complete, and only waiting to be moved into place
+
+
+def data_dir() -> Path:
+    """The folder of shipped data: `gptlib/data` in a wheel, `data/` in a checkout.
+
+    Raises:
+        FileNotFoundError: neither is there, so the package was not installed whole.
+    """
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "data", package.parent / "data"):
+        if (folder / "README.md").is_file():
+            return folder
+    raise FileNotFoundError("gptlib's data folder is missing: install gptlib again")
+
+
+def cache_dir() -> Path:
+    """The folder for downloaded files: `GPTLIB_CACHE`, or else the user's cache directory."""
+    named = os.environ.get("GPTLIB_CACHE")
+    return user_path(named) if named else Path(platformdirs.user_cache_dir("gptlib"))
+
+
+def fetch(what: str, file: str, url: str, sha256: str, hint: str = "") -> Path:
+    """The file in the cache folder, checked; where it is not there it is downloaded first.
+
+    what: what the errors call it. hint: a last word for the error of a download.
+
+    Raises:
+        FileNotFoundError: it is not in the cache and cannot be downloaded; says what to do.
+        ValueError: another file than that of this SHA-256 is in the cache, or was sent.
+    """
+    path = cache_dir() / file
+    if not path.is_file():
+        advice = f"Put the file at {path}, or set GPTLIB_CACHE to the folder that has it{hint}"
+        _download(what, path, url, sha256, advice)
+    elif hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+        raise ValueError(f"{path}: is not the file it should be (SHA-256 differs): delete it")
+    return path
+
+
+def _download(what: str, path: Path, url: str, sha256: str, advice: str) -> None:
+    """Fetch `url` into `path`, whole and checked, or leave nothing there."""
+    try:
+        with urllib.request.urlopen(url, timeout=30) as response:
+            data = response.read()
+    except (OSError, http.client.HTTPException) as error:  # the second: it broke off half-way
+        reason = getattr(error, "reason", error)
+        raise FileNotFoundError(
+            f"{what}: not in the cache, and the download failed ({reason}). {advice}"
+        ) from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise ValueError(f"{what}: {url} sent another file (SHA-256 differs). {advice}")
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def user_path(path: str | os.PathLike) -> Path:
+    """`path` with a leading `~` read as a shell would; that of nobody stays as it is."""
+    return Path(os.path.expanduser(path))
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a temporary file beside `path`; it takes `path`'s place when the block ends well.
+
+    A reader sees the old file or the new one and never half of either. If the block raises
+    (a full disk, say), the old file stays and the temporary one is removed.
+    """
+    path = user_path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        _flush(temporary)
+        temporary.chmod(0o666 & ~_umask())  # mkstemp's 0600 would lock out the rest of the class
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def atomic_folder(folder: str | os.PathLike) -> Iterator[Path]:
+    """Yield a staging folder; its files replace those of `folder` together, or not at all.
+
+    Several files cannot be renamed in one step, so the step that counts is renaming the staging
+    folder from `.saving` to `.saved`. A crash before it changes nothing. After it, `finish_save`
+    moves the files into place, now or when the folder is next opened. Other files stay.
+    """
+    folder = user_path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    finish_save(folder)
+    staging = folder / STAGING
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir()
+    try:
+        yield staging
+        for file in staging.iterdir():
+            _flush(file)
+            file.chmod(0o666 & ~_umask())
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    os.rename(staging, folder / COMMITTED)
+    finish_save(folder)
+
+
+def finish_save(folder: str | os.PathLike) -> None:
+    """Complete a save that was cut off after its commit. Call before reading `folder`."""
+    committed = user_path(folder) / COMMITTED
+    if committed.is_dir():
+        for file in sorted(committed.iterdir()):
+            with suppress(FileNotFoundError):  # who reads while another saves helps it along
+                os.replace(file, committed.parent / file.name)
+        with suppress(OSError):  # gone already, or the other's next save stands there
+            committed.rmdir()
+
+
+def _flush(file: Path) -> None:
+    """Have the disk hold the file's bytes before its name says that it does."""
+    with open(file, "rb+") as opened:
+        os.fsync(opened.fileno())
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,1 @@
+"""Beyond one laptop: several processes, and corpora that are larger than memory."""

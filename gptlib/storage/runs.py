@@ -1,0 +1,189 @@
+"""What a run leaves in its folder: the model, its log, saves of earlier steps, TensorBoard's files.
+
+`training` makes the steps and `checkpoint` the files of one save; this is the order of them on
+disk, in which a crash at any moment costs what came after the last save and nothing before it.
+"""
+
+import errno
+import json
+import os
+import re
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from torch import Tensor
+
+from ..formats.files import atomic_write, user_path
+from ..tokenizer import Tokenizer
+from ..training import Step, Trainer
+from . import checkpoint
+
+LOG, TENSORBOARD = "log.jsonl", "tensorboard"
+SAVES = "checkpoints"  # earlier saves, step-0000100 and so on, each a folder that `load` opens
+
+
+class Run:
+    """Writes the folder of a run.
+
+    Args:
+        start: what the run was started with, kept in its state for --resume to compare.
+        keep: how many of the last saves stay under checkpoints/, beside the last one in `folder`.
+        tensorboard: write TensorBoard's files too.
+
+    Raises:
+        ImportError: `tensorboard`, and it is not installed.
+    """
+
+    def __init__(
+        self,
+        folder,
+        trainer: Trainer,
+        tokenizer: Tokenizer,
+        start: dict,
+        keep: int = 0,
+        tensorboard: bool = False,
+    ) -> None:
+        self.folder, self.trainer, self.tokenizer = user_path(folder), trainer, tokenizer
+        self.start, self.keep = start, keep
+        self.saved = trainer.step  # the step of the last save
+        self._log = self._board = None
+        self._board_type = _board_type() if tensorboard else None
+
+    def state(self) -> tuple[dict[str, Tensor], dict]:
+        tensors, numbers = self.trainer.state()
+        return tensors, numbers | self.start
+
+    def save(self) -> None:
+        """Save the model and all that --resume needs.
+
+        Raises:
+            OSError: a full disk, say; the last save stays as it was.
+        """
+        try:
+            checkpoint.save(self.folder, self.trainer.model, self.tokenizer, training=self)
+            self.saved = self.trainer.step
+            self._keep()
+        except OSError as error:
+            raise self._not_written(error) from error
+
+    def log(self, step: Step) -> None:
+        """Add a line of JSON to log.jsonl, at once, so that nothing is lost when the run is killed.
+
+        The first time the file is written anew from the history: steps after the last save, which
+        a killed run had logged and which are made again, are then there once.
+        """
+        try:
+            if self._log is None:
+                self._begin()
+            self._log.write(_line(step))
+        except OSError as error:
+            raise self._not_written(error) from error
+        if self._board is not None:
+            self._show(step)
+
+    def close(self) -> None:
+        for file in (self._log, self._board):
+            if file is not None:
+                with suppress(OSError):  # each line was written out, or failed, in its turn
+                    file.close()
+
+    def _begin(self) -> None:
+        before = self.trainer.history[:-1]
+        if not before:
+            shutil.rmtree(self.folder / SAVES, ignore_errors=True)  # of a run that is overwritten
+        elif self.keep:
+            self._keep()  # the run may have been killed between its save and this
+        with atomic_write(self.folder / LOG) as temporary:
+            temporary.write_text("".join(map(_line, before)), encoding="utf-8")
+        self._log = open(self.folder / LOG, "a", buffering=1, encoding="utf-8")
+        if self._board_type is not None:
+            shutil.rmtree(self.folder / TENSORBOARD, ignore_errors=True)
+            self._board = self._board_type(str(self.folder / TENSORBOARD))
+            for step in before:
+                self._show(step)
+
+    def _show(self, step: Step) -> None:
+        for name, value in step._asdict().items():
+            if name != "step" and value is not None:
+                self._board.add_scalar(name, value, step.step)
+
+    def _keep(self) -> None:
+        """Keep this save under checkpoints/, and only the last `keep` of those that are there."""
+        saves = self.folder / SAVES
+        if self.keep:
+            staging = saves / ".saving"  # worth nothing until it has its name
+            shutil.rmtree(staging, ignore_errors=True)
+            staging.mkdir(parents=True)
+            for name in checkpoint.FILES:
+                if (self.folder / name).is_file():
+                    _link(self.folder / name, staging / name)
+            place = saves / f"step-{self.saved:07d}"
+            shutil.rmtree(place, ignore_errors=True)
+            os.rename(staging, place)
+        for folder in saved_steps(self.folder)[: -self.keep or None] if self.keep else ():
+            shutil.rmtree(folder)
+
+    def _not_written(self, error: OSError) -> OSError:
+        reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or error
+        last = f"the save of step {self.saved} is whole, --resume goes on from it"
+        if not (self.folder / checkpoint.TRAINING).is_file():
+            last = "nothing was saved yet"
+        return OSError(
+            f"{self.folder}: step {self.trainer.step} was not written ({reason}); {last}"
+        )
+
+
+def saved_steps(folder) -> list[Path]:
+    """The folders of a run's earlier saves (`--keep`), the oldest first."""
+    found = (user_path(folder) / SAVES).glob("step-*")
+    return sorted((f for f in found if f.is_dir()), key=lambda f: int(re.sub(r"\D", "", f.name)))
+
+
+def read_log(folder) -> list[Step]:
+    """The steps that a run has logged so far; it may still be running.
+
+    Raises:
+        FileNotFoundError: there is no log.jsonl.
+        ValueError: a line of it is no step; names it.
+    """
+    path = user_path(folder) / LOG
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder}: there is no {LOG} in it")
+    lines = path.read_bytes().split(b"\n")[:-1]  # after the last end of line: half of a step
+    steps = []
+    for number, line in enumerate(lines, 1):
+        try:
+            step = Step(**json.loads(line))
+            whole = [step.step, step.tokens]
+            numbers = [step.loss, step.learning_rate, step.grad_norm, step.seconds]
+            numbers += [] if step.val_loss is None else [step.val_loss]
+            if any(type(n) is not int for n in whole) or any(type(n) is not float for n in numbers):
+                raise TypeError
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ValueError(f"{path}: line {number} is not a step of a run") from error
+        steps.append(step)
+    return steps
+
+
+def _line(step: Step) -> str:
+    return json.dumps(step._asdict()) + "\n"
+
+
+def _link(file: Path, place: Path) -> None:
+    """The same file under a second name, which costs no room; a copy where links cannot be made.
+
+    A save puts new files into place and never writes into old ones, so that this one stays.
+    """
+    try:
+        os.link(file, place)
+    except OSError:
+        shutil.copyfile(file, place)
+
+
+def _board_type() -> type:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise ImportError("--tensorboard needs tensorboard: pip install tensorboard") from error
+    return SummaryWriter

@@ -1,0 +1,583 @@
+"""Every explorer in a real JupyterLab, in a real browser, moved by keyboard alone.
+
+What the page shows is compared with what gptlib computes here. Needs a Chromium: without one these
+tests skip, or fail where GPTLIB_REQUIRE_BROWSER is 1, as it is in continuous integration. Keeps
+pictures of all explorers, light and dark, in artifacts/.
+"""
+
+import dataclasses
+import os
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+from axe_playwright_python.sync_playwright import Axe
+from browser import NO_CHROMIUM, Lab, chromium_page, find_chromium, jupyterlab, settled
+
+import gptlib
+from gptlib.attention import attention_scores, mask_scores
+from gptlib.corpora import pets as grammar
+from gptlib.widgets import svg
+from gptlib.widgets.by_hand import KEYS, QUERIES, TOKENS
+from gptlib.widgets.gpt2 import SHAPES, parts
+from gptlib.widgets.gpt2 import said as costs_said
+from gptlib.widgets.logits import CAT
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = "grammar.sample(100, seed=1)"
+CONFIG = 'gptlib.TrainConfig(steps=5000, batch_size=2, warmup_steps=0, device="cpu")'
+STEPS = (0, 100, 5000)
+BEGIN = """
+import torch
+import gptlib
+from gptlib import widgets
+from gptlib.corpora import pets as grammar
+torch.set_num_threads(1)
+model, tokenizer = gptlib.load("pets")
+def show(make):
+    display(make(), make())
+"""
+NOTEBOOKS = {
+    "sampling_studio": "widgets.sampling_studio(model, tokenizer, truth=grammar.next_words)",
+    "softmax_explorer": "widgets.softmax_explorer()",
+    "logit_lens": "widgets.logit_lens(model, tokenizer)",
+    "size_explorer": "widgets.size_explorer()",
+    "tokenizer_explorer": "widgets.tokenizer_explorer(tokenizer)",
+    "attention_explorer": "widgets.attention_explorer(model, tokenizer)",
+    "attention_by_hand": "widgets.attention_by_hand()",
+    "embedding_explorer": "widgets.embedding_explorer("
+    f"{{step: gptlib.load('pets', step=step)[0] for step in {STEPS}}}, tokenizer)",
+    "block_explorer": "widgets.block_explorer(model, tokenizer, truth=grammar.next_words)",
+    "training_explorer": "widgets.training_explorer('pets', truth=grammar.next_words, config="
+    f"{CONFIG}, tokens=torch.tensor(tokenizer.encode({SAMPLE}, allowed_special='all')))",
+}
+
+
+def numbers(*names):
+    """The slider and the box of each."""
+    return {(role, name) for name in names for role in ("slider", "spinbutton")}
+
+
+def buttons(*names):
+    return {("button", name) for name in names}
+
+
+CONTROLS = {
+    "sampling_studio": {("textbox", "prompt"), ("spinbutton", "seed")}
+    | numbers("temperature", "top-k, 0: all", "top-p, 1: all")
+    | buttons("Step", "Run", "Undo", "Reset", "Draw 1,000"),
+    "softmax_explorer": numbers(*CAT, "+ c", "temperature") | buttons("Add 1 to all", "Reset"),
+    "logit_lens": {("textbox", "text")} | numbers("words"),
+    "size_explorer": {("combobox", "each number in")}
+    | numbers("layers", "width", "vocabulary", "cached", "GB a second")
+    | buttons(*SHAPES),
+    "tokenizer_explorer": {("textbox", "text"), ("checkbox", "special tokens")}
+    | numbers("merges")
+    | buttons("Fuse back", "Fuse on"),
+    "attention_explorer": {("textbox", "sentence"), ("slider", "query"), ("combobox", "query")}
+    | {("combobox", "layer"), ("combobox", "head")}
+    | {("checkbox", "mask"), ("checkbox", "scale by 1/√d")},
+    "attention_by_hand": {("slider", "token"), ("combobox", "token")}
+    | numbers("q 1", "q 2", "k 1", "k 2")
+    | {("checkbox", "mask"), ("checkbox", "scale by 1/√d")}
+    | buttons("Reset"),
+    "embedding_explorer": {("combobox", "word"), ("slider", "step"), ("combobox", "step")},
+    "block_explorer": {("textbox", "prompt"), ("combobox", "out")}
+    | {("checkbox", part) for part in ("attention", "feedforward", "layer norm", "residual path")},
+    "training_explorer": {("textbox", "prompt"), ("slider", "step"), ("combobox", "step")}
+    | {("slider", "learning rate"), ("combobox", "learning rate")}
+    | {("combobox", "layer"), ("combobox", "head"), ("combobox", "show")}
+    | buttons("Start", "Stop", "Begin again"),
+}
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """One JupyterLab and one browser for all tests of this file."""
+    executable = find_chromium()
+    if executable is None:
+        if os.environ.get("GPTLIB_REQUIRE_BROWSER") == "1":
+            pytest.fail(f"GPTLIB_REQUIRE_BROWSER is 1, and there is {NO_CHROMIUM}")
+        pytest.skip(NO_CHROMIUM)
+    folder = tmp_path_factory.mktemp("lab")
+    with jupyterlab(folder) as url, chromium_page(executable) as (page, left):
+        yield Lab(page, url, folder, left)
+
+
+@pytest.fixture(scope="module", params=NOTEBOOKS)
+def opened(request, lab):
+    """(name, its two explorers, the notebook) for each of the explorers."""
+    name = request.param
+    notebook = lab.new_notebook(f"{name}.ipynb", BEGIN, f"show(lambda: {NOTEBOOKS[name]})")
+    notebook.run_all()
+    return name, notebook.explorers(2), notebook
+
+
+def test_every_control_has_a_name_that_a_screen_reader_says(opened):
+    name, (first, second), _ = opened
+    assert first.controls() == second.controls() == CONTROLS[name]
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["first", "second"])
+def test_each_control_moves_the_right_numbers_and_nothing_in_the_other_explorer(
+    opened, pets, place
+):
+    name, explorers, notebook = opened
+    other = explorers[1 - place]
+    before = other.label()
+    DRIVES[name](explorers[place], *pets)
+    assert other.label() == before
+    assert not notebook.errors()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_serious_violation_of_accessibility_is_found(opened, lab, theme):
+    name, (first, _), _ = opened
+    lab.theme(f"JupyterLab {theme.title()}")
+    pictures = ROOT / "artifacts" / "widgets"
+    pictures.mkdir(parents=True, exist_ok=True)
+    first.root.screenshot(path=pictures / f"{name}-{theme}.png")
+    found = Axe().run(lab.page, ".gptlib-explorer").response
+    assert {"label", "color-contrast"} <= {rule["id"] for rule in found["passes"]}
+    grave = [rule for rule in found["violations"] if rule["impact"] in ("serious", "critical")]
+    said = [
+        (rule["id"], node["html"], node["failureSummary"])
+        for rule in grave
+        for node in rule["nodes"]
+    ]
+    assert not said
+
+
+def test_nothing_was_asked_of_another_machine(opened, lab):
+    assert not lab.left
+
+
+def test_lesson_00_opens_and_its_slider_moves_the_bar(lab):
+    lesson = nbformat.read(ROOT / "notebooks" / "00_the_whole_machine.ipynb", as_version=4)
+    places = [i for i, cell in enumerate(lesson.cells) if "set_up_check()" in cell.source]
+    del lesson.cells[places[0] + 1 :]
+    nbformat.write(lesson, lab.folder / "lesson.ipynb")
+    notebook = lab.open("lesson.ipynb")
+    notebook.run_all()
+    (check,) = notebook.explorers(1)
+    assert check.controls() == numbers("move me")
+    assert check.label() == "0 of 100. Nothing has moved yet."
+    check.press("slider", "move me", "ArrowRight", 3)
+    shows(check.label, "3 of 100. The widgets answer.")
+    check.type("spinbutton", "move me", "40")
+    shows(check.label, "40 of 100. The widgets answer.")
+    assert not notebook.errors()
+    assert not lab.left
+
+
+# ---- What each explorer must show when its controls are moved ----
+
+
+def shows(read, expected):
+    """What `read` gives becomes what is expected."""
+    assert settled(read, expected) == expected
+
+
+def probs_after(model, tokenizer, text):
+    """The model's distribution of the next token, (V,)."""
+    return gptlib.trace(model, tokenizer.encode(text)).probs[-1]
+
+
+def chances(probs, tokenizer, words):
+    """The probabilities of some words as they are printed."""
+    return [svg.chance(probs[tokenizer.encode(f" {word}")[0]].item()) for word in words]
+
+
+def first_numbers(explorer, words):
+    """The first number of each word's row."""
+    return [explorer.row(f"␣{word}", 1)[0] for word in words]
+
+
+def sampling_studio(studio, model, tokenizer):
+    words = [*grammar.next_words("The cat is")]
+    logits = gptlib.trace(model, tokenizer.encode("The cat is")).logits[-1]
+
+    def bends(temperature=1.0, top_k=None, top_p=None):
+        probs = gptlib.next_token_probs(logits, temperature, top_k, top_p)
+        expected = chances(probs, tokenizer, words)
+        if top_k or top_p:
+            expected = ["cut" if number == "0" else number for number in expected]
+        shows(lambda: first_numbers(studio, words), expected)
+
+    bends()
+    studio.press("slider", "temperature", "ArrowRight", 10)
+    bends(1.5)
+    shows(lambda: studio.value("spinbutton", "temperature"), "1.5")
+    studio.type("spinbutton", "temperature", "0.5")
+    bends(0.5)
+    studio.press("slider", "top-k, 0: all", "ArrowRight", 2)
+    bends(0.5, top_k=2)
+    studio.type("spinbutton", "top-k, 0: all", "0")
+    studio.press("slider", "top-p, 1: all", "ArrowLeft", 6)
+    bends(0.5, top_p=0.7)
+    studio.type("spinbutton", "top-p, 1: all", "1")
+    studio.type("spinbutton", "temperature", "1")
+    bends()
+
+    studio.press("button", "Draw 1,000", "Enter")
+    shows(lambda: "of 1,000" in studio.words(), True)
+    drawn = [int(studio.row(f"␣{word}", 4)[3]) for word in words]
+    true = [1000 * p for p in grammar.next_words("The cat is").values()]
+    assert all(abs(seen - p) < 80 for seen, p in zip(drawn, true, strict=True))
+
+    studio.type("spinbutton", "seed", "3")
+    ids = tokenizer.encode("The cat is")
+    generator = torch.Generator().manual_seed(3)
+    whole = gptlib.generate(model, ids, 40, eos_id=tokenizer.eos_id, generator=generator)
+    said = [f"After {tokenizer.decode(whole[:n])!r}" for n in range(len(whole) + 1)]
+
+    def says(words):
+        shows(lambda: studio.label().partition(", temperature")[0], words)
+
+    studio.press("button", "Step", "Enter")
+    says(said[4])
+    p = gptlib.softmax(logits)[whole[3]].item()
+    assert studio.words()[3:5] == [tokenizer.token_str(int(whole[3])), svg.chance(p)]
+    studio.press("button", "Run", "Space")
+    says(said[-1])
+    studio.press("button", "Undo", "Enter")
+    says(said[-2])
+    studio.press("button", "Reset", "Enter")
+    says(said[3])
+    studio.type("textbox", "prompt", "The dog was")
+    words = [*grammar.next_words("The dog was")]
+    expected = chances(probs_after(model, tokenizer, "The dog was"), tokenizer, words)
+    shows(lambda: first_numbers(studio, words), expected)
+
+
+def softmax_explorer(explorer, *_):
+    logits, c, temperature = dict(CAT), 0.0, 1.0
+
+    def columns():
+        z = (torch.tensor([*logits.values()], dtype=torch.float64) + c) / temperature
+        rows = zip(z.tolist(), z.exp().tolist(), gptlib.softmax(z).tolist(), strict=True)
+        expected = [[svg.two(z), f"{power:.3g}", svg.chance(p)] for z, power, p in rows]
+        shows(lambda: [explorer.row(name, 3) for name in logits], expected)
+
+    columns()
+    for name in logits:
+        explorer.press("slider", name, "ArrowRight", 3)
+        logits[name] += 0.3
+        columns()
+        explorer.type("spinbutton", name, "1.5")
+        logits[name] = 1.5
+        columns()
+    explorer.press("slider", "+ c", "ArrowLeft", 2)
+    c = -1.0
+    columns()
+    explorer.press("button", "Add 1 to all", "Enter", 2)
+    c = 1.0
+    columns()
+    explorer.type("spinbutton", "+ c", "2")
+    c = 2.0
+    columns()
+    explorer.press("slider", "temperature", "ArrowRight", 5)
+    temperature = 1.5
+    columns()
+    explorer.type("spinbutton", "temperature", "0.7")
+    temperature = 0.7
+    columns()
+    explorer.press("button", "Reset", "Enter")
+    logits, c, temperature = dict(CAT), 0.0, 1.0
+    columns()
+
+
+def size_explorer(explorer, *_):
+    shape, rest = (
+        dataclasses.asdict(SHAPES["gpt2"]),
+        {"n_tokens": 256, "stored": 4, "bandwidth": 20e9},
+    )
+
+    def says():
+        config = gptlib.GPTConfig(**shape)
+        expected = [f"{count:,}" for count in parts(config).values()]
+        shows(lambda: [explorer.row(name, 1)[0] for name in parts(config)], expected)
+        shows(lambda: explorer.words()[-3:], costs_said(config, **rest))
+
+    says()
+    explorer.press("button", "gpt2-medium", "Enter")
+    shape = dataclasses.asdict(SHAPES["gpt2-medium"])
+    says()
+    explorer.press("slider", "layers", "ArrowRight", 3)
+    shape["n_layer"] += 3
+    says()
+    explorer.type("spinbutton", "width", "512")
+    shape["n_embd"] = 512
+    says()
+    explorer.type("spinbutton", "vocabulary", "397")
+    shape["vocab_size"] = 397
+    says()
+    explorer.type("spinbutton", "cached", "1000")
+    rest["n_tokens"] = 1000
+    says()
+    explorer.type("spinbutton", "GB a second", "100")
+    rest["bandwidth"] = 100e9
+    says()
+    explorer.press("combobox", "each number in", "ArrowDown", 2)
+    rest["stored"] = 1
+    says()
+
+
+def logit_lens(lens, model, tokenizer):
+    def best(text, count):
+        ids = tokenizer.encode(text)
+        probs = torch.softmax(gptlib.trace(model, ids).logits_by_layer, -1)  # (L + 1, T, V)
+        expected = []
+        for place, follows in enumerate([*ids[1:], None]):
+            expected.append(tokenizer.token_str(ids[place]))
+            for depth in probs[:, place]:
+                for p, id in zip(*depth.topk(count), strict=True):
+                    mark = " ✓" if id == follows else ""
+                    expected += [tokenizer.token_str(int(id)) + mark, svg.chance(p.item())]
+        heads = ["token", "embeddings", *(f"after block {k}" for k in range(1, len(probs)))]
+        shows(lambda: lens.words()[1:], heads + expected)
+
+    best("The cat is", 3)
+    lens.press("slider", "words", "ArrowRight", 1)
+    best("The cat is", 4)
+    lens.type("spinbutton", "words", "2")
+    best("The cat is", 2)
+    lens.type("textbox", "text", "The dog was on the mat")
+    best("The dog was on the mat", 2)
+
+
+def tokenizer_explorer(explorer, model, tokenizer):
+    def pieces(text, merges, special=()):
+        few = gptlib.Tokenizer(tokenizer.merges[:merges])
+        ends = few.special_tokens
+        expected = []
+        for id in few.encode(text, allowed_special=special):
+            kept = tokenizer.special_tokens["<|endoftext|>"] if id in ends.values() else id
+            hexes = [] if kept != id else [f"{byte:02X}" for byte in few.token_bytes(id)]
+            expected += [few.token_str(id), str(kept), *hexes]
+        shows(lambda: explorer.words()[2:], expected)
+        shows(
+            lambda: explorer.value("spinbutton", "merges"), str(merges)
+        )  # the picture may be there
+
+    text, most = "The cat is sleeping.", len(tokenizer.merges)
+    states = [gptlib.Tokenizer(tokenizer.merges[:n]).encode(text) for n in range(most + 1)]
+    pieces(text, most)
+    explorer.press("slider", "merges", "Home")
+    pieces(text, 0)
+    explorer.press("slider", "merges", "ArrowRight", 5)
+    pieces(text, 5)
+    explorer.type("spinbutton", "merges", "60")
+    pieces(text, 60)
+    explorer.press("button", "Fuse on", "Enter")
+    after = next(n for n in range(61, most) if states[n] != states[60])
+    pieces(text, after)
+    explorer.press("button", "Fuse back", "Space")
+    pieces(text, after - 1)
+    explorer.type("textbox", "text", "é<|endoftext|>")
+    pieces("é<|endoftext|>", after - 1)
+    explorer.press("checkbox", "special tokens", "Space")
+    pieces("é<|endoftext|>", after - 1, special="all")
+
+
+def attention_explorer(explorer, model, tokenizer):
+    def looks(text, query, layer, head, masked=True, scaled=True):
+        ids = tokenizer.encode(text)
+        seen = gptlib.trace(model, ids).layers[layer]
+        scores = attention_scores(seen.q[head], seen.k[head], None if scaled else 1.0)
+        weights = torch.softmax(mask_scores(scores) if masked else scores, -1)[query]
+        expected = []
+        for place, (id, weight) in enumerate(zip(ids, weights.tolist(), strict=True)):
+            hidden = masked and place > query
+            expected += [tokenizer.token_str(id), "hidden" if hidden else svg.two(weight)]
+        shows(lambda: explorer.words()[1 : 1 + len(expected)], expected)
+
+    looks("The cat is", 2, 0, 0)
+    explorer.press("slider", "query", "ArrowLeft")
+    looks("The cat is", 1, 0, 0)
+    explorer.press("combobox", "query", "ArrowUp")
+    looks("The cat is", 0, 0, 0)
+    explorer.press("slider", "query", "End")
+    explorer.press("combobox", "layer", "ArrowDown")
+    looks("The cat is", 2, 1, 0)
+    explorer.press("combobox", "head", "ArrowDown", 2)
+    looks("The cat is", 2, 1, 2)
+    explorer.press("slider", "query", "ArrowLeft")
+    explorer.press("checkbox", "mask", "Space")
+    looks("The cat is", 1, 1, 2, masked=False)
+    explorer.press("checkbox", "scale by 1/√d", "Space")
+    looks("The cat is", 1, 1, 2, masked=False, scaled=False)
+    explorer.press("checkbox", "mask", "Space")
+    explorer.press("checkbox", "scale by 1/√d", "Space")
+    text = "The cat is on the mat. The dog was hungry."
+    explorer.type("textbox", "sentence", text)
+    looks(text, len(tokenizer.encode(text)) - 1, 1, 2)
+
+
+def attention_by_hand(explorer, *_):
+    q, k = torch.tensor(QUERIES), torch.tensor(KEYS)
+
+    def looks(query, masked=True, scaled=True):
+        scores = attention_scores(q, k, None if scaled else 1.0)
+        weights = torch.softmax(mask_scores(scores) if masked else scores, -1)[query]
+        shown = [svg.two(weight) for weight in weights.tolist()]
+        if masked:
+            shown[query + 1 :] = ["hidden"] * (2 - query)
+        shows(sums, [f"{token} {weight}" for token, weight in zip(TOKENS, shown, strict=True)])
+
+    def sums():
+        """The token and the weight of each line: token, terms, product, score, weight."""
+        words = explorer.words()
+        lines = words[words.index("weight") + 1 :]
+        return [f"{lines[5 * k]} {lines[5 * k + 4]}" for k in range(len(TOKENS))]
+
+    looks(2)
+    explorer.press("slider", "q 1", "ArrowRight", 2)
+    q[2, 0] = 2.0
+    looks(2)
+    explorer.type("spinbutton", "q 2", "-1")
+    q[2, 1] = -1.0
+    looks(2)
+    explorer.press("slider", "k 1", "ArrowLeft", 2)
+    k[2, 0] = 0.0
+    looks(2)
+    explorer.type("spinbutton", "k 2", "-2.5")
+    k[2, 1] = -2.5
+    looks(2)
+    explorer.press("checkbox", "scale by 1/√d", "Space")
+    looks(2, scaled=False)
+    explorer.press("slider", "token", "ArrowLeft")
+    looks(1, scaled=False)
+    explorer.press("checkbox", "mask", "Space")
+    looks(1, masked=False, scaled=False)
+    explorer.press("combobox", "token", "ArrowUp")
+    looks(0, masked=False, scaled=False)
+    explorer.press("button", "Reset", "Enter")
+    q, k = torch.tensor(QUERIES), torch.tensor(KEYS)
+    looks(0)
+
+
+def embedding_explorer(explorer, model, tokenizer):
+    ids = [id for id in range(model.config.vocab_size) if len(tokenizer.token_bytes(id)) > 1]
+
+    def near(word, step):
+        table = gptlib.load("pets", step=step)[0].wte.weight.detach()[ids]
+        (own,) = tokenizer.encode(f" {word}")
+        cosines = torch.cosine_similarity(table, table[ids.index(own)], dim=-1)
+        expected = []
+        for cosine, place in zip(*cosines.topk(9), strict=True):
+            if ids[place] != own:
+                expected += [tokenizer.token_str(ids[place]), svg.two(cosine.item())]
+        shows(lambda: explorer.row("cosine", 16), expected)
+
+    near("cat", STEPS[2])
+    explorer.press("slider", "step", "ArrowLeft")
+    near("cat", STEPS[1])
+    explorer.press("combobox", "step", "ArrowUp")
+    near("cat", STEPS[0])
+    explorer.press("slider", "step", "End")
+    explorer.type("combobox", "word", "dog")
+    near("dog", STEPS[2])
+
+
+def block_explorer(explorer, model, tokenizer):
+    off = set()
+
+    def comes(text, layers=None):
+        words = [*grammar.next_words(text)]
+        broken = gptlib.ablate(model, *off, layers=layers)
+        expected = chances(probs_after(broken, tokenizer, text), tokenizer, words)
+        shows(lambda: first_numbers(explorer, words), expected)
+
+    names = {"layernorm": "layer norm", "residual": "residual path"}
+    for part in ("attention", "feedforward", "layernorm", "residual"):
+        comes("The cat is")
+        explorer.press("checkbox", names.get(part, part), "Space")
+        off = {part}
+        comes("The cat is")
+        if part != "residual":
+            explorer.press("checkbox", names.get(part, part), "Space")
+            off = set()
+    explorer.press("combobox", "out", "ArrowDown", 2)
+    comes("The cat is", layers=[1])
+    explorer.type("textbox", "prompt", "The dog was")
+    comes("The dog was", layers=[1])
+
+
+def training_explorer(explorer, model, tokenizer):
+    steps = gptlib.load_history("pets").steps
+    tokens = torch.tensor(tokenizer.encode(eval(SAMPLE), allowed_special="all"))
+
+    def has(model, text="The cat is", layer=0, head=0):
+        words = [*grammar.next_words(text)]
+        expected = chances(probs_after(model, tokenizer, text), tokenizer, words)
+        shows(lambda: first_numbers(explorer, words), expected)
+        ids = tokenizer.encode(text)
+        weights = gptlib.trace(model, ids).weights[layer, head, -1].tolist()
+        said = {
+            f"at “{tokenizer.token_str(id)}” {svg.two(weight)}"
+            for id, weight in zip(ids, weights, strict=True)
+            if svg.two(weight) != "0.00"  # nothing is not read out
+        }
+        where = f"In layer {layer}, head {head}, "
+        shows(lambda: set(re.findall("at “[^”]*” [0-9.]+[0-9]", after(where))), said)
+
+    def after(where):
+        return explorer.label().partition(where)[2]
+
+    def recorded(step):
+        return gptlib.load("pets", step=step)[0]
+
+    def stopped_live_run(rate):
+        """Press Stop, and train as many steps here."""
+        explorer.press("button", "Stop", "Enter")
+        shows(lambda: explorer.label().startswith("Live run (stopped), step "), True)
+        count = int(explorer.label().split()[4].replace(",", ""))
+        config = dataclasses.replace(eval(CONFIG), learning_rate=rate, final_learning_rate=rate)
+        trainer = gptlib.Trainer(gptlib.GPT(model.config, seed=0), tokens, config)
+        for _ in range(count):
+            trainer.update()
+        assert svg.two(trainer.history[-1].loss) in explorer.label() or count > 200
+        return trainer.model
+
+    has(model)
+    explorer.press("slider", "step", "ArrowLeft", 2)
+    has(recorded(steps[-3]))
+    explorer.press("combobox", "step", "ArrowUp", 2)
+    has(recorded(steps[-5]))
+    explorer.press("combobox", "layer", "ArrowDown")
+    explorer.press("combobox", "head", "ArrowDown", 2)
+    has(recorded(steps[-5]), layer=1, head=2)
+
+    def rate(role, *keys):
+        """ipywidgets holds a second change back until the first is answered, a click never."""
+        explorer.press(role, "learning rate", *keys)
+        explorer.page.wait_for_timeout(700)
+
+    rate("slider", "ArrowRight")
+    explorer.press("button", "Start", "Enter")
+    shows(lambda: explorer.label().startswith("Live run (training), step "), True)
+    has(stopped_live_run(1e-2), layer=1, head=2)
+    rate("combobox", "ArrowUp", 2)
+    explorer.press("button", "Begin again", "Enter")
+    shows(lambda: explorer.label().startswith("Live run (training), step "), True)
+    has(stopped_live_run(1e-3), layer=1, head=2)
+    explorer.press("combobox", "show", "ArrowUp")
+    explorer.type("textbox", "prompt", "The dog was")
+    has(recorded(steps[-5]), "The dog was", layer=1, head=2)
+
+
+DRIVES = {
+    "sampling_studio": sampling_studio,
+    "softmax_explorer": softmax_explorer,
+    "logit_lens": logit_lens,
+    "size_explorer": size_explorer,
+    "tokenizer_explorer": tokenizer_explorer,
+    "attention_explorer": attention_explorer,
+    "attention_by_hand": attention_by_hand,
+    "embedding_explorer": embedding_explorer,
+    "block_explorer": block_explorer,
+    "training_explorer": training_explorer,
+}
