@@ -262,9 +262,8 @@ ONE_ROW = Exercise(
         ),
         Mistake(
             "vector first",
-            "the scores were q[t] @ k[: t + 1]",
-            "That goes down the columns of the keys. The dot product with each key, which is a "
-            "row, is k[: t + 1] @ q[t].",
+            "q[t] was multiplied by the columns of the keys",
+            "A key is a row. The dot product with each is k[: t + 1] @ q[t].",
             _vector_first,
         ),
     ),
@@ -401,16 +400,15 @@ MULTI_HEAD = Exercise(
         ),
         Mistake(
             "cut without transpose",
-            "the table was cut by view(B, n_head, T, hs)",
-            "Then a head gets whole tokens, and not channels of each. First view(B, T, n_head, "
-            "hs), then transpose(1, 2).",
+            "a head got whole tokens, and not its channels of each token",
+            "view(B, n_head, T, hs) does so. First view(B, T, n_head, hs), then transpose(1, 2).",
             _heads(split=_view_heads),
         ),
         Mistake(
             "cut and merged without transpose",
-            "the table was cut by view(B, n_head, T, hs), and put together by a view too",
-            "Then a head gets whole tokens, and not channels of each. First view(B, T, n_head, "
-            "hs), then transpose(1, 2); and on the way back transpose(1, 2) first.",
+            "a head got whole tokens, and not its channels of each token, and gave back the same",
+            "view(B, n_head, T, hs) does so. First view(B, T, n_head, hs), then transpose(1, 2); "
+            "and transpose(1, 2) on the way back too.",
             _heads(split=_view_heads, merge=_merged_as_is),
         ),
         Mistake(

@@ -189,7 +189,10 @@ LAYER_NORM = Exercise(
         _with_gain_1(
             "Dividing by √(variance + eps) makes the variance 1, or less if it is as small as eps.",
             "the variance of ",
-            lambda result: result.var(-1, keepdims=True),
+            lambda result: result.var(-1, keepdims=True).round(4),
+        ),
+        _with_gain_1(
+            "A normalised number is (x - mean) / √(variance + eps).", "", lambda result: result
         ),
         Property("At the end: times the gain, and then plus the bias.", _gain_and_bias, asks=True),
     ),
@@ -285,7 +288,7 @@ class Weights(dict):
         new = Weights(self)
         for name, value in others.items():
             name = f"mlp.{'.'.join(name.rsplit('_', 1))}"
-            new[name] = torch.as_tensor(value).expand_as(self[name])
+            new[name] = torch.as_tensor(value).expand_as(self[name]).clone()
         return new
 
 

@@ -485,7 +485,7 @@ def test_a_layer_norm_with_the_width_of_the_example_written_in_is_refused(capsys
 
     verdict = feedforward.layer_norm(divides_by_4)
     assert verdict.observation == (
-        "with a gain of 1 and a bias of 0, the variance of row [0, 0] is 1.333 and should be 1.000"
+        "with a gain of 1 and a bias of 0, the variance of row [0, 0] is 1.333 and should be 1"
     )
     assert "makes the variance 1" in verdict.property
 
