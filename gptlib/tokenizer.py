@@ -22,7 +22,8 @@ import regex
 from .fast.bpe import PieceIds, apply_merges_fast, learn_merges
 from .formats import tokenizer_json as tokenizer_files
 from .formats import vocab as vocab_files
-from .formats.files import fetch, finish_save, user_path
+from .formats.files import fetch, user_path
+from .formats.saves import finish_save
 from .formats.tokenizer_json import END_OF_TEXT
 
 # Merges never cross from one piece to the next: English contractions, letters, digits, other signs

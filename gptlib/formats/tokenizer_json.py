@@ -8,11 +8,11 @@ Only plain data passes here, the arguments of `Tokenizer`: merges, special_token
 import json
 import os
 import reprlib
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .files import atomic_write
+from .strict_json import no_name_twice
 
 END_OF_TEXT = "<|endoftext|>"  # GPT-2's only special token
 
@@ -276,14 +276,6 @@ def _typed(holder, section, name, kind, *default):
         where = f"{section}.{name}" if section else name
         raise ValueError(f"{where}: missing, or not a {kind.__name__}")
     return value
-
-
-def no_name_twice(pairs):
-    fields = dict(pairs)
-    if len(fields) < len(pairs):  # Python's reader would keep the last one and say nothing
-        [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"{_short(name)} is there twice in one object")
-    return fields
 
 
 def hf_tokenizer_config(eos_token: str | None, block_size: int) -> dict:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 LARGEST = 2**63 - 1  # what int64 holds
+LONGEST_REASON = 500  # characters that an error quotes of another one
 
 _shown = reprlib.Repr()
 _shown.maxlong = _shown.maxstring = _shown.maxother = 60
@@ -27,6 +28,16 @@ def shown(value: object) -> str:
         return " ".join(_shown.repr(value).split())
     except Exception:  # its own repr failed
         return f"<{type(value).__name__}>"
+
+
+def reason(error: BaseException) -> str:
+    """What an error says, on one short line; its type where it says nothing or its text fails."""
+    try:
+        words = " ".join(str(error).split())
+    except Exception:  # a foreign error's own __str__ failed
+        words = ""
+    words = "".join(c if c.isprintable() else "?" for c in words[:LONGEST_REASON])
+    return words or type(error).__name__
 
 
 class Whole(NamedTuple):

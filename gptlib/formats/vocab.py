@@ -12,11 +12,11 @@ import reprlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from .files import atomic_folder
+from .saves import atomic_folder
+from .strict_json import no_name_twice
 from .tokenizer_json import (
     bytes_to_text,
     errors_that_name,
-    no_name_twice,
     read_merges,
     text_to_bytes,
 )

@@ -15,6 +15,9 @@ from pathlib import Path
 from torch import Tensor
 
 from ..formats.files import atomic_write, user_path
+from ..formats.saves import check_room
+from ..formats.strict_json import parse
+from ..formats.values import Real, Whole, reason
 from ..tokenizer import Tokenizer
 from ..training import Step, Trainer
 from . import checkpoint
@@ -125,13 +128,26 @@ class Run:
             shutil.rmtree(folder)
 
     def _not_written(self, error: OSError) -> OSError:
-        reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or error
+        why = error.strerror or reason(error)
+        why = "the disk is full" if error.errno == errno.ENOSPC else why
         last = f"the save of step {self.saved} is whole, --resume goes on from it"
         if not (self.folder / checkpoint.TRAINING).is_file():
             last = "nothing was saved yet"
-        return OSError(
-            f"{self.folder}: step {self.trainer.step} was not written ({reason}); {last}"
-        )
+        return OSError(f"{self.folder}: step {self.trainer.step} was not written ({why}); {last}")
+
+
+def check_place(folder: Path) -> None:
+    """Refuse a folder in which a run would find no room, before it trains.
+
+    Raises:
+        ValueError: a folder has the name of a file that a run writes, or the other way round.
+    """
+    check_room(folder)
+    if (folder / LOG).is_dir():
+        raise ValueError(f"{folder / LOG}: is a folder, where a file is to be written")
+    for name in (SAVES, TENSORBOARD):
+        if os.path.lexists(folder / name) and not (folder / name).is_dir():
+            raise ValueError(f"{folder / name}: is a file, where a folder is needed")
 
 
 def saved_steps(folder) -> list[Path]:
@@ -154,16 +170,21 @@ def read_log(folder) -> list[Step]:
     steps = []
     for number, line in enumerate(lines, 1):
         try:
-            step = Step(**json.loads(line))
-            whole = [step.step, step.tokens]
-            numbers = [step.loss, step.learning_rate, step.grad_norm, step.seconds]
-            numbers += [] if step.val_loss is None else [step.val_loss]
-            if any(type(n) is not int for n in whole) or any(type(n) is not float for n in numbers):
-                raise TypeError
-        except (ValueError, TypeError, RecursionError) as error:
+            steps.append(_step(parse(line.decode())))
+        except (ValueError, TypeError) as error:
             raise ValueError(f"{path}: line {number} is not a step of a run") from error
-        steps.append(step)
     return steps
+
+
+def _step(values: dict) -> Step:
+    """A step from a line of the log; ValueError, TypeError: it is none."""
+    step = Step(**values)
+    for name, value in step._asdict().items():
+        whole = name in ("step", "tokens")
+        if type(value) is not (int if whole else float) and (name, value) != ("val_loss", None):
+            raise TypeError(name)
+        (Whole() if whole else Real(optional=True)).read(name, value)
+    return step
 
 
 def _line(step: Step) -> str:

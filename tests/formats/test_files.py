@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from gptlib.formats import files
-from gptlib.formats.files import COMMITTED, STAGING, atomic_folder, atomic_write, finish_save
+from gptlib.formats.files import atomic_write
+from gptlib.formats.saves import COMMITTED, STAGING, atomic_folder, finish_save
 
 OLD, NEW = {"a": "old", "b": "old"}, {"a": "new", "b": "new"}
 

@@ -110,7 +110,9 @@ def test_save_pretrained_leaves_the_folders_tokenizer_in_place(folder, small):
 
 def test_a_save_that_was_cut_off_after_its_commit_is_completed_by_loading(folder, model):
     gptlib.save(folder.parent / "new", model)
+    new = {path.name: path.stat().st_size for path in (folder.parent / "new").iterdir()}
     (folder.parent / "new").rename(folder / ".saved")
+    (folder / ".saved" / "save.json").write_text(json.dumps({"files": new}))
     assert gptlib.GPT.from_pretrained(folder).config == model.config
     assert not (folder / ".saved").exists()
 
@@ -207,14 +209,23 @@ def test_a_flipped_byte_is_refused_in_one_line_or_does_no_harm(folder, file):
         ({"n_layer": "removed"}, "n_layer is missing"),
         ({"n_layer": "2"}, "n_layer must be"),
         ({"n_layer": 3}, "2 layers; config.json asks for n_layer 3"),
-        ({"n_layer": 10**9}, "asks for n_layer 1000000000"),
+        ({"n_layer": 10**9}, "n_layer 1000000000.* needs 32,\\d{3}.* GB of memory, and this"),
+        ({"n_layer": 10**6 - 1}, "n_layer 999999"),
         ({"n_embd": None}, "n_embd must be"),
         ({"n_embd": 5}, "n_embd .5. must be divisible by n_head"),
-        ({"n_embd": 2 * 10**18}, "wte.weight has shape"),
+        ({"n_embd": 2 * 10**18}, r"n_embd 2000000000000000000.* needs \de\+\d+ GB of memory"),
+        ({"n_embd": 8}, "wte.weight has shape"),
         ({"n_head": 0}, "n_head must be"),
         ({"n_positions": -1}, "n_positions must be"),
         ({"n_positions": 32}, "wpe.weight has shape .16, 4.; config.json asks for .32, 4."),
-        ({"vocab_size": 10**15}, "wte.weight has shape"),
+        ({"vocab_size": 10**15}, "vocab_size 1000000000000000.* GB of memory"),
+        ({"vocab_size": 266}, "wte.weight has shape"),
+        ({"n_layer": 10**400}, "n_layer must be a whole number.*not 1000"),
+        ({"n_layer": [2]}, r"n_layer must be a whole number.*not \[2\]"),
+        ({"resid_pdrop": float("inf")}, "not JSON .Infinity is not a number"),
+        ({"resid_pdrop": 10**400}, "resid_pdrop must be a number in float's range"),
+        ({"model_type": "x\ny" * 10**6}, "model_type is 'x.{1,100}y', not"),
+        ({"layer_norm_epsilon": "\n" * 10**6}, "layer_norm_epsilon is '.{1,100}', not"),
         ({"resid_pdrop": 2}, "resid_pdrop must be"),
         ({"activation_function": "relu"}, "activation_function is 'relu'"),
         ({"layer_norm_epsilon": 1e-6}, "layer_norm_epsilon is 1e-06"),
