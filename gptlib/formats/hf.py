@@ -118,7 +118,7 @@ def to_hf_tensors(model: nn.Module) -> dict[str, Tensor]:
 def plain(model: nn.Module) -> nn.Module:
     """The model itself, of one that `torch.compile` or a parallel trainer wraps."""
     while isinstance(model, nn.Module):
-        inner = getattr(model, "_orig_mod", None)  # torch.compile's
+        inner = getattr(model, "_orig_mod", None)  # what torch.compile calls it
         if inner is None and isinstance(
             model, nn.DataParallel | nn.parallel.DistributedDataParallel
         ):
@@ -220,12 +220,9 @@ def read_model(model_class: type[Model], config, path: Path, prefix: str = "") -
         for file in set(tensors.values()):
             sums[file.path] = file.sums()
             _check_metadata(config, file, path.with_name(CONFIG))
-        state = {
-            name: _read(tensors[found[name]], found[name], is_linear(name), sums)
-            for name, _ in expected_shapes(config)
-        }
+        state = _read_all(tensors, found, config, sums)
         if head not in (None, found[TIED]):
-            _check_head(tensors[head], head, state[TIED], sums)
+            _check_head(tensors[head], head, state[TIED], sums[tensors[head].path])
     for name, _ in model.named_parameters():
         if name not in state:
             raise ValueError(f"{path}: the tensor {name} of a {model_class.__name__} is missing")
@@ -304,16 +301,33 @@ class OtherSave(ValueError):
     """Files of two saves lie in one folder."""
 
 
-def _check_head(file: TensorFile, key: str, tied: Tensor, sums: dict[Path, dict[str, int]]) -> None:
+def _read_all(tensors, found: dict[str, str], config, sums) -> dict[str, Tensor]:
+    """{our name: tensor in float32}; what must be transposed or converted passes through one
+    piece of memory, so that no more is taken than the model needs and one tensor.
+    """
+    as_it_is = {
+        name: tensors[key].tensors[key].kind == "F32" and not is_linear(name)
+        for name, key in found.items()
+    }
+    stored = (tensors[key].tensors[key] for name, key in found.items() if not as_it_is[name])
+    scratch = torch.empty(max((s.end - s.start for s in stored), default=0), dtype=torch.uint8)
+    state = {}
+    for name, _ in expected_shapes(config):
+        file = tensors[found[name]]
+        room = None if as_it_is[name] else scratch
+        tensor = file.read(found[name], sums[file.path], room)
+        if room is not None:
+            tensor = tensor.T if is_linear(name) else tensor
+            layout = torch.contiguous_format
+            tensor = tensor.to(torch.float32, copy=True, memory_format=layout)
+        state[name] = tensor
+    return state
+
+
+def _check_head(file: TensorFile, key: str, tied: Tensor, sums: dict[str, int]) -> None:
     """A head that is stored beside the embedding must be the same matrix."""
-    if not torch.equal(_read(file, key, False, sums), tied):
+    if not torch.equal(file.read(key, sums).float(), tied):
         raise ValueError(f"{file.path}: {key} is not {TIED}: a model with a head of its own")
-
-
-def _read(file: TensorFile, key: str, transposed: bool, sums: dict[Path, dict[str, int]]) -> Tensor:
-    """One tensor in float32, in memory of its own."""
-    tensor = file.read(key, sums[file.path]).float()
-    return tensor.T.contiguous() if transposed else tensor
 
 
 class _NothingDrawn(TorchFunctionMode):

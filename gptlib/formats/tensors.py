@@ -78,8 +78,10 @@ class TensorFile:
             if not name.isprintable() or len(name) > LONGEST_NAME:  # in the line of an error
                 raise ValueError(f"{path}: {shown(name)} is not the name of a tensor")
 
-    def read(self, name: str, sums: dict[str, int]) -> Tensor:
+    def read(self, name: str, sums: dict[str, int], scratch: Tensor | None = None) -> Tensor:
         """A tensor of the file, in memory of its own, held against its checksum if it has one.
+
+        scratch: bytes to put it into instead, for who copies it at once.
 
         Raises:
             ValueError: it was cut short or changed meanwhile, or its checksum is another.
@@ -87,7 +89,8 @@ class TensorFile:
         stored = self.tensors[name]
         if stored.kind not in KINDS:
             raise ValueError(f"{self.path}: {name} holds {stored.kind}, which is not read here")
-        data = torch.empty(stored.end - stored.start, dtype=torch.uint8)
+        size = stored.end - stored.start
+        data = torch.empty(size, dtype=torch.uint8) if scratch is None else scratch[:size]
         view, done = memoryview(data.numpy()), 0
         self._file.seek(stored.start)
         while done < len(view):
