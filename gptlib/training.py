@@ -73,7 +73,7 @@ class Trainer(Resumable):
         model: GPT,
         tokens: Tensor | StoredTokens,
         config: TrainConfig | None = None,
-        heldout: Tensor | None = None,
+        heldout: Tensor | StoredTokens | None = None,
         team: Team = ALONE,
     ) -> None:
         self.config = config = config or TrainConfig()
@@ -88,8 +88,8 @@ class Trainer(Resumable):
         self.heldout_rows = None
         if heldout is not None:
             heldout = corpus_tokens(heldout, model.config.vocab_size, "the held-out text")
-            rows = evaluation_rows(heldout, self.block_size, config.eos_id)
-            self.heldout_rows = [part[: config.eval_rows] for part in rows]
+            x, y = evaluation_rows(heldout[:], self.block_size, config.eos_id)
+            self.heldout_rows = x[: config.eval_rows], y[: config.eval_rows]
         self.optimizers = make_optimizers(model, config)
         self.step, self.seconds, self.history = 0, 0.0, []  # a Step for each update
 
@@ -185,7 +185,8 @@ class Trainer(Resumable):
         """The held-out loss now, in nats per token."""
         if self.heldout_rows is None:
             raise ValueError("this Trainer was given no held-out tokens")
-        loss = evaluate(self.model, *self.heldout_rows)
+        x, y = self.heldout_rows
+        loss = evaluate(self.model, x, y)
         self._check_finite(**{"held-out loss": loss})
         return loss
 
@@ -199,7 +200,7 @@ class Trainer(Resumable):
 
 
 def get_batch(
-    tokens: Tensor,
+    tokens: Tensor | StoredTokens,
     block_size: int,
     batch_size: int,
     *,
