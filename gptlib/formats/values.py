@@ -30,12 +30,17 @@ def shown(value: object) -> str:
         return f"<{type(value).__name__}>"
 
 
-def reason(error: BaseException) -> str:
-    """What an error says, on one short line; its type where it says nothing or its text fails."""
+def text_of(error: object) -> str:
+    """What an error says; "" where its own `__str__` fails."""
     try:
-        words = " ".join(str(error).split())
-    except Exception:  # a foreign error's own __str__ failed
-        words = ""
+        return str(error)
+    except Exception:
+        return ""
+
+
+def reason(error: BaseException) -> str:
+    """What an error says, on one short line; its type where it says nothing."""
+    words = " ".join(text_of(error).split())
     words = "".join(c if c.isprintable() else "?" for c in words[:LONGEST_REASON])
     return words or type(error).__name__
 

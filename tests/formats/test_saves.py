@@ -296,3 +296,69 @@ def test_a_reader_neither_waits_for_a_writer_nor_moves_anything_under_its_hands(
     writer.wait()
     finish_save(folder)
     assert content(folder) == {A: "new"}
+
+
+SAVER = """
+import sys, gptlib
+text, seed, folder = sys.argv[1:]
+tokenizer = gptlib.Tokenizer.train(text * 20, 265)
+config = gptlib.GPTConfig(tokenizer.vocab_size, 16, 2, 2, 8)
+model = gptlib.GPT(config, seed=int(seed))
+gptlib.save(f"{folder}/{seed}", model, tokenizer)
+for line in sys.stdin:
+    gptlib.save(line.strip(), model, tokenizer)
+    print("saved", flush=True)
+"""
+
+
+def saver(folder, seed):
+    """A program that saves its own model into each folder that it is told."""
+    text = ["The cat is sleeping on the sofa. ", "A dog barks at the moon, and loudly. "][seed]
+    command = [sys.executable, "-c", SAVER, text, str(seed), str(folder)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    return subprocess.Popen(command, text=True, bufsize=1, **pipes)
+
+
+def two_writers(folder, trials):
+    """(folders that are one save or the other, mixtures unnoticed, mixtures that `load` refused)
+    after two programs have saved into each at once.
+    """
+    names = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+    whole, silent, mixed = [], 0, 0
+    with saver(folder, 0) as first, saver(folder, 1) as second:
+        for k in range(trials):
+            place = folder / f"trial{k}"
+            for program in (first, second):
+                program.stdin.write(f"{place}\n")
+            assert [p.stdout.readline() for p in (first, second)] == ["saved\n"] * 2
+            sources = [
+                {seed for seed in "01" if (folder / seed / name).read_bytes() == data}
+                for name, data in ((name, (place / name).read_bytes()) for name in names)
+            ]
+            if set.intersection(*sources):
+                whole.append(min(set.intersection(*sources)))
+                gptlib.load(place)
+                continue
+            mixed += 1
+            try:
+                gptlib.load(place)
+                silent += 1
+            except ValueError:
+                pass
+        for program in (first, second):
+            program.stdin.close()
+    return whole, silent, mixed
+
+
+def test_two_programs_that_save_into_one_folder_leave_one_of_the_two_models(tmp_path):
+    whole, silent, mixed = two_writers(tmp_path, 10)
+    assert len(whole) == 10 and silent == mixed == 0
+
+
+@pytest.mark.soak
+def test_two_writers(tmp_path, record_property):
+    whole, silent, mixed = two_writers(tmp_path, 200)
+    done = f"200 times two programs saved into one folder at once; {whole.count('0')} times the "
+    done += f"first one's model stayed, {whole.count('1')} times the second's"
+    record_property("soak", f"{done}; mixed: {mixed}; silent: {silent}")
+    assert len(whole) == 200 and silent == mixed == 0

@@ -254,3 +254,16 @@ def test_the_set_up_check_follows_its_slider():
     assert "The widgets answer." in text_of(check.picture.value)
     assert 'width="160"' in check.picture.value
     elements(check.picture.value)
+
+
+def test_an_error_that_cannot_say_anything_is_named():
+    class SpeechlessError(ValueError):
+        def __str__(self):
+            raise RuntimeError("no words")
+
+    def fail():
+        raise SpeechlessError
+
+    doubler = Doubler()
+    doubler.guard(fail)
+    assert "SpeechlessError" in doubler.message.value
