@@ -163,12 +163,13 @@ def _fetch(name: str, file: str, partial: Path) -> None:
     endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
     url = hf_hub_url(REPOSITORIES[name], file, revision=pin.revision, endpoint=endpoint)
     stated = get_hf_file_metadata(url, token=False)  # all of these are open to everybody
-    if stated.size is None or not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", stated.etag or ""):
+    etag = stated.etag or ""
+    if stated.size is None or not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", etag):
         raise ValueError(f"{name}: {url}: the server states no size and hash to check it by")
-    wanted = pin.sha256.get(file, stated.etag)
-    if len(stated.etag) == len(wanted) and stated.etag != wanted:  # before half a gigabyte of it
+    wanted = pin.sha256.get(file, etag)
+    if len(etag) == len(wanted) and etag != wanted:  # before half a gigabyte of it
         raise ValueError(
-            f"{name}: {url}: the server has another file (SHA-256 {stated.etag}) than the one that "
+            f"{name}: {url}: the server has another file (SHA-256 {etag}) than the one that "
             f"this name means ({wanted})"
         )
     path = partial / file

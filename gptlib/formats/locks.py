@@ -6,16 +6,17 @@ out readers, who need no lock: files are replaced whole, and those of one save k
 
 import errno
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # Windows
+if sys.platform == "win32":
     import msvcrt
+else:
+    import fcntl
 
 LOCK = ".gptlib.lock"  # empty; removed by its holder, and worth nothing where a crash left it
 PAUSE = 0.02  # seconds between two tries
@@ -119,7 +120,7 @@ def _open_locked(path: Path) -> int | None:
 
 
 def _lock(file: int) -> None:
-    if os.name == "nt":
+    if sys.platform == "win32":
         msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
     else:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -63,19 +63,15 @@ def total_memory() -> int | None:
 
 def _physical() -> int | None:
     if sys.platform == "win32":
-        return _windows()
+        import ctypes
+
+        kilobytes = ctypes.c_ulonglong()
+        found = ctypes.windll.kernel32.GetPhysicallyInstalledSystemMemory(ctypes.byref(kilobytes))
+        return kilobytes.value * 1024 if found else None
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):
         return None
-
-
-def _windows() -> int | None:
-    import ctypes
-
-    kilobytes = ctypes.c_ulonglong()
-    found = ctypes.windll.kernel32.GetPhysicallyInstalledSystemMemory(ctypes.byref(kilobytes))
-    return kilobytes.value * 1024 if found else None
 
 
 def _limit(file: str) -> int | None:

@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 
 from . import hub
 from .files import data_dir, user_path
-from .hf import STAMP, OtherSave, plain, read_config, read_model, stamp, to_hf_config, to_hf_tensors
+from .hf import STAMP, plain, read_config, stamp, to_hf_config, to_hf_tensors
 from .locks import sole_writer
 from .saves import WAIT, atomic_folder, finish_save
 from .tensors import (
@@ -32,6 +32,7 @@ from .tokenizer_json import (
     read_tokenizer_json,
 )
 from .values import shown
+from .weights import OtherSave, read_model
 
 SHIPPED = ("pets",)
 LONGEST_PATH = 4096  # characters: more than any system opens
@@ -109,7 +110,7 @@ def save_model(
         ValueError: as `gptlib.save`.
     """
     model = plain(model)
-    if not isinstance(model, Pretrained):
+    if not hasattr(model, "config_class"):
         raise ValueError(f"a {type(model).__name__} is no GPT: gptlib.save writes only these")
     for module in model.modules():
         if hasattr(module, "not_saved"):

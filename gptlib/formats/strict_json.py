@@ -5,11 +5,12 @@ Python's own reader accepts both and says nothing. Leaves out what the values me
 
 import json
 from collections import Counter
+from typing import Any
 
 from .values import shown
 
 
-def parse(text: str) -> object:
+def parse(text: str) -> Any:
     """The value that a JSON text holds.
 
     Raises:

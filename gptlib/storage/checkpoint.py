@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..formats.hf import OtherSave, read_config, read_model
+from ..formats.hf import read_config
 from ..formats.pretrained import check_tokenizer, resolve, save_model
 from ..formats.saves import atomic_folder
 from ..formats.strict_json import parse
@@ -32,6 +32,7 @@ from ..formats.tensors import (
 )
 from ..formats.values import Real, Whole, reason, shown
 from ..formats.vocab import VOCAB
+from ..formats.weights import OtherSave, read_model
 from ..model import GPT, GPTConfig
 from ..tokenizer import Tokenizer
 from ..training import Step
@@ -171,7 +172,7 @@ def _table(history: list[list]) -> Tensor:
 def _rows(table: Tensor) -> list[list]:
     """What `_table` was made from. ValueError: a number in it is none that a step can have."""
     steps = [Step(*row) for row in table.tolist()]
-    held = [None if math.isnan(s.val_loss) else s.val_loss for s in steps]
+    held = [None if s.val_loss is None or math.isnan(s.val_loss) else s.val_loss for s in steps]
     rows = [
         list(s._replace(step=int(s.step), tokens=int(s.tokens), val_loss=loss))
         for s, loss in zip(steps, held)

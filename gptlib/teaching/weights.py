@@ -11,7 +11,7 @@ import torch
 
 from ..formats import hub
 from ..formats.files import cache_dir
-from ..formats.hf import without_numbers
+from ..formats.weights import without_numbers
 from ..model import GPT, GPTConfig
 from ..storage.checkpoint import load
 from ..tokenizer import GPT2_FILE, Tokenizer

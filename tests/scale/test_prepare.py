@@ -415,6 +415,6 @@ def test_a_second_preparation_of_one_folder_is_refused_in_one_line(files, tmp_pa
             refused.append(subprocess.run(command, capture_output=True, text=True))
 
     made = prepare.prepare(files, out, vocab_size=260, jobs=1, report=second)
-    assert refused[0].returncode == 2 and refused[0].stderr.count("\n") == 1
+    assert refused[0].returncode == 2 and refused[0].stderr.count("gptlib: ") == 1
     assert f"{out}: another program is writing into it" in refused[0].stderr
     assert shards.open_shards(out).fingerprint == made.fingerprint
