@@ -12,6 +12,7 @@ from pathlib import Path
 from .. import corpora
 from ..formats.locks import sole_writer
 from ..formats.memory import check_memory
+from ..formats.saves import finish_save
 from ..model import GPT, GPTConfig
 from ..scale import distributed
 from ..scale.devices import resolve_device
@@ -93,7 +94,7 @@ def run(a: argparse.Namespace) -> int:
         _check_out(a.out)
         if team.first:  # one run a folder, from here to its last save
             stack.enter_context(sole_writer(a.out, wait=1.0))
-            check_place(a.out)
+            finish_save(a.out)
         return _train_in(a, team)
 
 
@@ -107,8 +108,10 @@ def _train_in(a: argparse.Namespace, team: Team) -> int:
         if there and not a.overwrite:
             hint = "but no run to resume" if a.resume else "(a run goes on with --resume)"
             raise ValueError(f"{a.out}: holds {there} {hint}: use --overwrite or another DIR")
+        check_place(a.out)
         model, tokenizer, config = _new_run(a, corpus, team)
     else:
+        check_place(a.out)
         model, tokenizer = checkpoint.load(a.out)
         config = _resumed_config(a, model, saved[1], team)
     tokens, heldout = corpus.encode(tokenizer)

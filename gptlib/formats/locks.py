@@ -44,7 +44,7 @@ def sole_writer(folder: Path, wait: float = 0.0) -> Iterator[None]:
         InUse: another one is still writing; one line.
         OSError: the folder cannot be made or written.
     """
-    new = not folder.exists()
+    new = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     key = _identity(folder)
     end = time.monotonic() + wait
@@ -59,9 +59,9 @@ def sole_writer(folder: Path, wait: float = 0.0) -> Iterator[None]:
         yield
     finally:
         _give_back(key, folder)
-        if new:
-            with suppress(OSError):  # nothing was written into it
-                folder.rmdir()
+        with suppress(OSError):  # something was written into it
+            for place in new:
+                place.rmdir()
 
 
 def _identity(folder: Path) -> tuple:

@@ -5,7 +5,8 @@ folder, from `.saving` to `.saved`. A crash before it changes nothing. After it 
 into place, at once or when the folder is next opened. Leaves out what the files mean.
 
 What lies in a folder may be the user's, or come from somewhere else: only files of the names below
-are moved, out of a real folder, in which this program wrote down what belongs to the save.
+are moved, out of a real folder that this program made: it wrote down in it what belongs to the
+save, or, in earlier versions, gave its weights checksums.
 """
 
 import errno
@@ -21,6 +22,8 @@ from pathlib import Path
 from .files import flush_to_disk, user_path
 from .locks import InUse, sole_writer
 from .strict_json import parse
+from .tensor_file import SUMS
+from .tensors import open_file
 
 STAGING = ".saving"  # a folder still being written: worth nothing
 COMMITTED = ".saved"  # complete, and only waiting to be moved into place
@@ -91,10 +94,10 @@ def check_room(folder: Path) -> None:
     for name in NAMES:
         if _is_folder(folder / name):
             raise ValueError(f"{folder / name}: is a folder, where a file is to be saved")
+    with suppress(OSError):  # where a crash came after the last file was moved
+        (folder / COMMITTED).rmdir()
     if os.path.lexists(folder / COMMITTED):
-        raise ValueError(
-            f"{folder / COMMITTED}: was not left by a save of this version of gptlib: move it away"
-        )
+        raise ValueError(f"{folder / COMMITTED}: was not left by a save of gptlib: move it away")
 
 
 def _seal(staging: Path) -> None:
@@ -115,30 +118,50 @@ def _seal(staging: Path) -> None:
 
 def _move_into_place(committed: Path) -> None:
     """Move the files of a committed save; each one only if it is what was written down."""
-    sizes = _read_manifest(committed / MANIFEST)
-    if sizes is None:
-        return
+    listed = os.path.lexists(committed / MANIFEST)
+    sizes = _read_manifest(committed / MANIFEST) if listed else _unlisted(committed)
     for name, size in sorted(sizes.items()):
         with suppress(FileNotFoundError):  # it was moved before the crash
             found = os.lstat(committed / name)
             if stat.S_ISREG(found.st_mode) and found.st_size == size:
                 os.replace(committed / name, committed.parent / name)
     with suppress(FileNotFoundError):
-        if [file.name for file in committed.iterdir()] == [MANIFEST]:
-            (committed / MANIFEST).unlink()
+        left = [file.name for file in committed.iterdir()]
+        if sizes and left in ([], [MANIFEST]):
+            (committed / MANIFEST).unlink(missing_ok=True)
             committed.rmdir()
 
 
-def _read_manifest(path: Path) -> dict[str, int] | None:
-    """{name: bytes} of a save; None where the file is none that this program wrote."""
+def _unlisted(committed: Path) -> dict[str, int]:
+    """{name: bytes} of a save of an earlier version, which made no list; {} of any other folder.
+
+    It is one if it holds tensors and all of them have our checksums.
+    """
+    found = {name: os.lstat(committed / name) for name in NAMES if (committed / name).is_file()}
+    tensors = [committed / name for name in found if name.endswith(".safetensors")]
+    if tensors and all(map(_is_summed, tensors)):
+        return {name: each.st_size for name, each in found.items()}
+    return {}
+
+
+def _is_summed(path: Path) -> bool:
+    try:
+        with open_file(path) as file:
+            return SUMS in file.metadata
+    except ValueError:
+        return False
+
+
+def _read_manifest(path: Path) -> dict[str, int]:
+    """{name: bytes} of a save; {} where the file is none that this program wrote."""
     try:
         found = os.lstat(path)
         if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_MANIFEST:
-            return None
+            return {}
         sizes = parse(path.read_text(encoding="utf-8"))["files"]
-        return sizes if sizes.keys() <= set(NAMES) else None
+        return sizes if sizes.keys() <= set(NAMES) else {}
     except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
-        return None
+        return {}
 
 
 def _clear(staging: Path) -> None:

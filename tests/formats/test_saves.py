@@ -8,6 +8,8 @@ import subprocess
 import sys
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 import gptlib
 from gptlib.formats import locks, saves
@@ -201,6 +203,30 @@ def test_a_link_among_the_files_of_a_save_is_not_moved(pets):
     manifest(pets / COMMITTED, config__json=4)
     (pets / COMMITTED / A).symlink_to(pets.parent / "mine" / A)
     opens_and_stays_as_it_was(pets)
+
+
+@pytest.mark.parametrize("name", [A, "tokenizer.json", B])
+def test_files_that_no_earlier_version_left_stay_where_they_are(pets, name):
+    """Without a list of them it is a save only where all weights have our checksums."""
+    (pets / COMMITTED).mkdir()
+    (pets / COMMITTED / name).write_text("mine")
+    opens_and_stays_as_it_was(pets)
+    save_file({"a": torch.zeros(2)}, pets / COMMITTED / B)
+    opens_and_stays_as_it_was(pets)
+
+
+@pytest.mark.parametrize("left", [[], [MANIFEST], [B, MANIFEST]])
+def test_a_crash_after_any_of_the_files_was_moved_is_in_nobodys_way(tmp_path, model, left):
+    model.save_pretrained(tmp_path)
+    (tmp_path / COMMITTED).mkdir()
+    if B in left:
+        (tmp_path / B).rename(tmp_path / COMMITTED / B)
+    if left:
+        sizes = {A: 1, B: (tmp_path / COMMITTED / B).stat().st_size if B in left else 1}
+        (tmp_path / COMMITTED / MANIFEST).write_text(json.dumps({"files": sizes}))
+    gptlib.GPT.from_pretrained(tmp_path)
+    model.save_pretrained(tmp_path)
+    assert not (tmp_path / COMMITTED).exists()
 
 
 def test_files_beside_an_unfinished_save_stay_where_they_are(pets):
