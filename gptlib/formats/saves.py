@@ -54,6 +54,7 @@ def atomic_folder(folder: str | os.PathLike) -> Iterator[Path]:
         staging = folder / STAGING
         _clear(staging)
         staging.mkdir()
+        (staging / MANIFEST).touch()  # so that the next save knows the folder as ours
         try:
             yield staging
             _seal(staging)
@@ -102,7 +103,7 @@ def check_room(folder: Path) -> None:
 
 def _seal(staging: Path) -> None:
     """Write down what belongs to the save, and have the disk hold all of it."""
-    files = sorted(staging.iterdir())
+    files = sorted(file for file in staging.iterdir() if file.name != MANIFEST)
     for file in files:
         if file.name not in NAMES:
             raise ValueError(f"{file.name} is no file of a save")
@@ -168,12 +169,12 @@ def _clear(staging: Path) -> None:
     """Remove what a killed save left half-written, and nothing that somebody else put there."""
     if not os.path.lexists(staging):
         return
-    parts = "|".join(map(re.escape, (*NAMES, MANIFEST)))
-    half_written = re.compile(rf"\.?({parts})(\..*)?")
-    ours = _is_folder(staging) and all(
-        half_written.fullmatch(file.name) and not _is_folder(file) for file in staging.iterdir()
-    )
-    if not ours:
+    parts = "|".join(map(re.escape, NAMES))
+    half_written = re.compile(rf"\.?({parts})(\..*)?|\.tmp\w+")  # the last: safetensors' own
+    marked = (staging / MANIFEST).is_file()  # earlier versions had no mark
+    if not _is_folder(staging) or not (
+        marked or all(half_written.fullmatch(file.name) for file in staging.iterdir())
+    ):
         raise ValueError(f"{staging}: was not left by a save of gptlib: move it away")
     shutil.rmtree(staging)
 

@@ -23,6 +23,7 @@ from ..training import Step, Trainer
 from . import checkpoint
 
 LOG, TENSORBOARD = "log.jsonl", "tensorboard"
+SAVE_NAME = re.compile(r"step-\d{7,18}")
 SAVES = "checkpoints"  # earlier saves, step-0000100 and so on, each a folder that `load` opens
 
 
@@ -94,14 +95,16 @@ class Run:
     def _begin(self) -> None:
         before = self.trainer.history[:-1]
         if not before:
-            shutil.rmtree(self.folder / SAVES, ignore_errors=True)  # of a run that is overwritten
+            for save in saved_steps(self.folder):  # of a run that is overwritten
+                shutil.rmtree(save)
         elif self.keep:
             self._keep()  # the run may have been killed between its save and this
         with atomic_write(self.folder / LOG) as temporary:
             temporary.write_text("".join(map(_line, before)), encoding="utf-8")
         self._log = open(self.folder / LOG, "a", buffering=1, encoding="utf-8")
         if self._board_type is not None:
-            shutil.rmtree(self.folder / TENSORBOARD, ignore_errors=True)
+            for file in (self.folder / TENSORBOARD).glob("events.out.tfevents.*"):
+                file.unlink()
             self._board = self._board_type(str(self.folder / TENSORBOARD))
             for step in before:
                 self._show(step)
@@ -146,14 +149,17 @@ def check_place(folder: Path) -> None:
     if (folder / LOG).is_dir():
         raise ValueError(f"{folder / LOG}: is a folder, where a file is to be written")
     for name in (SAVES, TENSORBOARD):
-        if os.path.lexists(folder / name) and not (folder / name).is_dir():
-            raise ValueError(f"{folder / name}: is a file, where a folder is needed")
+        place = folder / name
+        if os.path.lexists(place) and (place.is_symlink() or not place.is_dir()):
+            raise ValueError(f"{place}: is a file or a link, where a folder is needed")
 
 
 def saved_steps(folder) -> list[Path]:
-    """The folders of a run's earlier saves (`--keep`), the oldest first."""
-    found = (user_path(folder) / SAVES).glob("step-*")
-    return sorted((f for f in found if f.is_dir()), key=lambda f: int(re.sub(r"\D", "", f.name)))
+    """The folders of a run's earlier saves (`--keep`), the oldest first; none through a link."""
+    saves = user_path(folder) / SAVES
+    found = [] if saves.is_symlink() else saves.glob("step-*")
+    ours = [f for f in found if SAVE_NAME.fullmatch(f.name) and f.is_dir() and not f.is_symlink()]
+    return sorted(ours, key=lambda f: int(f.name.removeprefix("step-")))
 
 
 def read_log(folder) -> list[Step]:

@@ -104,6 +104,16 @@ def test_a_save_cut_off_by_kill_leaves_staging_that_counts_for_nothing(tmp_path)
     assert content(tmp_path) == NEW
 
 
+@pytest.mark.parametrize("left", [(), (MANIFEST, ".tmpzrUvDI"), (".tmpzrUvDI",), (f".{C}.0a1b2c",)])
+def test_what_a_kill_leaves_half_written_is_in_nobodys_way(tmp_path, left):
+    save(tmp_path, OLD)
+    (tmp_path / STAGING).mkdir()
+    for name in left:
+        (tmp_path / STAGING / name).write_text("half")
+    save(tmp_path, NEW)
+    assert content(tmp_path) == NEW and not (tmp_path / STAGING).exists()
+
+
 def test_a_reader_may_finish_the_save_under_the_writers_hands(tmp_path, monkeypatch):
     save(tmp_path, OLD)
     real, helped = os.replace, []

@@ -138,7 +138,8 @@ def test_a_folder_where_a_file_belongs_is_refused_before_it_trains(train, tmp_pa
     (tmp_path / "run" / name).mkdir(parents=True)
     for options in ((), ("--overwrite",), ("--resume",)):
         status, _, err = train(*options)
-        assert status == 2 and err.count("\n") == 1 and f"{name}: is a folder" in err
+        assert status == 2 and err.count("\n") == 1 and name in err
+    assert f"{name}: is a folder" in train("--overwrite")[2]
     assert [path.name for path in (tmp_path / "run").rglob("*")] == [name]
 
 
@@ -147,8 +148,35 @@ def test_a_file_where_a_folder_belongs_is_refused_before_it_trains(train, tmp_pa
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / name).write_text("mine")
     status, _, err = train()
-    assert status == 2 and f"{name}: is a file, where a folder is needed" in err
+    assert status == 2 and f"{name}: is a file or a link, where a folder is needed" in err
     assert [path.name for path in (tmp_path / "run").rglob("*")] == [name]
+
+
+def test_what_the_user_keeps_beside_saves_and_pictures_stays_when_a_run_is_overwritten(
+    train, tmp_path
+):
+    pytest.importorskip("torch.utils.tensorboard", reason="tensorboard is not installed")
+    folder = tmp_path / "run"
+    assert train("--save-every", "5", "--keep", "2", "--tensorboard")[0] == 0
+    mine = [folder / runs.SAVES / name for name in ("notes", "step-x", "step-1")]
+    for place in mine:
+        place.mkdir()
+    mine.append(folder / runs.TENSORBOARD / "mine.txt")
+    mine[-1].write_text("mine")
+    assert train("--steps", "6", "--overwrite", "--keep", "1", "--tensorboard")[0] == 0
+    assert all(place.exists() for place in mine) and steps_of(folder) == [6]
+    assert len(list((folder / runs.TENSORBOARD).glob("events.*"))) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets few users make links")
+def test_no_save_is_kept_or_pruned_through_a_link(train, tmp_path):
+    mine = tmp_path / "mine" / "step-0000001"
+    mine.mkdir(parents=True)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / runs.SAVES).symlink_to(tmp_path / "mine")
+    status, _, err = train("--keep", "1")
+    assert status == 2 and "is a file or a link, where a folder is needed" in err
+    assert mine.exists() and runs.saved_steps(tmp_path / "run") == []
 
 
 def test_a_second_run_in_one_folder_is_refused_before_it_trains(train, tmp_path, monkeypatch):
