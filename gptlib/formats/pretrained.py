@@ -13,8 +13,10 @@ from typing import NamedTuple, Self
 from . import hub
 from .files import data_dir, user_path
 from .hf import STAMP, plain, read_config, stamp, to_hf_config, to_hf_tensors
+from .json_files import errors_that_name
 from .locks import sole_writer
 from .saves import WAIT, atomic_folder, finish_save
+from .special_tokens import END_OF_TEXT
 from .tensors import (
     CONFIG,
     TOKENIZER,
@@ -25,12 +27,7 @@ from .tensors import (
     weights_file,
     write_tensors,
 )
-from .tokenizer_json import (
-    END_OF_TEXT,
-    errors_that_name,
-    hf_tokenizer_config,
-    read_tokenizer_json,
-)
+from .tokenizer_json import hf_tokenizer_config, read_tokenizer_json
 from .values import shown
 from .weights import OtherSave, read_model
 

@@ -20,8 +20,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .files import flush_to_disk, user_path
+from .json_files import parse
 from .locks import InUse, sole_writer
-from .strict_json import parse
 from .tensor_file import SUMS
 from .tensors import open_file
 

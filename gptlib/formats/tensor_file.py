@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .strict_json import parse
+from .json_files import parse
 from .values import reason, shown
 
 SUMS = "crc32"  # in a file's metadata: JSON, {name of a tensor or of other metadata: checksum}

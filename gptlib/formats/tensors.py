@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .strict_json import parse
+from .json_files import parse
 from .tensor_file import SUMS, TensorFile, shown_name
 from .values import reason, shown
 

@@ -25,7 +25,8 @@ import numpy as np
 
 from ..formats.files import atomic_write, user_path
 from ..formats.locks import sole_writer
-from ..tokenizer import TOKENIZER_JSON, Tokenizer
+from ..formats.tokenizer_json import TOKENIZER_JSON
+from ..tokenizer import Tokenizer
 from .shards import (
     FORMAT,
     INDEX,

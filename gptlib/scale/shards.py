@@ -19,9 +19,10 @@ import torch
 from torch import Tensor
 
 from ..formats.files import atomic_write, user_path
-from ..formats.strict_json import parse
+from ..formats.json_files import parse
+from ..formats.tokenizer_json import TOKENIZER_JSON
 from ..formats.values import reason
-from ..tokenizer import TOKENIZER_JSON, Tokenizer
+from ..tokenizer import Tokenizer
 
 INDEX = "shards.json"
 FORMAT = "gptlib shards 1"

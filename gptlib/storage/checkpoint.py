@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from ..formats.hf import read_config
+from ..formats.json_files import parse
 from ..formats.pretrained import check_tokenizer, resolve, save_model
 from ..formats.saves import atomic_folder
-from ..formats.strict_json import parse
 from ..formats.tensors import (
     CONFIG,
     TOKENIZER,

@@ -15,8 +15,8 @@ from pathlib import Path
 from torch import Tensor
 
 from ..formats.files import atomic_write, user_path
+from ..formats.json_files import parse
 from ..formats.saves import check_room
-from ..formats.strict_json import parse
 from ..formats.values import Real, Whole, reason
 from ..tokenizer import Tokenizer
 from ..training import Step, Trainer

@@ -1,8 +1,8 @@
-"""gptlib.formats.strict_json: what Python's reader would let pass is refused in one line."""
+"""gptlib.formats.json_files: what Python's reader would let pass is refused in one line."""
 
 import pytest
 
-from gptlib.formats.strict_json import parse
+from gptlib.formats.json_files import parse
 
 
 def test_json_is_read_as_it_is():
