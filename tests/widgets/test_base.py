@@ -256,3 +256,16 @@ def test_an_id_that_the_tokenizer_lacks_has_a_name_too():
     tokenizer = gptlib.Tokenizer()
     assert token_name(tokenizer, 32) == "␣"
     assert token_name(tokenizer, 999) == "<999>"
+
+
+def test_an_error_that_cannot_say_anything_is_named():
+    class SpeechlessError(ValueError):
+        def __str__(self):
+            raise RuntimeError("no words")
+
+    def fail():
+        raise SpeechlessError
+
+    doubler = Doubler()
+    doubler.guard(fail)
+    assert "SpeechlessError" in doubler.message.value
