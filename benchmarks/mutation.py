@@ -25,8 +25,8 @@ def main() -> None:
     stopped, bare = (sum(row.count(told) for row in found) for told in ("trouble", ""))
     note = (
         f"Of {total:,} wrong answers to {len(found)} exercises {accepted} were accepted. "
-        f"{stopped:,} gave no result (mostly an error of Python's, told with its line). Of the other "
-        f'{total - stopped:,}, {bare} were told no more than "not right yet".'
+        f"{stopped:,} gave no result (mostly an error of Python's, told with its line). Of the "
+        f'other {total - stopped:,}, {bare} were told no more than "not right yet".'
     )
     replace_section(BEGIN, END, "\n".join([note, "", *table.HEAD, *map(str, found)]))
 
