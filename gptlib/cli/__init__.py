@@ -9,6 +9,7 @@ import os
 import sys
 
 from .. import __version__
+from ..formats.values import text_of
 from . import doctor as doctor_command
 from . import plot, prepare, sample, tokenize, train
 from .doctor import checks, doctor
@@ -38,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
         note(f"{error.filename}: {error.strerror}" if named else error)
         return 2
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error):
+        if isinstance(error, RuntimeError) and "memory" not in text_of(error):
             raise
         note("out of memory: try a smaller --batch-size, --block-size or model")
         return 2

@@ -2,6 +2,7 @@
 
 import sys
 
+from ..formats.values import text_of
 from ..scale import distributed
 
 
@@ -12,4 +13,6 @@ def note(message: object) -> None:
 
 
 def say(message: object) -> None:
-    print(f"gptlib: {' '.join(str(message).split())}", file=sys.stderr)
+    print(
+        f"gptlib: {' '.join(text_of(message).split()) or type(message).__name__}", file=sys.stderr
+    )

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import wraps
 from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -23,6 +24,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from ..formats.files import atomic_write, user_path
+from ..formats.locks import sole_writer
 from ..formats.tokenizer_json import TOKENIZER_JSON
 from ..tokenizer import Tokenizer
 from .shards import (
@@ -62,6 +64,18 @@ class Chunk(NamedTuple):
     shard: int
 
 
+def one_at_a_time(function: Callable) -> Callable:
+    """`function`(files, out, ...), which refuses to write where another one is just writing."""
+
+    @wraps(function)
+    def alone(files, out, *args, **kwargs):
+        with sole_writer(user_path(out), wait=1.0):
+            return function(files, out, *args, **kwargs)
+
+    return alone
+
+
+@one_at_a_time
 def prepare(
     files: Iterable[str | os.PathLike],
     out: str | os.PathLike,
