@@ -53,9 +53,10 @@ def learn_merges(pieces: dict[str, int], n_merges: int) -> list[Pair]:
 def _cells(pieces: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
     """The bytes of all pieces, with gaps around them, and how often the piece of each occurs."""
     text = b"\xff".join([b"", *map(str.encode, pieces), b""])  # no UTF-8 has the byte 255 in it
-    cells = np.frombuffer(text, np.uint8).astype(_cell_type(len(text)))
-    gaps = np.flatnonzero(cells == 255)
-    cells[gaps] = GAP
+    cells = np.full(len(text) + 1, GAP, _cell_type(len(text)))
+    cells[1:] = np.frombuffer(text, np.uint8)
+    gaps = np.flatnonzero(cells[1:] == 255)
+    cells[1:][gaps] = GAP
     counts = np.fromiter(pieces.values(), np.int64, len(pieces))
     if len(text) > SHORT:  # then in the smallest type that holds them
         counts = counts.astype(np.min_scalar_type(-1 - int(counts.max(initial=0))))
@@ -76,8 +77,8 @@ def apply_merges_at_once(ids: bytes | list[int], new_ids: dict[Pair, int]) -> li
     >>> apply_merges_at_once(b"aaab", {(97, 97): 256, (97, 98): 257})
     [256, 257]
     """
-    cells = np.full(len(ids) + 2, GAP, _cell_type(len(ids)))
-    cells[1:-1] = np.frombuffer(ids, np.uint8) if isinstance(ids, bytes) else ids
+    cells = np.full(len(ids) + 3, GAP, _cell_type(len(ids)))
+    cells[2:-1] = np.frombuffer(ids, np.uint8) if isinstance(ids, bytes) else ids
     text = PairsInText(cells, np.broadcast_to(np.int8(1), len(cells)))
     pairs: dict[int, Pair] = {}
     heap: list[int] = []  # the ids of merges that are still to be made, the earliest first
@@ -116,8 +117,13 @@ class PairsInText:
     """
 
     def __init__(self, cells: np.ndarray, weight: np.ndarray) -> None:
-        """cells (N,): bytes, with a GAP around each piece. weight (N - 1,): the count of each."""
-        self.cells, self.weight = cells, weight
+        """Take the bytes of a text.
+
+        cells (N,): the bytes, a GAP around each piece, and one more GAP in front of all.
+        weight (N - 2,): for each cell but the one in front, how often the text has its piece.
+        """
+        # before[at] is cells[at - 1], as cells[size:][at] is cells[at + size]: both sooner so.
+        self.before, self.cells, self.weight = cells, cells[1:], weight
         self.sizes = dict.fromkeys(range(256), 1)  # id -> how many cells its token covers
         self.places: dict[Pair, np.ndarray] = {}
 
@@ -137,8 +143,12 @@ class PairsInText:
 
     def count(self, pair: Pair) -> int:
         """How often the pair is in the text now."""
-        blocks = [self._still_there(pair, at) for at in _blocks(self.places[pair])]
-        at = self.places[pair] = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        at = self.places[pair]
+        if len(at) <= BLOCK:
+            at = self._still_there(pair, at)
+        else:
+            at = np.concatenate([self._still_there(pair, some) for some in _blocks(at)])
+        self.places[pair] = at
         return int(np.add.reduce(self.weight[at]))
 
     def merge(self, pair: Pair, new_id: int) -> dict[Pair, int]:
@@ -149,16 +159,17 @@ class PairsInText:
         for n, at in enumerate(blocks):
             if pair[0] == pair[1]:
                 blocks[n] = at = self._without_overlaps(self._still_there(pair, at), size)
-            cells[at + size] = GAP
-            cells[at + (whole - 1)] = -whole
+            cells[size:][at] = GAP
+            cells[whole - 1 :][at] = -whole
             cells[at] = new_id
         return self._note(chain.from_iterable(self._pairs_with(new_id, at) for at in blocks))
 
     def _pairs_with(self, new_id, at):
         """Give each pair that a token just made is in, its count, and its places in this block."""
-        left = at + np.minimum(self.cells[at - 1], -1)  # an id there is a token of one cell
-        keys = 2 * self.cells[np.concatenate((left, at + self.sizes[new_id]))]
-        keys[len(at) :] += 1  # twice the neighbour's id, and 1 more if it is the one on the right
+        left = at + np.minimum(self.before[at], -1)  # an id there is a token of one cell
+        keys = np.concatenate((self.cells[left], self.cells[self.sizes[new_id] :][at]))
+        keys += keys
+        keys[len(at) :] += 1  # twice the neighbour's id, and 1 more for one on the right
         if len(at) > MANY and new_id < 2**14:
             keys = keys.astype(np.int16)
         for key, count, places in self._by_key(keys, np.concatenate((left, at))):
@@ -195,8 +206,8 @@ class PairsInText:
 
     def _still_there(self, pair, at):
         """Those of the places where neither token has been merged with another neighbour."""
-        still = (self.cells[at] == pair[0]) & (self.cells[at + self.sizes[pair[0]]] == pair[1])
-        return at[still]
+        left, right = pair
+        return at[(self.cells[at] == left) & (self.cells[self.sizes[left] :][at] == right)]
 
     def _without_overlaps(self, at, size):
         """In "aaaa" the pair "aa" occurs three times, and is merged at the first and the third."""

@@ -102,7 +102,15 @@ def cut_at(text: str, names: Collection[str]) -> list[str]:
     >>> cut_at("a<x>b<x>+", ["<x>", "<x>+"])  # of two names at one place the longer one is found
     ['a', '<x>', 'b', '<x>+', '']
     """
-    return _finder(tuple(names)).cut(text) if names else [text]
+    if not names:
+        return [text]
+    if len(names) > 1:
+        return _finder(tuple(names)).cut(text)
+    [name] = names
+    texts = text.split(name)
+    parts = [name] * (2 * len(texts) - 1)
+    parts[::2] = texts
+    return parts
 
 
 @lru_cache(maxsize=16)
