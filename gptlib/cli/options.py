@@ -7,7 +7,6 @@ from ..formats.files import user_path
 from .messages import note
 
 METAVARS = {int: "N", float: "X", str: "NAME"}
-MODEL = "DIR|NAME"
 VOCAB_SIZE = 1024
 
 

@@ -23,7 +23,8 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from ..formats.files import atomic_write, user_path
-from ..tokenizer import TOKENIZER_JSON, Tokenizer
+from ..formats.tokenizer_json import TOKENIZER_JSON
+from ..tokenizer import Tokenizer
 from .shards import (
     FORMAT,
     INDEX,

@@ -5,12 +5,9 @@ tests skip, or fail where GPTLIB_REQUIRE_BROWSER is 1, as it is in continuous in
 pictures of all explorers, light and dark, in artifacts/.
 """
 
-import dataclasses
 import os
-import re
 from pathlib import Path
 
-import nbformat
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
@@ -42,8 +39,6 @@ NOTEBOOKS = {
     "embedding_explorer": "widgets.embedding_explorer("
     f"{{step: gptlib.load('pets', step=step)[0] for step in {STEPS}}}, tokenizer)",
     "block_explorer": "widgets.block_explorer(model, tokenizer, truth=grammar.next_words)",
-    "training_explorer": "widgets.training_explorer('pets', truth=grammar.next_words, config="
-    f"{CONFIG}, tokens=torch.tensor(tokenizer.encode({SAMPLE}, allowed_special='all')))",
 }
 
 
@@ -65,10 +60,6 @@ CONTROLS = {
     "embedding_explorer": {("combobox", "word"), ("slider", "step"), ("combobox", "step")},
     "block_explorer": {("textbox", "prompt"), ("combobox", "out")}
     | {("checkbox", part) for part in ("attention", "feedforward", "layer norm", "residual path")},
-    "training_explorer": {("textbox", "prompt"), ("slider", "step"), ("combobox", "step")}
-    | {("slider", "learning rate"), ("combobox", "learning rate")}
-    | {("combobox", "layer"), ("combobox", "head"), ("combobox", "show")}
-    | buttons("Start", "Stop", "Begin again"),
 }
 
 
@@ -130,24 +121,6 @@ def test_no_serious_violation_of_accessibility_is_found(opened, lab, theme):
 
 
 def test_nothing_was_asked_of_another_machine(opened, lab):
-    assert not lab.left
-
-
-def test_lesson_00_opens_and_its_slider_moves_the_bar(lab):
-    lesson = nbformat.read(ROOT / "notebooks" / "00_the_whole_machine.ipynb", as_version=4)
-    places = [i for i, cell in enumerate(lesson.cells) if "set_up_check()" in cell.source]
-    del lesson.cells[places[0] + 1 :]
-    nbformat.write(lesson, lab.folder / "lesson.ipynb")
-    notebook = lab.open("lesson.ipynb")
-    notebook.run_all()
-    (check,) = notebook.explorers(1)
-    assert check.controls() == numbers("move me")
-    assert check.label() == "0 of 100. Nothing has moved yet."
-    check.press("slider", "move me", "ArrowRight", 3)
-    shows(check.label, "3 of 100. The widgets answer.")
-    check.type("spinbutton", "move me", "40")
-    shows(check.label, "40 of 100. The widgets answer.")
-    assert not notebook.errors()
     assert not lab.left
 
 
@@ -315,74 +288,10 @@ def block_explorer(explorer, model, tokenizer):
     comes("The dog was", layers=[1])
 
 
-def training_explorer(explorer, model, tokenizer):
-    steps = gptlib.load_history("pets").steps
-    tokens = torch.tensor(tokenizer.encode(eval(SAMPLE), allowed_special="all"))
-
-    def has(model, text="The cat is", layer=0, head=0):
-        words = [*grammar.next_words(text)]
-        expected = chances(probs_after(model, tokenizer, text), tokenizer, words)
-        shows(lambda: first_numbers(explorer, words), expected)
-        ids = tokenizer.encode(text)
-        weights = gptlib.trace(model, ids).weights[layer, head, -1].tolist()
-        said = {
-            f"at “{tokenizer.token_str(id)}” {svg.two(weight)}"
-            for id, weight in zip(ids, weights, strict=True)
-            if svg.two(weight) != "0.00"  # nothing is not read out
-        }
-        where = f"In layer {layer}, head {head}, "
-        shows(lambda: set(re.findall("at “[^”]*” [0-9.]+[0-9]", after(where))), said)
-
-    def after(where):
-        return explorer.label().partition(where)[2]
-
-    def recorded(step):
-        return gptlib.load("pets", step=step)[0]
-
-    def stopped_live_run(rate):
-        """Press Stop, and train as many steps here."""
-        explorer.press("button", "Stop", "Enter")
-        shows(lambda: explorer.label().startswith("Live run (stopped), step "), True)
-        count = int(explorer.label().split()[4].replace(",", ""))
-        config = dataclasses.replace(eval(CONFIG), learning_rate=rate, final_learning_rate=rate)
-        trainer = gptlib.Trainer(gptlib.GPT(model.config, seed=0), tokens, config)
-        for _ in range(count):
-            trainer.update()
-        assert svg.two(trainer.history[-1].loss) in explorer.label() or count > 200
-        return trainer.model
-
-    has(model)
-    explorer.press("slider", "step", "ArrowLeft", 2)
-    has(recorded(steps[-3]))
-    explorer.press("combobox", "step", "ArrowUp", 2)
-    has(recorded(steps[-5]))
-    explorer.press("combobox", "layer", "ArrowDown")
-    explorer.press("combobox", "head", "ArrowDown", 2)
-    has(recorded(steps[-5]), layer=1, head=2)
-
-    def rate(role, *keys):
-        """ipywidgets holds a second change back until the first is answered, a click never."""
-        explorer.press(role, "learning rate", *keys)
-        explorer.page.wait_for_timeout(700)
-
-    rate("slider", "ArrowRight")
-    explorer.press("button", "Start", "Enter")
-    shows(lambda: explorer.label().startswith("Live run (training), step "), True)
-    has(stopped_live_run(1e-2), layer=1, head=2)
-    rate("combobox", "ArrowUp", 2)
-    explorer.press("button", "Begin again", "Enter")
-    shows(lambda: explorer.label().startswith("Live run (training), step "), True)
-    has(stopped_live_run(1e-3), layer=1, head=2)
-    explorer.press("combobox", "show", "ArrowUp")
-    explorer.type("textbox", "prompt", "The dog was")
-    has(recorded(steps[-5]), "The dog was", layer=1, head=2)
-
-
 DRIVES = {
     "softmax_explorer": softmax_explorer,
     "logit_lens": logit_lens,
     "tokenizer_explorer": tokenizer_explorer,
     "embedding_explorer": embedding_explorer,
     "block_explorer": block_explorer,
-    "training_explorer": training_explorer,
 }

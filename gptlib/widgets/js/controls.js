@@ -150,3 +150,40 @@ export function tick({ name, value = false, hint = name, onInput }) {
     },
   };
 }
+
+/** One of several in an order: a slider to run through them, and a list of their names. */
+export function picker({ name, options, value = 0, onInput, onDone }) {
+  const slider = make("input", { type: "range", min: 0, step: 1, "aria-label": name });
+  const list = make("select", { "aria-label": name });
+  const label = make("span", { "aria-hidden": "true" }, name);
+  const control = {
+    root: make("div", { class: "gptlib-number" }, label, slider, list),
+    slider, list,
+    get value() {
+      return list.selectedIndex;
+    },
+    set value(place) {
+      list.selectedIndex = place;
+      slider.value = String(place);
+      set(slider, { "aria-valuetext": list.options[place]?.textContent ?? "" });
+    },
+    set disabled(off) {
+      slider.disabled = list.disabled = off || list.options.length < 2;
+    },
+    relabel(words, place = 0) {
+      list.replaceChildren(...words.map((word) => make("option", {}, word)));
+      set(slider, { max: Math.max(1, words.length - 1) });
+      control.disabled = false;
+      control.value = place;
+    },
+  };
+  const take = (place) => {
+    control.value = Math.min(place, list.options.length - 1);
+    onInput?.(control.value);
+  };
+  slider.addEventListener("input", () => take(slider.valueAsNumber));
+  list.addEventListener("change", () => take(list.selectedIndex));
+  for (const input of [slider, list]) input.addEventListener("change", () => onDone?.(control.value));
+  control.relabel(options, value);
+  return control;
+}

@@ -15,6 +15,7 @@ export class Kernel {
     this.waiting = new Map();
     this.asked = 0;
     this.watchers = [];
+    this.listeners = [];
     this.gone = false;
     this.name = Math.random().toString(36).slice(2); // two views of one widget hear each other
     this.hear = (message, buffers) => this.answer(message, buffers ?? []);
@@ -46,7 +47,13 @@ export class Kernel {
     });
   }
 
+  /** Hear what Python says unasked: listener(message, buffers) of each message with `news`. */
+  onNews(listener) {
+    this.listeners.push(listener);
+  }
+
   answer(message, buffers) {
+    if (message.news) for (const listener of this.listeners) listener(message, buffers);
     const who = this.waiting.get(message.id);
     if (!who) return;
     this.waiting.delete(message.id);

@@ -97,6 +97,14 @@ const CSS = `
   border-left: 2px solid ${ORANGE}; }
 .gptlib-marker > span { position: absolute; bottom: 100%; transform: translate(-50%, 1.45em);
   background: ${PAPER}; padding: 0 .3em; border-radius: 3px; border: 1px solid ${ORANGE}; }
+.gptlib-chart { display: block; width: 100%; font-size: 1em; }
+.gptlib-heat { display: grid; gap: 1px; align-content: start; }
+.gptlib-heat > .gptlib-cell { min-height: 1.1em; text-align: center; line-height: 1.5em;
+  forced-color-adjust: none; color: ${INK}; }
+.gptlib-heat > .gptlib-future { background: repeating-linear-gradient(45deg, transparent 0 5px,
+  ${GRID} 5px 6px); }
+.gptlib-heat > .gptlib-name { text-align: right; padding-right: .3em; overflow: hidden;
+  text-overflow: ellipsis; }
 .gptlib-ticks { position: relative; height: 1.3em; }
 .gptlib-ticks > * { position: absolute; transform: translateX(-50%); }
 @container (max-width: 36em) {
@@ -108,6 +116,7 @@ const CSS = `
 }
 @media (prefers-reduced-motion: no-preference) {
   .gptlib-moves { transition: all .25s ease-out; }
+  .gptlib-racing .gptlib-fill, .gptlib-racing .gptlib-beside { transition: width .3s ease-out; }
   .gptlib-appears { animation: gptlib-appear .3s ease-out; }
   @keyframes gptlib-appear { from { opacity: 0; transform: translateY(.6em); } }
 }

@@ -1,0 +1,55 @@
+"""A student's answers, and the verdicts on their exercises, in a file of their own.
+
+One line of JSON an answer. No name and no code is kept and nothing is sent: a teacher collects
+the files.
+"""
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import platformdirs
+
+from ..formats.files import user_path
+
+FILE = "answers.jsonl"
+
+
+def answers_file() -> Path | None:
+    """Where answers go: the file that `GPTLIB_ANSWERS` names, or one in the user's data folder.
+
+    "answers.jsonl" is beside the notebook; "off" keeps none, and then this is None.
+    """
+    named = os.environ.get("GPTLIB_ANSWERS")
+    if named == "off":
+        return None
+    return user_path(named) if named else Path(platformdirs.user_data_dir("gptlib")) / FILE
+
+
+def record(lesson: str, question: str, kind: str, chosen: str, right: bool) -> None:
+    """Add an answer to the file.
+
+    Raises:
+        ValueError: the file cannot be written; says which and why.
+    """
+    path = answers_file()
+    if path is None:
+        return
+    answer = {"lesson": lesson, "question": question, "kind": kind, "chosen": chosen}
+    answer |= {"right": right, "time": datetime.now(UTC).isoformat(timespec="seconds")}
+    line = json.dumps(answer, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+b") as file:
+            file.write(b"\n" * _is_cut(file) + line)
+    except OSError as error:
+        raise ValueError(f"your answer could not be saved in {path}: {error.strerror}") from error
+
+
+def _is_cut(file) -> bool:
+    """The last line has no end: a full disk or a crash cut it off."""
+    if file.seek(0, os.SEEK_END) == 0:
+        return False
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) != b"\n"
