@@ -14,10 +14,8 @@ from axe_playwright_python.sync_playwright import Axe
 from browser import NO_CHROMIUM, Lab, chromium_page, find_chromium, jupyterlab, settled
 
 import gptlib
-from gptlib.attention import attention_scores, mask_scores
 from gptlib.corpora import pets as grammar
 from gptlib.widgets import svg
-from gptlib.widgets.by_hand import KEYS, QUERIES, TOKENS
 from gptlib.widgets.logits import CAT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,8 +36,6 @@ NOTEBOOKS = {
     "softmax_explorer": "widgets.softmax_explorer()",
     "logit_lens": "widgets.logit_lens(model, tokenizer)",
     "tokenizer_explorer": "widgets.tokenizer_explorer(tokenizer)",
-    "attention_explorer": "widgets.attention_explorer(model, tokenizer)",
-    "attention_by_hand": "widgets.attention_by_hand()",
     "embedding_explorer": "widgets.embedding_explorer("
     f"{{step: gptlib.load('pets', step=step)[0] for step in {STEPS}}}, tokenizer)",
     "block_explorer": "widgets.block_explorer(model, tokenizer, truth=grammar.next_words)",
@@ -61,13 +57,6 @@ CONTROLS = {
     "tokenizer_explorer": {("textbox", "text"), ("checkbox", "special tokens")}
     | numbers("merges")
     | buttons("Fuse back", "Fuse on"),
-    "attention_explorer": {("textbox", "sentence"), ("slider", "query"), ("combobox", "query")}
-    | {("combobox", "layer"), ("combobox", "head")}
-    | {("checkbox", "mask"), ("checkbox", "scale by 1/√d")},
-    "attention_by_hand": {("slider", "token"), ("combobox", "token")}
-    | numbers("q 1", "q 2", "k 1", "k 2")
-    | {("checkbox", "mask"), ("checkbox", "scale by 1/√d")}
-    | buttons("Reset"),
     "embedding_explorer": {("combobox", "word"), ("slider", "step"), ("combobox", "step")},
     "block_explorer": {("textbox", "prompt"), ("combobox", "out")}
     | {("checkbox", part) for part in ("attention", "feedforward", "layer norm", "residual path")},
@@ -252,83 +241,6 @@ def tokenizer_explorer(explorer, model, tokenizer):
     pieces("é<|endoftext|>", after - 1, special="all")
 
 
-def attention_explorer(explorer, model, tokenizer):
-    def looks(text, query, layer, head, masked=True, scaled=True):
-        ids = tokenizer.encode(text)
-        seen = gptlib.trace(model, ids).layers[layer]
-        scores = attention_scores(seen.q[head], seen.k[head], None if scaled else 1.0)
-        weights = torch.softmax(mask_scores(scores) if masked else scores, -1)[query]
-        expected = []
-        for place, (id, weight) in enumerate(zip(ids, weights.tolist(), strict=True)):
-            hidden = masked and place > query
-            expected += [tokenizer.token_str(id), "hidden" if hidden else svg.two(weight)]
-        shows(lambda: explorer.words()[1 : 1 + len(expected)], expected)
-
-    looks("The cat is", 2, 0, 0)
-    explorer.press("slider", "query", "ArrowLeft")
-    looks("The cat is", 1, 0, 0)
-    explorer.press("combobox", "query", "ArrowUp")
-    looks("The cat is", 0, 0, 0)
-    explorer.press("slider", "query", "End")
-    explorer.press("combobox", "layer", "ArrowDown")
-    looks("The cat is", 2, 1, 0)
-    explorer.press("combobox", "head", "ArrowDown", 2)
-    looks("The cat is", 2, 1, 2)
-    explorer.press("slider", "query", "ArrowLeft")
-    explorer.press("checkbox", "mask", "Space")
-    looks("The cat is", 1, 1, 2, masked=False)
-    explorer.press("checkbox", "scale by 1/√d", "Space")
-    looks("The cat is", 1, 1, 2, masked=False, scaled=False)
-    explorer.press("checkbox", "mask", "Space")
-    explorer.press("checkbox", "scale by 1/√d", "Space")
-    text = "The cat is on the mat. The dog was hungry."
-    explorer.type("textbox", "sentence", text)
-    looks(text, len(tokenizer.encode(text)) - 1, 1, 2)
-
-
-def attention_by_hand(explorer, *_):
-    q, k = torch.tensor(QUERIES), torch.tensor(KEYS)
-
-    def looks(query, masked=True, scaled=True):
-        scores = attention_scores(q, k, None if scaled else 1.0)
-        weights = torch.softmax(mask_scores(scores) if masked else scores, -1)[query]
-        shown = [svg.two(weight) for weight in weights.tolist()]
-        if masked:
-            shown[query + 1 :] = ["hidden"] * (2 - query)
-        shows(sums, [f"{token} {weight}" for token, weight in zip(TOKENS, shown, strict=True)])
-
-    def sums():
-        """The token and the weight of each line: token, terms, product, score, weight."""
-        words = explorer.words()
-        lines = words[words.index("weight") + 1 :]
-        return [f"{lines[5 * k]} {lines[5 * k + 4]}" for k in range(len(TOKENS))]
-
-    looks(2)
-    explorer.press("slider", "q 1", "ArrowRight", 2)
-    q[2, 0] = 2.0
-    looks(2)
-    explorer.type("spinbutton", "q 2", "-1")
-    q[2, 1] = -1.0
-    looks(2)
-    explorer.press("slider", "k 1", "ArrowLeft", 2)
-    k[2, 0] = 0.0
-    looks(2)
-    explorer.type("spinbutton", "k 2", "-2.5")
-    k[2, 1] = -2.5
-    looks(2)
-    explorer.press("checkbox", "scale by 1/√d", "Space")
-    looks(2, scaled=False)
-    explorer.press("slider", "token", "ArrowLeft")
-    looks(1, scaled=False)
-    explorer.press("checkbox", "mask", "Space")
-    looks(1, masked=False, scaled=False)
-    explorer.press("combobox", "token", "ArrowUp")
-    looks(0, masked=False, scaled=False)
-    explorer.press("button", "Reset", "Enter")
-    q, k = torch.tensor(QUERIES), torch.tensor(KEYS)
-    looks(0)
-
-
 def embedding_explorer(explorer, model, tokenizer):
     ids = [id for id in range(model.config.vocab_size) if len(tokenizer.token_bytes(id)) > 1]
 
@@ -380,8 +292,6 @@ DRIVES = {
     "softmax_explorer": softmax_explorer,
     "logit_lens": logit_lens,
     "tokenizer_explorer": tokenizer_explorer,
-    "attention_explorer": attention_explorer,
-    "attention_by_hand": attention_by_hand,
     "embedding_explorer": embedding_explorer,
     "block_explorer": block_explorer,
 }
