@@ -6,6 +6,9 @@ when they are first used, so that `import gptlib` costs what `import torch` cost
 
 from importlib import import_module
 
+from .scale import starting  # noqa: F401  first: what the command sees to before torch is loaded
+
+# isort: split
 from . import corpora
 from .ablations import ablate
 from .decoding.quantization import quantize
