@@ -71,7 +71,7 @@ def beside_nanogpt(what, model, shape, n: int, nanogpt: Path | None) -> Row | No
 
 def rooflines(model: gptlib.GPT) -> Iterator[Row]:
     """A token of the model's own step beside the least that its matrices need, each once."""
-    from gptlib.decoding.decoders import ONE_THREAD, decoder_for
+    from gptlib.decoding.decoders import decoder_for, one_torch_thread
 
     matrices = [
         p.detach().contiguous()
@@ -86,7 +86,7 @@ def rooflines(model: gptlib.GPT) -> Iterator[Row]:
             torch.mv(matrix, vectors[matrix.shape[1]])
 
     def by_numpy():
-        with ONE_THREAD:
+        with one_torch_thread:
             for matrix in matrices:
                 matrix.numpy().dot(vectors[matrix.shape[1]].numpy())
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .fast.linear import Linear
+from .fast.tracing import is_transformed
 
 
 def causal_mask(n_queries: int, n_keys: int | None = None, device=None) -> Tensor:
@@ -86,8 +87,10 @@ def fast_attention(
 
     PyTorch's fused kernel (FlashAttention, Dao et al. 2022, where the device has it).
     """
+    if is_transformed():  # the fused kernel has no rule for some of them
+        return attention(q, k, v, causal=causal, scale=scale, dropout_p=dropout_p)[0]
     n_queries, n_keys = q.shape[-2], k.shape[-2]
-    square = n_queries == n_keys
+    square = bool(n_queries == n_keys)  # a trace keeps sizes as tensors
     mask = None
     if causal and not square and n_queries > 1:  # one query after a cache sees every key
         mask = causal_mask(n_queries, n_keys, device=q.device)

@@ -9,6 +9,7 @@ Axes: B batch, T tokens in a row, C = n_embd channels, V = vocab_size.
 import torch
 from torch import Tensor, nn
 
+from .fast.tracing import is_traced
 from .formats.values import check_ids
 
 
@@ -29,7 +30,7 @@ class TokenEmbedding(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         """ids (B, T) -> vectors (B, T, C). Lookup equals one-hot times matrix, and is cheaper."""
         # On CUDA the look would stop the queue of kernels at each call; there the driver refuses.
-        if ids.device.type == "cpu" and not torch.compiler.is_compiling():
+        if ids.device.type == "cpu" and not is_traced():
             check_ids(ids, self.weight.shape[0])
         return self.rows(ids.long())  # (B, T, C)
 

@@ -9,6 +9,7 @@ Axes: ... any leading axes, V = vocab_size. All logarithms are natural, so losse
 import torch
 from torch import Tensor
 
+from .fast.tracing import is_traced
 from .formats.values import check_ids
 
 
@@ -47,7 +48,7 @@ def token_nll(logits: Tensor, targets: Tensor) -> Tensor:
             f"logits {tuple(logits.shape)} need targets of shape {tuple(logits.shape[:-1])}, "
             f"not {tuple(targets.shape)}"
         )
-    if targets.device.type == "cpu" and not torch.compiler.is_compiling():  # see TokenEmbedding
+    if targets.device.type == "cpu" and not is_traced():  # see TokenEmbedding
         check_ids(targets, logits.shape[-1])
     picked = logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1)  # (..., V) -> (...)
     return torch.logsumexp(logits, dim=-1) - picked

@@ -14,35 +14,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .decoding.arguments import are_unequal, check_settings, prompt_rows, whole_number
 from .decoding.decoders import decoder_for, last_logits
-from .formats.values import as_float, as_ids, check_ids
+from .formats.values import as_ids, check_ids
 from .model import GPT
-
-
-def check_settings(
-    temperature: float, top_k: int | None, top_p: float | None
-) -> tuple[float, int | None, float | None]:
-    """The settings as plain numbers; ones that mean nothing are refused.
-
-    Raises:
-        ValueError: names the argument and what it may be.
-    """
-    heat = as_float("temperature", temperature)
-    if not 0 <= heat < math.inf:
-        raise ValueError(f"temperature must be 0 or more, and finite, not {temperature}")
-    if top_k is not None:
-        top_k = _whole("top_k", top_k, least=1)
-    if top_p is not None and not 0 < (top_p := as_float("top_p", top_p)) <= 1:
-        raise ValueError(f"top_p must be above 0 and at most 1, not {top_p}")
-    return heat, top_k, top_p
-
-
-def _whole(name: str, value: float, least: int) -> int:
-    """2 and 2.0 are whole; NaN and infinity are not: their remainder is NaN."""
-    number = -1 if isinstance(value, bool) else as_float(name, value)
-    if not (number >= least and number % 1 == 0):
-        raise ValueError(f"{name} must be a whole number of {least} or more, not {value}")
-    return int(number)
 
 
 def next_token_probs(
@@ -79,25 +54,35 @@ def next_token_probs(
         kept, ids = _largest(logits, top_k)  # (..., k)
     if temperature == 0:
         return torch.zeros_like(logits).scatter_(-1, _first_largest(logits), 1.0)
-    if temperature != 1:
-        # The largest is taken off before the division, so that a tiny temperature cannot overflow;
-        # one that float32 cannot hold would be 0 or infinite, and 0/0 is NaN.
-        limits = torch.finfo(torch.float32)
-        rate = min(max(temperature, limits.tiny), limits.max)
-        kept = (kept - kept.amax(-1, keepdim=True)) / rate
-    probs = torch.softmax(kept, -1)  # of those that stay: it divides by what is left
+    probs = torch.softmax(_divided(kept, temperature), -1)  # of those that stay, so they sum to 1
     if ids is not None:
         probs = torch.zeros_like(logits).scatter_(-1, ids, probs)
-    if top_p is not None and top_p < 1:
-        # Sorted by the logits: a high temperature can round unequal probabilities to equal ones.
-        ids = logits.sort(dim=-1, descending=True, stable=True).indices
-        ordered = probs.gather(-1, ids)  # (..., V), largest first, ties by id
-        # The slack is for float32, where 0.6 + 0.3 can be a hair below 0.9.
-        reached = ordered.cumsum(-1) >= top_p * (1 - 1e-6)  # (..., V)
-        ordered[..., 1:] = ordered[..., 1:].masked_fill(reached[..., :-1], 0.0)  # the first stays
-        probs = torch.zeros_like(probs).scatter_(-1, ids, ordered)
-        probs = probs / probs.sum(-1, keepdim=True)
-    return probs
+    return probs if top_p is None or top_p == 1 else _nucleus(probs, logits, top_p)
+
+
+def _divided(logits: Tensor, temperature: float) -> Tensor:
+    """logits / temperature, but for a shift of the whole row, which changes no probability.
+
+    The largest is subtracted before the division, so that a tiny temperature cannot overflow. One
+    that float32 cannot hold would be 0 or infinite there, and 0/0 is not a number.
+    """
+    if temperature == 1:
+        return logits
+    limits = torch.finfo(torch.float32)
+    divisor = min(max(temperature, limits.tiny), limits.max)
+    return (logits - logits.amax(-1, keepdim=True)) / divisor
+
+
+def _nucleus(probs: Tensor, logits: Tensor, top_p: float) -> Tensor:
+    """The fewest of the largest probabilities that reach top_p together, made to sum to 1 again."""
+    # Sorted by the logits: a high temperature can round unequal probabilities to equal ones.
+    ids = logits.sort(dim=-1, descending=True, stable=True).indices
+    ordered = probs.gather(-1, ids)  # (..., V), largest first, ties by id
+    # The slack is for float32, where 0.6 + 0.3 can be a hair below 0.9.
+    reached = ordered.cumsum(-1) >= top_p * (1 - 1e-6)  # (..., V)
+    ordered[..., 1:] = ordered[..., 1:].masked_fill(reached[..., :-1], 0.0)  # the first stays
+    kept = torch.zeros_like(probs).scatter_(-1, ids, ordered)
+    return kept / kept.sum(-1, keepdim=True)
 
 
 def _check_numbers(largest: Iterable[float]) -> None:
@@ -170,7 +155,7 @@ def stream(
 ) -> Iterator[Sampled]:
     """Generate a token at a time, giving each with its distribution. Arguments: see `generate`."""
     settings = check_settings(temperature, top_k, top_p)
-    max_new_tokens = _whole("max_new_tokens", max_new_tokens, least=0)
+    max_new_tokens = whole_number("max_new_tokens", max_new_tokens, least=0)
     rows = prompt_rows(model, ids)
     if eos_id is not None:
         check_ids(torch.tensor([eos_id]), model.config.vocab_size)
@@ -215,45 +200,30 @@ def generate(
     eos_id: int | None = None,
     generator: torch.Generator | None = None,
     use_cache: bool = True,
-) -> Tensor:
+) -> Tensor | list[Tensor]:
     """The prompt and up to `max_new_tokens` more: predict, draw, append, again.
 
     Args:
         ids: prompt, (T,) or (B, T), or a list of ids. A prompt longer than block_size is read
             through a sliding window of its last block_size tokens, and so is what grows past it.
+            Prompts of unequal length are written on one after the other, each as if it were alone.
         temperature, top_k, top_p: see `next_token_probs`; temperature 0 is greedy.
         eos_id: stop after this token; in a batch, a row that is done repeats it.
         generator: a `torch.Generator` with a seed, for the same draws again.
         use_cache: keep keys and values between steps. The ids are the same without.
 
     Returns:
-        ids with the new ones appended, (T + n,) or (B, T + n), on the model's device.
+        ids with the new ones appended, (T + n,) or (B, T + n), on the model's device; for prompts
+        of unequal length a list of them.
 
     Raises:
         ValueError: an empty prompt, an id outside the vocabulary, a setting out of its range.
     """
+    settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "eos_id": eos_id}
+    settings |= {"generator": generator, "use_cache": use_cache}
+    if are_unequal(ids):
+        return [generate(model, row, max_new_tokens, **settings) for row in ids]
     rows = prompt_rows(model, ids)
-    steps = stream(
-        model,
-        rows,
-        max_new_tokens,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        eos_id=eos_id,
-        generator=generator,
-        use_cache=use_cache,
-    )
+    steps = stream(model, rows, max_new_tokens, **settings)
     out = torch.cat([rows, *(step.ids[:, None] for step in steps)], dim=1)  # (B, T + n)
-    return out if torch.as_tensor(ids).ndim == 2 else out[0]
-
-
-def prompt_rows(model: GPT, ids: Tensor | Sequence[int]) -> Tensor:
-    """The prompt as (B, T) on the model's device."""
-    ids = as_ids(ids, "a prompt")
-    if ids.numel() == 0 or ids.ndim not in (1, 2):
-        raise ValueError(
-            f"the prompt must hold at least one token id, as (T,) or (B, T), not {tuple(ids.shape)}"
-        )
-    check_ids(ids, model.config.vocab_size)
-    return (ids if ids.ndim == 2 else ids[None]).long().to(model.device)
+    return out if as_ids(ids, "a prompt").ndim == 2 else out[0]

@@ -16,28 +16,44 @@ import gptlib
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = "tokenizer embeddings attention feedforward logits training sampling".split()
 
-# From the ground up: a module imports from the floors below its own, and never from above.
-CORE = (
-    "files bpe tokenizer_files vocab_files tokenizer shards prepare embeddings linear attention "
-    "feedforward logits model quantization decoding optimizers distributed training sampling trace "
-    "ablations tensor_files hf hub checkpoint runs corpora __init__ cli __main__"
-).split()
-FLOORS = [*CORE, "checks", "plots", "widgets", "teaching"]
-# Inside the function that needs it: GPT.from_pretrained, and `gptlib plot`.
-WHEN_CALLED = {("model", "checkpoint"), ("cli", "plots")}
+# The rooms of gptlib, a file in front or a folder, floor by floor from the ground up. An arrow only
+# points down: a room imports from the floors below its own.
+FLOORS = [
+    ["fast", "formats"],
+    ["tokenizer", "embeddings", "attention", "feedforward", "logits"],
+    ["model", "scale"],
+    ["optimizers", "decoding", "ablations", "corpora"],
+    ["training", "sampling"],
+    ["trace", "storage"],
+    ["__init__", "checks", "plots"],
+    ["widgets", "teaching", "cli"],
+    ["__main__"],
+]
+HEIGHT = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
+CORE = [room for rooms in FLOORS[:7] for room in rooms if room not in ("checks", "plots")]
+CORE += ["cli", "__main__"]
+# Only when it is called: `gptlib plot` needs matplotlib, which a server may lack.
+WHEN_CALLED = {("cli", "plots")}
+MOST_ROOMS, MOST_LINES = 24, 250
 
 NO_PICTURES = [*CORE, "checks"]  # a check runs in a terminal too
-NOT_FOR_THE_CORE = {"matplotlib", "ipywidgets", "IPython", "jupyterlab", "notebook", "plotly"}
+NOT_FOR_THE_CORE = {"matplotlib", "ipywidgets", "anywidget", "IPython", "jupyterlab", "notebook"}
 
 
-def floor(path):
-    """The floor of a file: its module, or the folder that it lies in."""
+def room(path):
+    """The room of a file: its module, or the folder that it is in."""
     return path.relative_to(ROOT / "gptlib").parts[0].removesuffix(".py")
 
 
-def files(floors):
+def files(rooms):
     found = sorted((ROOT / "gptlib").rglob("*.py"))
-    return [path for path in found if floor(path) in floors]
+    return [path for path in found if room(path) in rooms]
+
+
+def module(path):
+    """The dotted name of a file: gptlib.storage.runs."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def imports(path):
@@ -55,29 +71,83 @@ def imports(path):
             yield from ((f"{base}.{alias.name}", id(node) in inside) for alias in node.names)
 
 
-def floor_of_name(name):
-    """The floor that a full name belongs to; None outside gptlib."""
+def room_of_name(name):
+    """The room that a full name belongs to; None outside gptlib."""
     package, _, rest = name.partition(".")
     if package != "gptlib":
         return None
     first = rest.partition(".")[0]
-    return first if first in FLOORS else "__init__"
+    return first if first in HEIGHT else "__init__"
 
 
-def test_every_module_has_its_floor():
-    here = {floor(path) for path in (ROOT / "gptlib").rglob("*.py")}
-    assert here <= set(FLOORS), "say in FLOORS where the new module stands"
-    assert set(CORE) <= here
+def arrows_between_files():
+    """{a file's module: the modules of gptlib that it imports, inside functions too}."""
+    modules = {module(path) for path in files(HEIGHT)}
+    arrows = {}
+    for path in files(HEIGHT):
+        named = {name for name, _ in imports(path) if name.startswith("gptlib")}
+        there = {name if name in modules else name.rpartition(".")[0] for name in named}
+        arrows[module(path)] = (there & modules) - {module(path)}
+    return arrows
 
 
-@pytest.mark.parametrize("path", files(FLOORS), ids=lambda p: p.relative_to(ROOT).as_posix())
-def test_no_module_imports_from_a_floor_above(path):
-    here = floor(path)
+def circle(arrows):
+    """Modules that import one another in a ring, or [] where there is none."""
+    done, open_now = set(), []
+
+    def visit(name):
+        if name in open_now:
+            return [*open_now[open_now.index(name) :], name]
+        if name in done:
+            return []
+        open_now.append(name)
+        for there in sorted(arrows[name]):
+            if found := visit(there):
+                return found
+        open_now.pop()
+        done.add(name)
+        return []
+
+    return next(filter(None, map(visit, sorted(arrows))), [])
+
+
+def test_every_room_has_its_floor_and_there_are_not_too_many():
+    here = {room(path) for path in (ROOT / "gptlib").rglob("*.py")}
+    assert here == set(HEIGHT), "say in FLOORS where the new room stands"
+    assert len(here) <= MOST_ROOMS and len(FLOORS) <= 9
+
+
+@pytest.mark.parametrize("path", files(HEIGHT), ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_no_file_imports_from_its_own_floor_or_one_above(path):
+    here = room(path)
     for name, when_called in imports(path):
-        there = floor_of_name(name)
+        there = room_of_name(name)
         if there is None or there == here or (when_called and (here, there) in WHEN_CALLED):
             continue
-        assert FLOORS.index(there) < FLOORS.index(here), f"{here} imports {name}"
+        assert HEIGHT[there] < HEIGHT[here], f"{here} imports {name}"
+
+
+def test_no_files_import_one_another_in_a_circle_not_even_inside_a_function():
+    assert circle(arrows_between_files()) == []
+
+
+def test_a_circle_would_be_found():
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+
+
+@pytest.mark.parametrize("lesson", [*LESSONS, "model", "optimizers", "trace", "ablations"])
+def test_what_a_student_reads_is_short(lesson):
+    source = (ROOT / "gptlib" / f"{lesson}.py").read_text(encoding="utf-8")
+    assert len(source.splitlines()) < MOST_LINES
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_a_lesson_has_its_module_pictures_explorer_words_checks_and_tests(lesson):
+    for folder in ("plots", "widgets", "teaching", "checks"):
+        assert (ROOT / "gptlib" / folder / f"{lesson}.py").is_file(), folder
+        assert (ROOT / "tests" / folder / f"test_{lesson}.py").is_file() or folder == "plots"
+    assert (ROOT / "tests" / f"test_{lesson}.py").is_file()
 
 
 @pytest.mark.parametrize("path", files(NO_PICTURES), ids=lambda p: p.relative_to(ROOT).as_posix())
@@ -92,13 +162,13 @@ def test_the_core_names_no_picture_and_needs_only_what_it_declares(path):
 
 
 def test_importing_the_core_loads_no_picture_not_even_by_a_detour():
-    modules = [floor(path) for path in files(CORE) if floor(path) not in ("__init__", "__main__")]
+    modules = [module(path) for path in files(CORE) if room(path) != "__main__"]
     code = f"""
 import sys, importlib
 import gptlib
 after = set(sys.modules)
 for name in {sorted(set(modules))}:
-    importlib.import_module("gptlib." + name)
+    importlib.import_module(name)
 loaded = {{name.partition(".")[0] for name in sys.modules}}
 print(sorted(loaded & {NOT_FOR_THE_CORE | {"transformers", "tiktoken", "tokenizers"}}))
 print(sorted(after & {{"gptlib.checks", "gptlib.plots", "gptlib.widgets", "gptlib.teaching"}}))
@@ -108,9 +178,14 @@ print(sorted(after & {{"gptlib.checks", "gptlib.plots", "gptlib.widgets", "gptli
     assert result.stderr == "" and result.stdout.split() == ["[]", "[]"]
 
 
-@pytest.mark.parametrize("name", [floor for floor in CORE if not floor.startswith("__")])
-def test_every_module_has_a_test_file_of_its_name(name):
-    assert (ROOT / "tests" / f"test_{name}.py").is_file()
+TESTED = [path for path in files(CORE) if not path.stem.startswith("__")]
+
+
+@pytest.mark.parametrize("path", TESTED, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_every_module_has_a_test_file_of_its_name_in_the_same_place(path):
+    place = path.relative_to(ROOT / "gptlib").parent
+    room_tests = ROOT / "tests" / place
+    assert (room_tests / f"test_{path.stem}.py").is_file()
 
 
 # What README, notebooks and others rely on: DESIGN's public face. None: a required argument.

@@ -2,6 +2,8 @@
 
 import copy
 import math
+import threading
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import random_ids
 
+import gptlib
 from gptlib import GPT, GPTConfig, nll
+from gptlib.model import without_dropout
 
 
 def agree(a, b):
@@ -237,3 +241,37 @@ def test_cuda_gives_the_same_start_and_nearly_the_same_logits(config):
     assert there.device.type == "cuda"
     assert torch.equal(there.wte.weight.cpu(), here.wte.weight)
     torch.testing.assert_close(there(ids.cuda()).cpu(), here(ids), rtol=1e-3, atol=1e-4)
+
+
+# ---- Dropout, switched off by context ----
+
+
+def test_without_dropout_nothing_is_dropped_and_no_module_is_touched(config):
+    model = GPT(replace(config, dropout=0.5), seed=0).train()
+    ids = random_ids(model)
+    with without_dropout(model):
+        agree(model(ids), copy.deepcopy(model).eval()(ids))
+        assert all(module.training for module in model.modules())
+    assert not torch.equal(model(ids), model(ids))
+
+
+def test_texts_are_the_same_beside_threads_that_write_and_one_that_trains_with_dropout(config):
+    model = GPT(replace(config, dropout=0.5), seed=0).train()
+    ids = random_ids(model)
+
+    def text(seed):
+        generator = torch.Generator().manual_seed(seed)
+        use_cache = seed % 2 == 0
+        return gptlib.generate(model, [1], 5, generator=generator, use_cache=use_cache).tolist()
+
+    alone, others, dropped = [text(seed) for seed in range(10)], [], []
+
+    def write():
+        others.extend([text(seed) for seed in range(10)] == alone for _ in range(5))
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        dropped.append(not torch.equal(model(ids), model(ids)))
+    assert others == [True] * 20 and dropped and all(dropped)

@@ -9,10 +9,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny import TOKENS, same_weights, trainer
 
-import gptlib
-from gptlib import Step, TrainConfig, Trainer
-from gptlib.scale.devices import resolve_device
+from gptlib import Step, TrainConfig
 from gptlib.scale.rows import NO_TARGET, document_starts
 from gptlib.training import (
     evaluate,
@@ -21,19 +20,7 @@ from gptlib.training import (
     learning_rate_at,
 )
 
-TOKENS = torch.randint(11, (200,), generator=torch.Generator().manual_seed(0))
-QUICK = {"steps": 6, "batch_size": 4, "warmup_steps": 2, "device": "cpu", "optimizer": "adamw"}
 PARTS = {"batch_size": 2, "accumulate": 3}
-
-
-def trainer(heldout=None, dropout=0.0, tokens=TOKENS, **settings):
-    shape = gptlib.GPTConfig(11, block_size=8, n_layer=2, n_head=2, n_embd=12, dropout=dropout)
-    return Trainer(gptlib.GPT(shape, seed=0), tokens, TrainConfig(**QUICK | settings), heldout)
-
-
-def same_weights(one, other):
-    pairs = zip(one.model.parameters(), other.model.parameters(), strict=True)
-    return all(torch.equal(p, q) for p, q in pairs)
 
 
 # ---- The learning rate ----
@@ -115,11 +102,6 @@ def test_rows_begin_at_every_place_that_has_room_and_nowhere_else():
     assert firsts == {0, 1, 2}
 
 
-def test_documents_start_at_stop_tokens_and_after_them():
-    tokens = torch.tensor([5, 0, 6, 7, 0, 8])
-    assert document_starts(tokens, 0).tolist() == [0, 1, 2, 4, 5]
-
-
 def test_with_a_stop_token_every_row_begins_where_a_document_does():
     run = trainer(eos_id=3)
     allowed = {tuple(TOKENS[s : s + 8].tolist()) for s in document_starts(TOKENS, 3)}
@@ -128,32 +110,6 @@ def test_with_a_stop_token_every_row_begins_where_a_document_does():
 
 
 # ---- The held-out loss ----
-
-
-@given(
-    ids=st.lists(st.integers(0, 3), min_size=2, max_size=40),
-    block_size=st.integers(1, 7),
-    eos_id=st.sampled_from([None, 0]),
-)
-def test_evaluation_rows_hold_each_target_once_in_order_behind_its_own_context(
-    ids, block_size, eos_id
-):
-    x, y = evaluation_rows(torch.tensor(ids), block_size, eos_id)
-    assert y[y != NO_TARGET].tolist() == (ids[1:] if eos_id is None else ids)
-    for inputs, targets in zip(x.tolist(), y.tolist(), strict=True):
-        kept = [t for t in targets if t != NO_TARGET]
-        assert kept == targets[: len(kept)] and inputs[1 : len(kept)] == kept[:-1]
-
-
-def test_a_document_is_scored_from_the_stop_token_before_it_to_its_own():
-    x, y = evaluation_rows(torch.tensor([5, 6, 0, 7, 0]), 4, eos_id=0)
-    assert y.tolist() == [[5, 6, 0, -1], [7, 0, -1, -1]]
-    assert x.tolist() == [[0, 5, 6, 0], [0, 7, 0, 0]]
-
-
-def test_a_text_with_nothing_to_predict_is_refused():
-    with pytest.raises(ValueError, match="nothing to predict"):
-        evaluation_rows(torch.tensor([5]), 4)
 
 
 @pytest.mark.parametrize("eos_id", [None, 3])
@@ -298,56 +254,6 @@ def test_training_works_outside_the_main_thread():
     assert run.step == 6
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-@pytest.mark.parametrize("dropout", [0.0, 0.5])
-def test_a_run_taken_up_from_its_state_ends_with_the_same_weights(dropout, optimizer):
-    how = {"dropout": dropout, "optimizer": optimizer}
-    whole, first = trainer(TOKENS[:50], **how), trainer(TOKENS[:50], **how)
-    list(whole)
-    for _ in range(3):
-        first.update()
-    tensors, numbers = copy.deepcopy(first.state())
-    second = trainer(TOKENS[:50], **how)
-    second.model.load_state_dict(first.model.state_dict())
-    second.load_state(tensors, numbers)
-    list(second)
-    assert same_weights(whole, second)
-    assert all(torch.equal(t, first.state()[0][name]) for name, t in tensors.items())  # copied
-    assert [s._replace(seconds=0) for s in second.history] == [
-        s._replace(seconds=0) for s in whole.history
-    ]
-
-
-def test_a_state_that_does_not_fit_is_refused_and_changes_nothing():
-    run = trainer()
-    run.update()
-    tensors, numbers = run.state()
-    lacking = {k: v for k, v in tensors.items() if k != "wte.weight/exp_avg"}
-    for damaged, text in (
-        ((tensors | {"odd/step": torch.tensor(1.0)}, numbers), "also has odd/step"),
-        ((lacking, numbers), "lacks wte.weight/exp_avg"),
-        ((tensors | {"wte.weight/exp_avg": torch.zeros(2, 2)}, numbers), r"shape \(2, 2\)"),
-        ((tensors, numbers | {"step": 7}), "does not end at 7"),
-        ((tensors, numbers | {"history": [[1]]}), "history is damaged"),
-    ):
-        with pytest.raises(ValueError, match=text):
-            run.load_state(*damaged)
-    assert run.step == 1 and run.update().step == 2
-
-
-def test_a_state_of_another_optimizer_is_refused():
-    one, other = trainer(), trainer(optimizer="muon")
-    one.update(), other.update()
-    with pytest.raises(ValueError, match="also has h.0.attn.c_attn.weight/exp_avg"):
-        other.load_state(*one.state())
-    with pytest.raises(ValueError, match="lacks h.0.attn.c_attn.weight/exp_avg"):
-        one.load_state(*other.state())
-
-
-def test_settings_of_a_time_before_muon_mean_adamw():
-    assert TrainConfig.from_dict({"steps": 3}) == TrainConfig(3, optimizer="adamw")
-
-
 def test_divergence_stops_with_a_line_of_advice():
     with pytest.raises(FloatingPointError, match="is nan after .* below 1e[+]30") as caught:
         list(trainer(learning_rate=1e30, warmup_steps=0))
@@ -374,35 +280,6 @@ def test_progress_gives_the_same_steps_and_shows_the_losses_on_stderr(capsys):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [(name, value) for name in ("steps", "batch_size", "accumulate") for value in (0, -1, 1.5)]
-    + [
-        ("eval_every", 0),
-        ("steps", True),
-        ("steps", None),
-        ("seed", -1),
-        ("seed", 2**64),
-        ("warmup_steps", -1),
-    ]
-    + [("learning_rate", v) for v in (-1.0, math.nan, math.inf, "1", True)]
-    + [("optimizer", v) for v in ("sgd", None, 1)]
-    + [("schedule", "step")]
-    + [("beta1", 1.0), ("beta2", math.nan), ("grad_clip", 0), ("weight_decay", math.inf)]
-    + [("block_size", 0), ("eval_rows", 0), ("eos_id", -1), ("bf16", "no")],
-)
-def test_a_setting_that_means_nothing_is_refused_by_name(name, value):
-    with pytest.raises(ValueError, match=f"{name} must be"):
-        TrainConfig(**{name: value})
-
-
-def test_settings_go_through_a_dictionary_and_an_unknown_name_is_refused():
-    c = TrainConfig(steps=7, eos_id=3)
-    assert TrainConfig.from_dict(c.to_dict()) == c
-    with pytest.raises(ValueError, match="lr is not a setting"):
-        TrainConfig.from_dict({"lr": 1})
-
-
-@pytest.mark.parametrize(
     ("arguments", "text"),
     [
         ({"tokens": TOKENS[:8]}, "has 8 tokens; block_size 8 needs 9"),
@@ -424,26 +301,6 @@ def test_tokens_that_cannot_be_trained_on_are_refused(arguments, text):
 # ---- Devices ----
 
 
-def test_auto_takes_cuda_where_there_is_one_and_never_mps(monkeypatch):
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert resolve_device("auto").type == "cpu"
-    assert resolve_device("mps").type == "mps"
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    assert resolve_device("auto").type == "cuda"
-    with pytest.raises(ValueError, match="not here"):
-        resolve_device("cuda:1")
-
-
-@pytest.mark.parametrize(
-    "device", ["", "gpu", "CUDA", "cuda:-1", "cuda:x", "meta", "xla", None, 1.5]
-)
-def test_an_absurd_device_is_refused_with_the_names_there_are(device):
-    with pytest.raises(ValueError, match="use auto, cpu, cuda or mps"):
-        resolve_device(device)
-
-
 def test_a_device_that_is_not_here_is_refused_with_what_to_do(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
@@ -460,3 +317,35 @@ def test_cuda_trains_to_nearly_the_losses_of_the_cpu():
     assert on_cuda.model.device.type == "cuda"
     in_bf16 = trainer(TOKENS[:50], dropout=0.1, device="cuda")
     assert all(math.isfinite(step.loss) for step in in_bf16)
+
+
+# ---- Models in an unusual state ----
+
+
+def test_a_partly_frozen_model_goes_on_from_its_own_state():
+    for optimizer in ("adamw", "muon"):
+        one = trainer(optimizer=optimizer)
+        one.model.wte.weight.requires_grad_(False)
+        one.model.h[0].attn.c_attn.weight.requires_grad_(False)
+        one.update(), one.update()
+        other = trainer(optimizer=optimizer)
+        other.model.load_state_dict(one.model.state_dict())
+        other.model.wte.weight.requires_grad_(False)
+        other.model.h[0].attn.c_attn.weight.requires_grad_(False)
+        other.load_state(*copy.deepcopy(one.state()))
+        list(one), list(other)
+        assert other.step == 6 and same_weights(one, other)
+
+
+@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
+def test_training_learns_where_the_caller_has_switched_gradients_off(context):
+    outside = [step.loss for step in trainer()]
+    inside = trainer()
+    with context():
+        assert [step.loss for step in inside] == outside
+
+
+def test_a_model_made_for_inference_alone_is_refused_in_one_line():
+    with pytest.raises(ValueError, match="made under torch.inference_mode: make it outside"):
+        with torch.inference_mode():
+            trainer()

@@ -9,7 +9,6 @@ Axes: B batch, T new tokens, S tokens read so far, C = n_embd, nh heads, hs chan
 L = n_layer, V = vocab_size.
 """
 
-import threading
 from contextlib import nullcontext
 
 import numpy as np
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from ..attention import CausalSelfAttention, LayerCache
 from ..embeddings import PositionEmbedding, TokenEmbedding
 from ..fast.linear import Linear
+from ..fast.threads import one_torch_thread
 from ..feedforward import EPS, MLP
 from ..formats.values import check_ids
 from ..model import GPT, Block, without_dropout
@@ -27,13 +27,13 @@ from .quantization import Int8Embedding, Int8Linear
 
 # What the fast ones know by heart, eight bits FastDecoder alone. A model with anything else in it
 # runs as it is.
-KNOWN = {GPT, Block, CausalSelfAttention, MLP, TokenEmbedding, PositionEmbedding, Linear}
-KNOWN |= {nn.LayerNorm, nn.Dropout, nn.ModuleList}
-EIGHT_BITS = {Int8Linear, Int8Embedding}
+PLAIN_PARTS = {GPT, Block, CausalSelfAttention, MLP, TokenEmbedding, PositionEmbedding, Linear}
+PLAIN_PARTS |= {nn.LayerNorm, nn.Dropout, nn.ModuleList}
+EIGHT_BIT_PARTS = {Int8Linear, Int8Embedding}
 
 # Products of a prompt below which to share the work out takes longer than it saves: a core that is
 # busy with something else is waited for.
-SMALL = 10**8
+LARGE_PROMPT = 10**8
 
 
 def last_logits(model: GPT, ids: Tensor, cache: list[LayerCache] | None = None) -> Tensor:
@@ -62,14 +62,31 @@ class Decoder:
 
     def read(self, ids: Tensor) -> Tensor:
         """The next T tokens, ids (B, T) -> logits (B, V) for the token after them."""
+        return self._read_one(ids) if self._has_a_fast_way(ids) else self._read_all(ids)
+
+    def _has_a_fast_way(self, ids: Tensor) -> bool:
+        """Whether `_read_one` can read these: the plain decoder has no such thing."""
+        return False
+
+    def _read_one(self, ids: Tensor) -> Tensor:
+        """One token of each row, ids (B, 1) -> logits (B, V), with no module called."""
+        raise NotImplementedError
+
+    def _read_all(self, ids: Tensor) -> Tensor:
+        """Any number of tokens by the model itself: a prompt in one pass, or its word for full."""
         return last_logits(self.model, ids, self.cache)
 
 
 class FastDecoder(Decoder):
-    """The logits of `Decoder`, for a model of `KNOWN` or `EIGHT_BITS` parts, outside training."""
+    """The logits of `Decoder`, for a model of `PLAIN_PARTS` or `EIGHT_BIT_PARTS` alone."""
 
     def __init__(self, model: GPT, batch_size: int) -> None:
         super().__init__(model, batch_size)
+        self._take_weights()
+
+    def _take_weights(self) -> None:
+        """Find each layer's weights once, so that no module is asked for them at each token."""
+        model = self.model
         self.layers = [
             (
                 (block.ln_1.weight, block.ln_1.bias),
@@ -81,15 +98,16 @@ class FastDecoder(Decoder):
         ]
         self.lm_head = model.lm_head.for_few_rows()
 
-    def read(self, ids: Tensor) -> Tensor:
-        if ids.shape[1] > 1 or self.length >= self.model.config.block_size:
-            return super().read(ids)  # a prompt, in one pass; or the model's word that it is full
-        with torch.inference_mode():  # no bookkeeping for a backward pass: an eighth of the time
-            logits = self._read_one(ids[:, 0])
-        return logits.clone()  # a caller may train on it, which such a tensor does not allow
+    def _has_a_fast_way(self, ids: Tensor) -> bool:
+        return ids.shape[1] == 1 and self.length < self.model.config.block_size
 
     def _read_one(self, ids: Tensor) -> Tensor:
-        """One token of each row, ids (B,) -> logits (B, V)."""
+        with torch.inference_mode():  # no bookkeeping for a backward pass: an eighth of the time
+            logits = self._logits(ids[:, 0])
+        return logits.clone()  # a caller may train on it, which such a tensor does not allow
+
+    def _logits(self, ids: Tensor) -> Tensor:
+        """The layers as one function, ids (B,) -> logits (B, V)."""
         model, config, place = self.model, self.model.config, self.length
         channels, n_rows = (config.n_embd,), ids.shape[0]
         as_heads = (n_rows, 3, config.n_head, 1, config.n_embd // config.n_head)
@@ -109,37 +127,8 @@ class FastDecoder(Decoder):
         return self.lm_head(norm(x, channels, model.ln_f.weight, model.ln_f.bias, EPS))  # (B, V)
 
 
-class OneThread:
-    """PyTorch on one core inside, for NumPy to have the others to itself.
-
-    After an operation that PyTorch shares out, its threads wait for the next one without sleeping.
-    NumPy's threads, which find no core to run on, then take ten times as long (measured at 124M).
-
-    Threads of Python may be inside at once; they leave with the number that the first one had. One
-    that asks PyTorch for something for the first time meanwhile keeps one core, as PyTorch sets it.
-    """
-
-    def __init__(self) -> None:
-        self.lock, self.inside, self.before = threading.Lock(), 0, 1
-
-    def __enter__(self) -> None:
-        with self.lock:
-            if not self.inside:
-                self.before = torch.get_num_threads()
-            self.inside += 1
-            torch.set_num_threads(1)
-
-    def __exit__(self, *error) -> None:
-        with self.lock:
-            self.inside -= 1
-            torch.set_num_threads(self.before)
-
-
-ONE_THREAD = OneThread()  # one for the process: it counts who is inside
-
-
-class OneRowDecoder(Decoder):
-    """The logits of `Decoder` for one row, in float32 on a CPU, for a model of `KNOWN` parts.
+class OneRowDecoder(FastDecoder):
+    """The logits of `Decoder` for one row, in float32 on a CPU, for a model of `PLAIN_PARTS`.
 
     A matrix times one vector is as fast as the matrix can be read. On AMD's processors PyTorch's
     MKL reads it on one core, and its oneDNN not as fast as NumPy's OpenBLAS; and to be asked takes
@@ -147,15 +136,14 @@ class OneRowDecoder(Decoder):
     place between two tokens; weights that are replaced it sees when all are, as by `model.to`.
     """
 
-    threads = ONE_THREAD
+    threads = one_torch_thread
 
     def __init__(self, model: GPT, batch_size: int = 1) -> None:
         super().__init__(model, batch_size)
         self.rooms = self.room.flatten(0, 1)  # (2L, 1, nh, block_size, hs): keys, values, keys, ...
         self.rows = [room[:, 0].numpy() for room in self.room]  # L of (2, nh, block_size, hs)
-        self._look()
 
-    def _look(self) -> None:
+    def _take_weights(self) -> None:
         """Take the arrays of the weights; once more when the first of them lies elsewhere."""
         model = self.model
         self.layers = [
@@ -172,22 +160,26 @@ class OneRowDecoder(Decoder):
         self.first = model.wte.weight  # to ask all of them takes a tenth of a token's time
         self.address = self.first.data_ptr()
 
-    def read(self, ids: Tensor) -> Tensor:
-        full = self.length >= self.model.config.block_size
-        if ids.numel() > 1 or full or torch.is_autocast_enabled("cpu"):
-            small = ids.numel() * self.model.n_params() < SMALL
-            with ONE_THREAD if small else nullcontext():
-                return super().read(ids)  # as FastDecoder does; autocast chooses types by itself
+    def _has_a_fast_way(self, ids: Tensor) -> bool:
+        # Autocast chooses number types by itself.
+        return super()._has_a_fast_way(ids) and not torch.is_autocast_enabled("cpu")
+
+    def _read_all(self, ids: Tensor) -> Tensor:
+        large = ids.numel() * self.model.n_params() >= LARGE_PROMPT
+        with nullcontext() if large else one_torch_thread:
+            return super()._read_all(ids)
+
+    def _read_one(self, ids: Tensor) -> Tensor:
         token = int(ids)
         if not 0 <= token < len(self.wte):
             check_ids(ids, len(self.wte))
         if self.first.data_ptr() != self.address:
-            self._look()
-        with torch.inference_mode(), ONE_THREAD, np.errstate(all="ignore"):
-            logits = self._read_one(token)
+            self._take_weights()
+        with torch.inference_mode(), one_torch_thread, np.errstate(all="ignore"):
+            logits = self._logits_of(token)
         return torch.from_numpy(logits)[None]
 
-    def _read_one(self, token: int):
+    def _logits_of(self, token: int) -> np.ndarray:
         """One token -> its logits, an array (V,). Arrays here are vectors: (C,), (3C,), (4C,)."""
         config, place, tensor = self.model.config, self.length, torch.from_numpy
         n_head, channels = config.n_head, config.n_embd
@@ -227,10 +219,10 @@ def _arrays(layer: Linear) -> tuple:
 def decoder_for(model: GPT, batch_size: int) -> Decoder:
     """The fastest one that runs `model` as it is: ablated, watched or wrapped parts stay in use."""
     kinds = {type(module) for module in model.modules()}
-    if not kinds <= KNOWN | EIGHT_BITS or any(map(_watched, model.modules())):
+    if not kinds <= PLAIN_PARTS | EIGHT_BIT_PARTS or any(map(_watched, model.modules())):
         return Decoder(model, batch_size)
     plain = all(p.device.type == "cpu" and p.dtype == torch.float32 for p in model.parameters())
-    if batch_size == 1 and plain and kinds <= KNOWN:
+    if batch_size == 1 and plain and kinds <= PLAIN_PARTS:
         return OneRowDecoder(model, batch_size)
     return FastDecoder(model, batch_size)
 

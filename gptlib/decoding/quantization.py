@@ -103,7 +103,7 @@ class Int8Embedding(nn.Module):
 def quantize(model: GPT) -> GPT:
     """A copy of `model` for writing text, its matrices in eight bits; `model` stays as it is.
 
-    Biases, layer norms and positions stay as they are. `trace`, `generate` and `ablate` take such a
+    Biases, layer norms and positions stay, in float32. `trace`, `generate` and `ablate` take such a
     model; it cannot be trained or saved: save the one that it was made from.
 
     Raises:
@@ -119,7 +119,7 @@ def quantize(model: GPT) -> GPT:
             bias = None if module.bias is None else module.bias.detach().clone()
             ready[id(module)] = Int8Linear(*numbers, bias)
     small = copy.deepcopy(model, ready)  # takes what is ready, and copies only the rest
-    return small.requires_grad_(False).eval()
+    return small.float().requires_grad_(False).eval()
 
 
 def _quantized(weight: Tensor, name: str) -> tuple[Tensor, Tensor]:

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .tracing import is_traced
+
 # oneDNN prepares a kernel for each number of rows that it meets, and takes longer to be called. Few
 # rows times a small matrix are done sooner than that.
 MANY_ROWS = 128
@@ -58,14 +60,14 @@ class Linear(nn.Linear):
 
 def _for_onednn(x: Tensor, weight: Tensor) -> bool:
     """Whether oneDNN can do it and does it faster. Under autocast PyTorch chooses by itself."""
+    if is_traced() or torch.is_autocast_enabled("cpu"):
+        return False
     if x.dtype != torch.float32 or weight.dtype != torch.float32 or not has_onednn():
         return False
     if x.device.type != "cpu" or weight.device.type != "cpu" or x.ndim < 2:
         return False
     rows = x.numel() // x.shape[-1] if x.shape[-1] == weight.shape[1] else 0  # 0: let it be refused
-    if rows == 0 or (rows < MANY_ROWS and weight.numel() < LARGE):
-        return False
-    return not (torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling())
+    return rows > 0 and (rows >= MANY_ROWS or weight.numel() >= LARGE)
 
 
 @cache

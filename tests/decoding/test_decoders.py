@@ -1,14 +1,11 @@
 """gptlib.decoding: one token at a time, by one function and by NumPy, against the model."""
 
-import threading
-
 import pytest
 import torch
 from tiny import random_ids
 
 import gptlib
 from gptlib.decoding.decoders import (
-    ONE_THREAD,
     Decoder,
     FastDecoder,
     OneRowDecoder,
@@ -100,11 +97,11 @@ def two_threads():
 def test_pytorch_has_one_core_for_a_token_and_its_threads_back_afterwards(
     lively, two_threads, monkeypatch
 ):
-    inside, read_one = [], OneRowDecoder._read_one
+    inside, logits_of = [], OneRowDecoder._logits_of
     monkeypatch.setattr(
         OneRowDecoder,
-        "_read_one",
-        lambda self, token: inside.append(torch.get_num_threads()) or read_one(self, token),
+        "_logits_of",
+        lambda self, token: inside.append(torch.get_num_threads()) or logits_of(self, token),
     )
     for _ in gptlib.stream(lively, [1], 3):
         assert torch.get_num_threads() == 2
@@ -117,35 +114,11 @@ def test_pytorch_has_one_core_for_a_token_and_its_threads_back_afterwards(
 
 @pytest.mark.parametrize(("small", "wanted"), [(0, 2), (10**8, 1)])
 def test_a_small_prompt_is_read_on_one_core(lively, two_threads, monkeypatch, small, wanted):
-    monkeypatch.setattr("gptlib.decoding.decoders.SMALL", small)
+    monkeypatch.setattr("gptlib.decoding.decoders.LARGE_PROMPT", small)
     seen = []
-    monkeypatch.setattr(Decoder, "read", lambda *_: seen.append(torch.get_num_threads()))
+    monkeypatch.setattr(Decoder, "_read_all", lambda *_: seen.append(torch.get_num_threads()))
     OneRowDecoder(lively).read(torch.tensor([[1, 2]]))
     assert seen == [wanted]
-
-
-def test_threads_that_are_inside_at_once_have_theirs_back(two_threads):
-    first_in, second_in, first_out = (threading.Event() for _ in range(3))
-    left = []
-
-    def other():
-        first_in.wait(9)
-        with ONE_THREAD:
-            second_in.set()
-            first_out.wait(9)
-        left.append(torch.get_num_threads())
-
-    thread = threading.Thread(target=other)
-    thread.start()
-    with ONE_THREAD:
-        first_in.set()
-        assert second_in.wait(9)
-    first_out.set()
-    thread.join(9)
-    assert left == [2] and torch.get_num_threads() == 2
-    with ONE_THREAD:
-        assert torch.get_num_threads() == 1
-    assert torch.get_num_threads() == 2
 
 
 def test_autocast_is_left_to_pytorch(lively):

@@ -95,6 +95,15 @@ def test_a_trace_of_it_can_be_taken(lively):
     torch.testing.assert_close(seen.logits, small(ids[None])[0])
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_model_of_another_number_type_is_rounded_too(lively, dtype):
+    small = quantize(copy.deepcopy(lively).to(dtype))
+    ids = random_ids(lively)
+    spread = lively(ids).std()
+    assert (small(ids) - lively(ids)).abs().max() < 0.1 * spread
+    assert gptlib.generate(small, [1, 2], 4, temperature=0).shape == (6,)
+
+
 def test_it_cannot_be_saved_or_trained(lively, tmp_path):
     small = quantize(lively)
     with pytest.raises(ValueError, match="eight bits"):

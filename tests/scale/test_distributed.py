@@ -12,7 +12,6 @@ import gptlib
 from gptlib import cli
 from gptlib.corpora import pets as grammar
 from gptlib.scale import distributed
-from gptlib.scale.signals import end_as_ctrl_c, undisturbed
 from gptlib.storage import checkpoint
 from gptlib.storage.runs import read_log
 
@@ -226,13 +225,3 @@ def test_other_errors_are_not_taken_for_a_lost_process(second):
     with pytest.raises(distributed.LostProcess, match="another process"):
         with distributed.others_needed():
             raise RuntimeError("[gloo/transport/tcp/pair.cc:547] Connection closed by peer")
-
-
-@not_on_windows
-def test_sigterm_is_heard_as_ctrl_c_and_not_during_the_last_save():
-    with pytest.raises(KeyboardInterrupt), end_as_ctrl_c():
-        signal.raise_signal(signal.SIGTERM)
-    with end_as_ctrl_c(), undisturbed():
-        signal.raise_signal(signal.SIGTERM)
-        signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

@@ -1,0 +1,20 @@
+"""Whether PyTorch is following a computation instead of only doing it.
+
+Under `torch.compile`, `torch.export`, `torch.jit.trace` and the transforms of `torch.func` a tensor
+may have no numbers to look at, and an operation without a derivative rule cannot be used. Code that
+looks at numbers, or takes a faster operation, asks here first and else takes the plain way.
+"""
+
+import torch
+
+
+def is_transformed() -> bool:
+    """Whether a transform of `torch.func` (grad, vmap, jvp, ...) is at work."""
+    stack = getattr(torch._C._functorch, "peek_interpreter_stack", None)  # not a public name
+    return stack is not None and stack() is not None
+
+
+def is_traced() -> bool:
+    """Whether anything follows the computation: a compiler, an export, a trace or a transform."""
+    # The compiler's question comes first: it is answered while compiling, and ends the matter.
+    return torch.compiler.is_compiling() or torch.jit.is_tracing() or is_transformed()
