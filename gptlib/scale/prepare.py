@@ -10,6 +10,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -175,14 +176,20 @@ def _fill(out: Path, index: dict, plan: Callable, jobs: int, report) -> None:
     report(sum(chunk.end - chunk.start for chunk in plan() if chunk.shard < done))
     missing = (chunk for chunk in plan() if chunk.shard >= done)
     encoded = encode_in_order(missing, out / TOKENIZER_JSON, index["kind"], jobs)
-    for number, group in groupby(encoded, key=lambda pair: pair[0].shard):
-        digest, size = hashlib.sha256(), 0
-        with atomic_write(out / shard_file(number)) as temporary, open(temporary, "wb") as file:
-            for chunk, ids in group:
-                file.write(ids)
-                digest.update(ids)
-                size += len(ids)
-                report(chunk.end - chunk.start)
-        row = {"file": shard_file(number), "part": chunk.part, "sha256": digest.hexdigest()}
-        index["shards"].append(row | {"tokens": size // np.dtype(index["kind"]).itemsize})
-        write_index(out, index)
+    with closing(encoded):  # after an error, too, its processes end before this one does
+        for number, group in groupby(encoded, key=lambda pair: pair[0].shard):
+            index["shards"].append(_write_shard(out / shard_file(number), group, index, report))
+            write_index(out, index)
+
+
+def _write_shard(path: Path, group: Iterable, index: dict, report) -> dict:
+    """Write the ids of a group of chunks; returns the shard's row of the index."""
+    digest, size = hashlib.sha256(), 0
+    with atomic_write(path) as temporary, open(temporary, "wb") as file:
+        for chunk, ids in group:
+            file.write(ids)
+            digest.update(ids)
+            size += len(ids)
+            report(chunk.end - chunk.start)
+    row = {"file": path.name, "part": chunk.part, "sha256": digest.hexdigest()}
+    return row | {"tokens": size // np.dtype(index["kind"]).itemsize}

@@ -23,6 +23,7 @@ import numpy as np
 from ..tokenizer import Tokenizer
 from .chunks import Chunk
 from .documents import STOP
+from .signals import uninterrupted
 from .starting import can_start
 
 
@@ -33,27 +34,34 @@ def encode_in_order(
 
     Where the system starts no other process this one does the work, and a UserWarning says so.
     """
-    pool = None if jobs == 1 else _started_pool(jobs, tokenizer, kind)
-    if pool is None:
-        encode = Encoder(tokenizer, kind)
-        yield from ((chunk, encode(chunk)) for chunk in chunks)
-        return
-    waiting = deque()
+    pool = _pool(jobs, tokenizer, kind) if jobs > 1 else None
     try:
-        for chunk in chunks:
-            with _alone():
-                waiting.append((chunk, pool.submit(_encode, chunk)))
-            if len(waiting) > 2 * jobs:
-                chunk, ids = waiting.popleft()
-                yield chunk, ids.result()
-        while waiting:
-            chunk, ids = waiting.popleft()
-            yield chunk, ids.result()
+        if pool is not None and _begins(pool, jobs):
+            yield from _spread(chunks, pool, jobs)
+        else:
+            encode = Encoder(tokenizer, kind)
+            yield from ((chunk, encode(chunk)) for chunk in chunks)
     except BrokenProcessPool as error:
         text = "a process was ended from outside (for want of memory?): the same command goes on"
         raise OSError(text) from error
     finally:
-        pool.shutdown(cancel_futures=True)
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
+
+
+def _spread(
+    chunks: Iterable[Chunk], pool: ProcessPoolExecutor, jobs: int
+) -> Iterator[tuple[Chunk, bytes]]:
+    waiting = deque()
+    for chunk in chunks:
+        with _alone():
+            waiting.append((chunk, pool.submit(_encode, chunk)))
+        if len(waiting) > 2 * jobs:
+            chunk, ids = waiting.popleft()
+            yield chunk, ids.result()
+    while waiting:
+        chunk, ids = waiting.popleft()
+        yield chunk, ids.result()
 
 
 class Encoder:
@@ -72,22 +80,6 @@ class Encoder:
         return np.array(ids, self.kind).tobytes()
 
 
-def _started_pool(jobs: int, tokenizer: Path, kind: str) -> ProcessPoolExecutor | None:
-    """A pool of which a process has begun its work; None where none can be started."""
-    try:
-        if not can_start(3 * jobs + 2):  # as many as the pool has processes and threads
-            raise OSError("a limit of the system")
-        pool = _pool(jobs, tokenizer, kind)
-        with _alone():
-            begun = pool.submit(os.getpid)
-        begun.result()
-        return pool
-    except (OSError, EOFError, BrokenProcessPool) as error:
-        reason = str(error) or type(error).__name__
-        warnings.warn(f"no other process could be started ({reason}): one did it all", stacklevel=2)
-        return None
-
-
 def _pool(jobs: int, tokenizer: Path, kind: str) -> ProcessPoolExecutor:
     # Processes forked from one that has imported gptlib share its memory; Windows has no fork.
     context = multiprocessing.get_context("spawn" if os.name == "nt" else "forkserver")
@@ -95,6 +87,21 @@ def _pool(jobs: int, tokenizer: Path, kind: str) -> ProcessPoolExecutor:
         context.set_forkserver_preload([__name__])
         resource_tracker.ensure_running()  # before `_alone`, whose mask it would undo
     return ProcessPoolExecutor(jobs, context, _start_worker, (tokenizer, kind))
+
+
+def _begins(pool: ProcessPoolExecutor, jobs: int) -> bool:
+    """Whether a process of the pool has begun its work; where none can, a UserWarning says so."""
+    try:
+        if not can_start(3 * jobs + 2):  # as many as the pool has processes and threads
+            raise OSError("a limit of the system")
+        with _alone():
+            begun = pool.submit(os.getpid)
+        begun.result()
+        return True
+    except (OSError, EOFError, BrokenProcessPool) as error:
+        reason = str(error) or type(error).__name__
+        warnings.warn(f"no other process could be started ({reason}): one did it all", stacklevel=2)
+        return False
 
 
 @contextmanager
@@ -109,7 +116,8 @@ def _alone() -> Iterator[None]:
     masks = hasattr(signal, "pthread_sigmask")
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT]) if masks else None
     try:
-        yield
+        with uninterrupted():  # a process that is half started would wait for the rest
+            yield
     finally:
         sys.modules["__main__"] = main
         if masks:
