@@ -86,7 +86,7 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = user_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:50]}.", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:

@@ -2,8 +2,10 @@
 
 import os
 import sys
+import warnings
 from contextlib import redirect_stderr, suppress
 
+from tqdm import TqdmMonitorWarning
 from tqdm.auto import tqdm
 
 
@@ -51,5 +53,6 @@ def silence(stream) -> None:
 
 def progress_bar(**options) -> tqdm:
     """tqdm's bar, which never ends what it shows the progress of."""
-    with redirect_stderr(Steady(sys.stderr)):  # tqdm keeps the stream that it finds
-        return tqdm(**options)
+    with redirect_stderr(Steady(sys.stderr)), warnings.catch_warnings():
+        warnings.simplefilter("ignore", TqdmMonitorWarning)  # there may be no more threads
+        return tqdm(**options)  # keeps the stream that it finds

@@ -36,7 +36,7 @@ def encode_in_order(
     """
     pool = _pool(jobs, tokenizer, kind) if jobs > 1 else None
     try:
-        if pool is not None and _begins(pool, jobs):
+        if pool is not None and _begins(pool):
             yield from _spread(chunks, pool, jobs)
         else:
             encode = Encoder(tokenizer, kind)
@@ -80,28 +80,35 @@ class Encoder:
         return np.array(ids, self.kind).tobytes()
 
 
-def _pool(jobs: int, tokenizer: Path, kind: str) -> ProcessPoolExecutor:
+def _pool(jobs: int, tokenizer: Path, kind: str) -> ProcessPoolExecutor | None:
+    """A pool that has not begun; None where the system allows no more processes."""
     # Processes forked from one that has imported gptlib share its memory; Windows has no fork.
     context = multiprocessing.get_context("spawn" if os.name == "nt" else "forkserver")
-    if os.name != "nt":
-        context.set_forkserver_preload([__name__])
-        resource_tracker.ensure_running()  # before `_alone`, whose mask it would undo
-    return ProcessPoolExecutor(jobs, context, _start_worker, (tokenizer, kind))
-
-
-def _begins(pool: ProcessPoolExecutor, jobs: int) -> bool:
-    """Whether a process of the pool has begun its work; where none can, a UserWarning says so."""
     try:
         if not can_start(3 * jobs + 2):  # as many as the pool has processes and threads
             raise OSError("a limit of the system")
+        if os.name != "nt":
+            context.set_forkserver_preload([__name__])
+            resource_tracker.ensure_running()  # before `_alone`, whose mask it would undo
+    except OSError as error:
+        return _warn(error)
+    return ProcessPoolExecutor(jobs, context, _start_worker, (tokenizer, kind))
+
+
+def _begins(pool: ProcessPoolExecutor) -> bool:
+    """Whether a process of the pool has begun its work."""
+    try:
         with _alone():
             begun = pool.submit(os.getpid)
         begun.result()
         return True
     except (OSError, EOFError, BrokenProcessPool) as error:
-        reason = str(error) or type(error).__name__
-        warnings.warn(f"no other process could be started ({reason}): one did it all", stacklevel=2)
-        return False
+        return bool(_warn(error))
+
+
+def _warn(error: Exception) -> None:
+    reason = str(error) or type(error).__name__
+    warnings.warn(f"no other process could be started ({reason}): one did it all", stacklevel=4)
 
 
 @contextmanager
