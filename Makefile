@@ -116,11 +116,12 @@ ablations: install  ## measure every "break it" again (data/ablations.json, abou
 bench: install  ## measure gptlib beside its peers, into benchmarks/RESULTS.md
 	env -u OMP_WAIT_POLICY $(PY) -m benchmarks $(BENCH_ARGS)
 
-lint: install  ## check style with ruff
+lint: install  ## check style with ruff, and the core's types with mypy
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(PY) -m mypy
 
 clean:  ## remove .venv, caches and build files (runs/ stays: it may hold trained models)
-	rm -rf .venv build dist artifacts .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist artifacts .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	find . -name .ipynb_checkpoints -prune -exec rm -rf {} +

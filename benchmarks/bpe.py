@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import gptlib
-from gptlib.tokenizer import PATTERN, stretches
+from gptlib.tokenizer import PATTERN, in_stretches
 
 from .peers import Missing, from_clone
 from .side_by_side import NotMeasured, Row, compare, numbers_of, write_table
@@ -31,7 +31,7 @@ print(peak_bytes() / 1e6)
 
 def rows(minbpe: Path | None) -> Iterator[Row | NotMeasured]:
     text = real_text()
-    parts = list(stretches(text))
+    parts = list(map("".join, in_stretches(text)))
     for vocab_size in (512, 1024, VOCAB_SIZE):
         what = f"BPE training, {len(text) / 1e6:.1f} MB, {vocab_size:,} tokens"
         yield beside_rust(what, text, parts, vocab_size)

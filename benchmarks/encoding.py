@@ -7,8 +7,8 @@ import base64
 from collections.abc import Iterator
 
 import gptlib
-from gptlib.formats.files import cache_dir
-from gptlib.tokenizer import GPT2_FILE
+from gptlib.formats.files import data_dir
+from gptlib.formats.tokenizers import GPT2_FILE
 
 from .side_by_side import NotMeasured, Row, compare, write_table
 
@@ -37,7 +37,7 @@ def encoding(name: str, text: str, tokenizer: gptlib.Tokenizer) -> Row:
     fast = tokenizer.to_tiktoken()
 
     def ours():
-        tokenizer._cache.clear()
+        tokenizer._piece_ids.clear()
         return tokenizer.encode(text)
 
     assert ours() == fast.encode_ordinary(text)
@@ -51,7 +51,7 @@ def handed_over(text: str, gpt2: gptlib.Tokenizer) -> Row:
     import tiktoken
     from tiktoken_ext.openai_public import r50k_pat_str
 
-    lines = (cache_dir() / GPT2_FILE).read_bytes().splitlines()
+    lines = (data_dir() / GPT2_FILE).read_bytes().splitlines()
     ranks = {base64.b64decode(token): int(rank) for token, rank in map(bytes.split, lines)}
     peer = tiktoken.Encoding(
         "gpt2", pat_str=r50k_pat_str, mergeable_ranks=ranks, special_tokens=gpt2.special_tokens

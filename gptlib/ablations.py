@@ -11,8 +11,10 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from .attention import CausalSelfAttention
+from .embeddings import PositionEmbedding
 from .formats.files import data_dir
-from .model import GPT
+from .model import GPT, Block
 
 NOT_SAVED = "a model with a part taken out cannot be saved: it would load whole"  # by `checkpoint`
 FILE = "ablations.json"  # in data/, made by `make ablations`
@@ -29,7 +31,7 @@ class AddsNothing:
         return torch.zeros_like(x)
 
 
-class SeesFuture:
+class SeesFuture(CausalSelfAttention):
     """Before attention: no mask."""
 
     causal = False
@@ -46,7 +48,7 @@ class Unscaled:
     scale = property(lambda self: 1.0)
 
 
-class NoPosition:
+class NoPosition(PositionEmbedding):
     """Before the position embedding: every position gets the zero vector."""
 
     def forward(self, n_tokens: int, start: int = 0) -> Tensor:
@@ -60,7 +62,7 @@ class PassesThrough:
         return x
 
 
-class Replaces:
+class Replaces(Block):
     """Before a block: each part replaces what it read where it should add to it."""
 
     def forward(self, x: Tensor, cache=None) -> Tensor:

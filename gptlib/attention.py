@@ -44,7 +44,8 @@ def mask_scores(scores: Tensor) -> Tensor:
 
     It must come before the softmax: e^-inf is 0, and each row still sums to one.
     """
-    allowed = causal_mask(*scores.shape[-2:], device=scores.device)  # (T, S)
+    n_queries, n_keys = scores.shape[-2:]
+    allowed = causal_mask(n_queries, n_keys, device=scores.device)  # (T, S)
     return scores.masked_fill(~allowed, -math.inf)
 
 

@@ -20,10 +20,10 @@ from .embeddings import PositionEmbedding, TokenEmbedding
 from .fast.linear import Linear
 from .feedforward import EPS, MLP
 from .formats.pretrained import Pretrained
-from .formats.values import Real, Whole, read_fields
+from .formats.values import Real, Rules, Whole, read_fields
 
-RULES = dict.fromkeys(("vocab_size", "block_size", "n_layer", "n_head", "n_embd"), Whole(1))
-RULES["dropout"] = Real(below=1)
+SIZES = ("vocab_size", "block_size", "n_layer", "n_head", "n_embd")
+RULES: Rules = {**dict.fromkeys(SIZES, Whole(1)), "dropout": Real(below=1)}
 
 
 @dataclass(frozen=True)

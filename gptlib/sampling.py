@@ -219,10 +219,14 @@ def generate(
     Raises:
         ValueError: an empty prompt, an id outside the vocabulary, a setting out of its range.
     """
-    settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "eos_id": eos_id}
+    settings: dict = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "eos_id": eos_id}
     settings |= {"generator": generator, "use_cache": use_cache}
     if are_unequal(ids):
-        return [generate(model, row, max_new_tokens, **settings) for row in ids]
+        return [_continued(model, row, max_new_tokens, settings) for row in ids]
+    return _continued(model, ids, max_new_tokens, settings)
+
+
+def _continued(model: GPT, ids, max_new_tokens: int, settings: dict) -> Tensor:
     rows = prompt_rows(model, ids)
     steps = stream(model, rows, max_new_tokens, **settings)
     out = torch.cat([rows, *(step.ids[:, None] for step in steps)], dim=1)  # (B, T + n)

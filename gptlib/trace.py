@@ -18,6 +18,7 @@ from .model import GPT, without_dropout
 from .sampling import prompt_rows
 
 
+@dataclass(frozen=True, repr=False)
 class _Shapes:
     """Shows a trace by the names and shapes of what it holds: the numbers would fill pages."""
 

@@ -49,8 +49,7 @@ class Trainer(Resumable):
             print(step.step, step.loss)
 
     A loop that was left (break, or an interrupted cell) continues where it stopped when iterated
-    again: an update is done whole or not at all. `history` keeps every Step. `progress()` is the
-    same loop with a bar.
+    again: an update is done whole or not at all. `history` keeps every Step; `progress` has a bar.
 
     Args:
         model: moved to the configured device.
@@ -61,19 +60,19 @@ class Trainer(Resumable):
         team: the processes that train together; each has a batch of its own.
 
     Raises:
-        ValueError: too few tokens, an id outside the vocabulary, a device that is not there, a
-            model that cannot be trained.
+        ValueError: what is given cannot be trained, or there is no such device; says what is wrong.
         FloatingPointError: while iterating, the loss stopped being a number.
     """
 
     step_type = Step
+    model: GPT
 
     def __init__(
         self,
         model: GPT,
         tokens: Tensor | StoredTokens,
         config: TrainConfig | None = None,
-        heldout: Tensor | None = None,
+        heldout: Tensor | StoredTokens | None = None,
         team: Team = ALONE,
     ) -> None:
         self.config = config = config or TrainConfig()
@@ -88,8 +87,8 @@ class Trainer(Resumable):
         self.heldout_rows = None
         if heldout is not None:
             heldout = corpus_tokens(heldout, model.config.vocab_size, "the held-out text")
-            rows = evaluation_rows(heldout, self.block_size, config.eos_id)
-            self.heldout_rows = [part[: config.eval_rows] for part in rows]
+            x, y = evaluation_rows(heldout[:], self.block_size, config.eos_id)
+            self.heldout_rows = x[: config.eval_rows], y[: config.eval_rows]
         self.optimizers = make_optimizers(model, config)
         self.step, self.seconds, self.history = 0, 0.0, []  # a Step for each update
 
@@ -102,22 +101,21 @@ class Trainer(Resumable):
 
     def update(self) -> Step:
         """One update: a batch, its loss, the gradient, and a step of the optimizer."""
-        began = time.perf_counter()
+        began, config = time.perf_counter(), self.config
         self.model.train()
         self.model.zero_grad()
         with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has set
             loss = self._backward()  # nats per token; the gradient is in each parameter's .grad
-        clip = self.config.grad_clip
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), clip).item()
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.grad_clip).item()
         self._check_finite(loss=loss, gradient=norm)
         with uninterrupted():
-            rate = learning_rate_at(self.step, self.config)
+            rate = learning_rate_at(self.step, config)
             for optimizer in self.optimizers:
                 for group in optimizer.param_groups:
                     group["lr"] = rate * group["share"]
                 optimizer.step()
             self.step += 1
-            due = self.step % self.config.eval_every == 0 or self.step == self.config.steps
+            due = self.step % config.eval_every == 0 or self.step == config.steps
             val_loss = self.evaluate() if due and self.heldout_rows else None
             self.seconds += time.perf_counter() - began
             tokens = self.step * self.rows * self.block_size
@@ -155,23 +153,12 @@ class Trainer(Resumable):
         x, y = get_batch(self.tokens, *sizes, starts=self.starts, **which)
         return x.to(self.device), y.to(self.device)
 
-    @property
-    def parts(self) -> int:
-        """How many batches, over all processes, one update learns from."""
-        return self.config.accumulate * self.team.size
-
-    @property
-    def rows(self) -> int:
-        """How many rows, over all processes, one update learns from."""
-        return self.config.batch_size * self.parts
-
     def progress(self) -> Iterator[Step]:
         """The same loop with a progress bar, which shows the losses."""
         with progress_bar(total=self.config.steps, initial=self.step, unit="step") as bar:
             for step in self:
                 losses = {"loss": f"{step.loss:.3f}"}
-                if self.val_loss is not None:
-                    losses["held-out"] = f"{self.val_loss:.3f}"
+                losses |= {} if self.val_loss is None else {"held-out": f"{self.val_loss:.3f}"}
                 bar.set_postfix(losses, refresh=False)
                 bar.update()
                 yield step
@@ -185,7 +172,8 @@ class Trainer(Resumable):
         """The held-out loss now, in nats per token."""
         if self.heldout_rows is None:
             raise ValueError("this Trainer was given no held-out tokens")
-        loss = evaluate(self.model, *self.heldout_rows)
+        x, y = self.heldout_rows
+        loss = evaluate(self.model, x, y)
         self._check_finite(**{"held-out loss": loss})
         return loss
 
@@ -199,7 +187,7 @@ class Trainer(Resumable):
 
 
 def get_batch(
-    tokens: Tensor,
+    tokens: Tensor | StoredTokens,
     block_size: int,
     batch_size: int,
     *,

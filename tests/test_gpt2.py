@@ -1,7 +1,6 @@
 """GPT-2's vocabulary in every explorer and picture: 50,257 words where the pets have hundreds."""
 
 import time
-from pathlib import Path
 from statistics import median
 
 import matplotlib.pyplot as plt
@@ -11,7 +10,6 @@ import torch
 import gptlib
 from gptlib import plots, widgets
 from gptlib.corpora import pets as grammar
-from gptlib.formats.files import cache_dir
 from gptlib.storage.checkpoint import History
 from gptlib.widgets.runs import Recording
 
@@ -20,11 +18,8 @@ LONG = "The cat is on the bed 🐈 and the dog was on the sofa. L'été n'est pa
 
 
 @pytest.fixture(scope="module")
-def tokenizer():
-    path = Path(cache_dir()) / "gpt2.tiktoken"
-    if not path.is_file():
-        pytest.skip("needs the file gpt2.tiktoken in the folder that GPTLIB_CACHE names")
-    return gptlib.Tokenizer.from_tiktoken(path)
+def tokenizer(gpt2_tokenizer):
+    return gpt2_tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -26,8 +26,8 @@ FLOORS = [
     ["training", "sampling"],
     ["trace", "storage"],
     ["__init__", "checks", "plots"],
-    ["widgets", "teaching", "cli"],
-    ["__main__"],
+    ["widgets", "cli"],
+    ["teaching", "__main__"],
 ]
 HEIGHT = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 CORE = [room for rooms in FLOORS[:7] for room in rooms if room not in ("checks", "plots")]
@@ -253,3 +253,24 @@ def test_a_config_is_frozen_and_the_model_gives_logits_alone():
         config.n_layer = 2
     ids = gptlib.generate(gptlib.GPT(config, seed=0), [1, 2], 3, temperature=0)[None]
     assert gptlib.GPT(config)(ids[:, :4]).shape == (1, 4, 5)
+
+
+# ---- The page that explains the house ----
+
+PAGE = ROOT / "docs" / "architecture.md"
+
+
+def test_the_page_names_only_files_that_are_there():
+    named = re.findall(r"`((?:gptlib|tests|notebooks|docs)/[\w./-]*)`", PAGE.read_text("utf-8"))
+    assert len(named) > 30
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_page_names_every_room_and_what_it_points_at_in_a_module():
+    text = PAGE.read_text("utf-8")
+    for name in HEIGHT:
+        if not name.startswith("__"):
+            assert re.search(rf"\b{name}(\.py|/)", text), name
+    for path, name in re.findall(r"`(gptlib/[\w/]+\.py)`: `([\w.]+)`", text):
+        source = (ROOT / path).read_text("utf-8")
+        assert re.search(rf"^\s*(def|class) {name.rpartition('.')[2]}\b|^{name} = ", source, re.M)

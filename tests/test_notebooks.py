@@ -10,6 +10,7 @@ from statistics import median
 
 import pytest
 from cell_names import not_settled
+from cell_times import asserts_on_time
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted(
@@ -121,6 +122,48 @@ def test_any_cell_can_be_run_again_after_all_others(path):
 )
 def test_names_that_depend_on_what_ran_last_are_found(sources, unsettled):
     assert not_settled(sources) == unsettled
+
+
+@each_notebook
+def test_no_cell_asserts_a_time(path):
+    """On a machine that a class shares any cell may take ten times as long."""
+    assert asserts_on_time([source(cell) for cell in cells(path, "code")]) == []
+
+
+@pytest.mark.parametrize(
+    "timed",
+    [
+        "import time\nbegan = time.perf_counter()\nassert time.perf_counter() - began < 45",
+        "from time import process_time as cpu\nt = cpu()\nassert t",
+        "def f():\n    began = time.time()\n    return time.time() - began\nassert f() < 1",
+        "def f():\n    x = []\n    x.append(monotonic())\n    return x\nassert max(f())",
+        "def f(a):\n    return g(a)\ndef g(a):\n    return timeit(a)\nx, y = 1, f(g)\nassert y",
+        "times = {T: time.time() for T in (8, 256)}\nfor T, t in times.items():\n    assert t < 3",
+        "def f():\n    began = time.time()\n    assert time.time() - began < 45",
+        "x = 0\nx += time.time()\nassert (y := x) < 3",
+    ],
+)
+def test_an_assert_on_a_time_is_found_wherever_the_time_was_taken(timed):
+    assert len(asserts_on_time(timed.splitlines())) == 1
+
+
+@pytest.mark.parametrize(
+    "untimed",
+    [
+        "seen, began = {}, time.time()\nassert seen == {}",
+        "t = time.time()\ndef f(t):\n    assert t == 1",
+        "def f():\n    kept = 3\n    assert kept == 3\nfor kept in [time.time()]:\n    print(kept)",
+        "def f():\n    time.time()\n    return 3\nassert f() == 3",
+    ],
+)
+def test_an_assert_beside_a_time_is_none_on_it(untimed):
+    assert asserts_on_time(untimed.splitlines()) == []
+
+
+def test_no_lesson_names_the_folder_that_it_saves_in():
+    """`teaching.run_folder` does: the course's own may be read-only."""
+    for path in NOTEBOOKS:
+        assert not re.search(r"\bruns/|\.save\([\"']", "".join(map(source, cells(path, "code"))))
 
 
 @each_lesson

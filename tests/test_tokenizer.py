@@ -2,22 +2,19 @@
 
 import copy
 import doctest
-import itertools
 import pickle
 import random
-import tracemalloc
 import warnings
 
 import numpy as np
 import pytest
-import regex
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from texts import DIFFICULT, EOT, PETS, naive_merges, texts, train_quietly
 
 import gptlib.tokenizer as module
-from gptlib.tokenizer import PATTERN, Tokenizer, apply_merges, merge, split
+from gptlib.tokenizer import Tokenizer, apply_merges, merge, split
 
 
 @pytest.fixture(scope="module")
@@ -48,22 +45,6 @@ def test_split_cuts_as_gpt2_does():
 @given(texts)
 def test_split_loses_nothing(text):
     assert "".join(split(text)) == text
-
-
-def cut_by_the_one_pattern(text):
-    return regex.findall(PATTERN, text)
-
-
-def test_ascii_text_is_cut_as_any_other_whatever_two_signs_meet():
-    for one, two in itertools.product(map(chr, range(128)), repeat=2):
-        text = f"{one}{two} {two}{one}{one}  {one}'ll{two}'"
-        assert split(text) == cut_by_the_one_pattern(text)
-
-
-@settings(max_examples=300)
-@given(st.text(st.characters(max_codepoint=127)) | st.text("ab 1'st\n\t.\x1c"))
-def test_ascii_text_is_cut_as_any_other(text):
-    assert split(text) == cut_by_the_one_pattern(text)
 
 
 def test_aaabdaaabac_is_merged_as_on_paper():
@@ -105,28 +86,6 @@ def test_overlapping_pairs_count_once_for_every_position():
 def test_a_merge_goes_from_left_to_right():
     assert merge([1, 1, 1, 1, 1], (1, 1), 9) == [9, 9, 1]
     assert apply_merges([1, 1, 1, 1, 1], {(1, 1): 9, (9, 9): 10}) == [10, 1]
-
-
-@settings(max_examples=300, deadline=None)
-@given(text=st.text("ab'st1.\n \t\x1c\u00a0\u3000\u2028é日🐈", max_size=120) | texts)
-@pytest.mark.parametrize("length", [0, 1, 7])
-def test_text_that_is_split_in_stretches_has_the_same_pieces(text, length):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "STRETCH", length)
-        parts = list(module.stretches(text))
-    assert "".join(parts) == text
-    assert [piece for part in parts for piece in split(part)] == split(text)
-
-
-def test_the_pieces_of_a_long_text_are_not_all_held_at_once():
-    text = "The cat is on the mat. " * 50_000
-    stretches = list(module.stretches(text))
-    assert max(map(len, stretches)) < 2 * module.STRETCH
-    tracemalloc.start()
-    Tokenizer.train(text, 262)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 2 * len(text)  # a list of its pieces takes over ten times the text
 
 
 # --- training ----------------------------------------------------------------------------------

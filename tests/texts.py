@@ -1,5 +1,6 @@
 """Texts and tokenizers that several tests share."""
 
+import json
 import warnings
 from collections import Counter
 
@@ -58,3 +59,28 @@ USER = "<|user|>"
 
 # Peers know other versions of Unicode: leave out the code points that have no meaning in ours.
 assigned = st.text(st.characters(exclude_categories=("Cs", "Cn")))
+
+
+def fields_of(tokenizer, folder):
+    """What `save` writes, as Python objects."""
+    tokenizer.save(folder / "fields.json")
+    return json.loads((folder / "fields.json").read_text(encoding="utf-8"))
+
+
+def load_fields(fields, folder):
+    (folder / "t.json").write_text(json.dumps(fields), encoding="utf-8")
+    return Tokenizer.load(folder / "t.json")
+
+
+def as_gpt2s_own_file(fields):
+    """The same tokenizer in the words of the file that came with GPT-2."""
+    model = fields["model"]
+    model["merges"] = [" ".join(pair) for pair in model["merges"]]
+    model |= {"continuing_subword_prefix": "", "end_of_word_suffix": ""}
+    for name in ("type", "byte_fallback", "ignore_merges"):
+        del model[name]
+    del fields["pre_tokenizer"]["use_regex"]
+    fields["added_tokens"][0]["normalized"] = True
+    ends = {"type": "ByteLevel", "add_prefix_space": True}
+    fields["post_processor"] = ends | {"trim_offsets": False}
+    fields["decoder"] = ends | {"trim_offsets": True}

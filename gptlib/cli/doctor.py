@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 import torch
 
 from .. import __version__
+from ..fast import waiting
 from ..formats.files import cache_dir, data_dir
 from ..sampling import generate
 from ..storage import checkpoint
@@ -38,7 +39,8 @@ def checks() -> Iterator[tuple[str, str, bool]]:
     yield "gptlib", __version__, True
     python = platform.python_version_tuple()
     yield "python", ".".join(python), (3, 11) <= (int(python[0]), int(python[1])) < (3, 14)
-    yield "torch", f"{torch.__version__}, {torch.get_num_threads()} threads", True
+    yield "torch", torch.__version__, True
+    yield "threads", f"{torch.get_num_threads()}; {waiting.described()}", True
     for name in ("numpy", "matplotlib", "ipywidgets", "jupyterlab"):
         try:
             yield name, version(name), True

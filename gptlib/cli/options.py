@@ -20,7 +20,6 @@ TRAIN_HELP = {
 }
 
 METAVARS = {int: "N", float: "X", str: "NAME"}
-MODEL = "DIR|NAME"
 VOCAB_SIZE = 1024
 
 

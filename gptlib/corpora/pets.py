@@ -126,11 +126,10 @@ def _belongings(say: Say, first: str) -> None:
 
     Two owners are asked about once or twice, three owners once.
     """
-    thing, owners = None, {}
-    word = first
-    while word != "The":
+    owners: dict[str, str] = {}
+    thing, owners[first] = _has(say, None, [])
+    while (word := say(_after_owner(owners))) != "The":
         thing, owners[word] = _has(say, thing, owners.values())
-        word = say(_after_owner(owners))
     asked = _ask(say, thing, owners)
     if len(owners) == 2:
         if say({STOP: 0.5, "The": 0.5}) == STOP:

@@ -9,7 +9,9 @@ Axes: B batch, T new tokens, S tokens read so far, C = n_embd, nh heads, hs chan
 L = n_layer, V = vocab_size.
 """
 
-from contextlib import nullcontext
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import cast
 
 import numpy as np
 import torch
@@ -48,7 +50,9 @@ class Decoder:
     Room for block_size tokens: beyond that positions have no vectors, and the model says so.
     """
 
-    threads = nullcontext()  # in which a token is best drawn from the logits
+    threads: AbstractContextManager = (
+        nullcontext()
+    )  # in which a token is best drawn from the logits
 
     def __init__(self, model: GPT, batch_size: int) -> None:
         self.model = model
@@ -77,16 +81,19 @@ class Decoder:
         return last_logits(self.model, ids, self.cache)
 
 
-class FastDecoder(Decoder):
+class _StepDecoder(Decoder):
+    """A decoder with a fast way for one new token, as long as there is room for it."""
+
+    def _has_a_fast_way(self, ids: Tensor) -> bool:
+        return ids.shape[1] == 1 and self.length < self.model.config.block_size
+
+
+class FastDecoder(_StepDecoder):
     """The logits of `Decoder`, for a model of `PLAIN_PARTS` or `EIGHT_BIT_PARTS` alone."""
 
     def __init__(self, model: GPT, batch_size: int) -> None:
         super().__init__(model, batch_size)
-        self._take_weights()
-
-    def _take_weights(self) -> None:
-        """Find each layer's weights once, so that no module is asked for them at each token."""
-        model = self.model
+        # Each layer's weights, found once: no module is asked for them at each token.
         self.layers = [
             (
                 (block.ln_1.weight, block.ln_1.bias),
@@ -94,12 +101,9 @@ class FastDecoder(Decoder):
                 (block.ln_2.weight, block.ln_2.bias),
                 (block.mlp.c_fc.for_few_rows(), block.mlp.c_proj.for_few_rows()),
             )
-            for block in model.h
+            for block in _blocks(model)
         ]
         self.lm_head = model.lm_head.for_few_rows()
-
-    def _has_a_fast_way(self, ids: Tensor) -> bool:
-        return ids.shape[1] == 1 and self.length < self.model.config.block_size
 
     def _read_one(self, ids: Tensor) -> Tensor:
         with torch.inference_mode():  # no bookkeeping for a backward pass: an eighth of the time
@@ -127,7 +131,7 @@ class FastDecoder(Decoder):
         return self.lm_head(norm(x, channels, model.ln_f.weight, model.ln_f.bias, EPS))  # (B, V)
 
 
-class OneRowDecoder(FastDecoder):
+class OneRowDecoder(_StepDecoder):
     """The logits of `Decoder` for one row, in float32 on a CPU, for a model of `PLAIN_PARTS`.
 
     A matrix times one vector is as fast as the matrix can be read. On AMD's processors PyTorch's
@@ -142,6 +146,7 @@ class OneRowDecoder(FastDecoder):
         super().__init__(model, batch_size)
         self.rooms = self.room.flatten(0, 1)  # (2L, 1, nh, block_size, hs): keys, values, keys, ...
         self.rows = [room[:, 0].numpy() for room in self.room]  # L of (2, nh, block_size, hs)
+        self._take_weights()
 
     def _take_weights(self) -> None:
         """Take the arrays of the weights; once more when the first of them lies elsewhere."""
@@ -153,7 +158,7 @@ class OneRowDecoder(FastDecoder):
                 (block.ln_2.weight, block.ln_2.bias),
                 (*_arrays(block.mlp.c_fc), *_arrays(block.mlp.c_proj)),
             )
-            for block in model.h
+            for block in _blocks(model)
         ]
         self.wte, self.wpe = model.wte.weight.detach().numpy(), model.wpe.weight.detach().numpy()
         self.lm_head, self.lm_head_bias = _arrays(model.lm_head)
@@ -210,7 +215,12 @@ class OneRowDecoder(FastDecoder):
         return self.lm_head.dot(x) + self.lm_head_bias
 
 
-def _arrays(layer: Linear) -> tuple:
+def _blocks(model: GPT) -> Iterable[Block]:
+    """The model's blocks, of the type that they are known to have."""
+    return cast(Iterable[Block], model.h)
+
+
+def _arrays(layer: Linear) -> tuple[np.ndarray, np.ndarray | float]:
     """Weight and bias; NumPy adds 0 to a vector as it adds a bias."""
     bias = 0.0 if layer.bias is None else layer.bias.detach().numpy()
     return layer.weight.detach().numpy(), bias

@@ -59,6 +59,9 @@ def fast_int8_linear(
 class Int8Linear(nn.Module):
     """A `Linear` with weights of eight bits."""
 
+    int8: Tensor
+    scale: Tensor
+    bias: Tensor | None
     not_saved = "a model of eight bits cannot be saved: save the one that it was made from"
 
     def __init__(self, weight: Tensor, scale: Tensor, bias: Tensor | None) -> None:
@@ -82,6 +85,9 @@ class Int8Linear(nn.Module):
 
 class Int8Embedding(nn.Module):
     """A `TokenEmbedding` with weights of eight bits."""
+
+    int8: Tensor
+    scale: Tensor
 
     def __init__(self, weight: Tensor, scale: Tensor) -> None:
         super().__init__()

@@ -12,13 +12,10 @@ from typing import NamedTuple, Self
 from . import hub
 from .files import atomic_folder, data_dir, finish_save, user_path
 from .hf import read_config, read_model, to_hf_config, to_hf_tensors
+from .json_files import errors_that_name
+from .special_tokens import END_OF_TEXT
 from .tensors import CONFIG, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS, weights_file, write_tensors
-from .tokenizer_json import (
-    END_OF_TEXT,
-    errors_that_name,
-    hf_tokenizer_config,
-    read_tokenizer_json,
-)
+from .tokenizer_json import hf_tokenizer_config, read_tokenizer_json
 
 SHIPPED = ("pets",)
 

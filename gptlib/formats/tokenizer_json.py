@@ -1,4 +1,4 @@
-"""A tokenizer's file: Hugging Face's tokenizer.json. Older kinds of files are in `vocab_files`.
+"""A tokenizer's file: Hugging Face's tokenizer.json. Older kinds of files are in `vocab`.
 Left out: what merges mean (that is `tokenizer`), and every setting that would change an id.
 The format is that of github.com/huggingface/tokenizers; its spelling of bytes is GPT-2's.
 
@@ -6,68 +6,17 @@ Only plain data passes here, the arguments of `Tokenizer`: merges, special_token
 """
 
 import json
-import os
-import reprlib
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from bisect import bisect_left
+from pathlib import Path
 
+from .byte_text import CHARACTERS, bytes_to_text
 from .files import atomic_write
+from .json_files import read_strict_json
+from .special_tokens import cut_at
+from .values import shown
 
-END_OF_TEXT = "<|endoftext|>"  # GPT-2's only special token
-
-_short = reprlib.repr  # of what is damaged, errors show the beginning
-
-
-@contextmanager
-def errors_that_name(path: str | os.PathLike) -> Iterator[None]:
-    """Turn what reading a file raises into a ValueError of one line that begins with its path."""
-    try:
-        yield
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"{path}: truncated, or not JSON in UTF-8: {error}") from None
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-
-
-# ---- Bytes as text ----
-
-
-def byte_characters() -> list[str]:
-    """Return GPT-2's printable character for each of the 256 bytes.
-
-    Tokens are keys of a JSON object, and keys must be text. But a token may be half a character
-    (no text at all), and a space or newline within a token could be lost or not be seen. So each
-    byte is written as one visible character: itself, where Latin-1 has a visible one there, and
-    else the next free one from U+0100 on. That is why GPT-2's tokens show a space as "Ġ".
-
-    >>> [byte_characters()[byte] for byte in b"a \\n"]
-    ['a', 'Ġ', 'Ċ']
-    """
-    visible = {*range(0x21, 0x7F), *range(0xA1, 0x100)} - {0xAD}  # 0xAD: soft hyphen
-    others = iter(range(0x100, 0x200))
-    return [chr(byte if byte in visible else next(others)) for byte in range(256)]
-
-
-CHARACTERS = byte_characters()
-_BYTES = {character: byte for byte, character in enumerate(CHARACTERS)}
-
-
-def bytes_to_text(token: bytes) -> str:
-    """Spell a token as tokenizer.json does.
-
-    >>> bytes_to_text(" é".encode())
-    'ĠÃ©'
-    """
-    return "".join(CHARACTERS[byte] for byte in token)
-
-
-def text_to_bytes(text: str) -> bytes | None:
-    """Undo `bytes_to_text`; None for text that spells no bytes."""
-    return bytes(map(_BYTES.get, text)) if all(c in _BYTES for c in text) else None
-
-
-# ---- Hugging Face's tokenizer.json ----
+TOKENIZER_JSON = "tokenizer.json"
+LONGEST_NAME = 1000  # characters of an added token, where names are searched for in two rounds
 
 BYTE_LEVEL = {
     "type": "ByteLevel",  # split by GPT-2's pattern, then spell the bytes as above
@@ -77,10 +26,9 @@ BYTE_LEVEL = {
 }
 # Every setting on which ids, or their text, may depend -> its values with which they are ours.
 # Where a file lacks the setting, it has the first of them, except for the two with no default.
+# (How a batch of texts is padded and cut to one length is no such setting: IGNORED.)
 SETTINGS = {
     "version": ["1.0"],
-    "truncation": [None],
-    "padding": [None],
     "normalizer": [None],
     "pre_tokenizer.type": ["ByteLevel"],
     "pre_tokenizer.add_prefix_space": [False],
@@ -92,6 +40,7 @@ SETTINGS = {
     "model.end_of_word_suffix": [None, ""],
     "model.ignore_merges": [False],
 }
+IGNORED = "truncation", "padding"
 REQUIRED = "pre_tokenizer.type", "pre_tokenizer.add_prefix_space"
 # What transformers writes for "add nothing before or after the text".
 NOTHING_ADDED = [{"Sequence": {"id": "A", "type_id": 0}}]
@@ -155,12 +104,11 @@ def read_tokenizer_json(path) -> tuple[list[tuple[int, int]], list[str], list[in
     where ids 0..255 are the bytes in any order, 256 + k is the token that merges[k] makes, and
     special tokens follow without gaps. ValueError names the field that is otherwise.
     """
-    with open(path, "rb") as file:
-        fields = json.loads(file.read().decode(), object_pairs_hook=no_name_twice)
+    fields = read_strict_json(Path(path))
     _check_settings(fields)
     model = fields.get("model") or {}
     vocab, rows = _typed(model, "model", "vocab", dict), _typed(model, "model", "merges", list)
-    names = _special_names(_typed(fields, "", "added_tokens", list, []), 256 + len(rows))
+    names = _added_names(_typed(fields, "", "added_tokens", list, []), 256 + len(rows))
     return read_merges(vocab, rows, names)
 
 
@@ -179,12 +127,12 @@ def read_merges(vocab, rows, names) -> tuple[list[tuple[int, int]], list[str], l
 def _byte_ids(vocab):
     for token, id in vocab.items():
         if type(id) is not int:
-            raise ValueError(f"model.vocab: {_short(token)} has the id {_short(id)}, not an int")
+            raise ValueError(f"model.vocab: {shown(token)} has the id {shown(id)}, not an int")
     byte_ids = [vocab.get(character) for character in CHARACTERS]
     for character, id in zip(CHARACTERS, byte_ids, strict=True):
         if id is None or not 0 <= id < 256 or byte_ids.count(id) > 1:
             raise ValueError(
-                f"model.vocab: {character!r} has the id {_short(id)}, but the bytes have 0..255"
+                f"model.vocab: {character!r} has the id {shown(id)}, but the bytes have 0..255"
             )
     return byte_ids
 
@@ -197,16 +145,16 @@ def _read_merge(k, row, ids, vocab):
     """
     pair = row.split(" ") if isinstance(row, str) else row  # older files have "a b"
     if not isinstance(pair, list) or len(pair) != 2 or not all(type(t) is str for t in pair):
-        raise ValueError(f"model.merges[{k}]: {_short(row)} is not two tokens")
+        raise ValueError(f"model.merges[{k}]: {shown(row)} is not two tokens")
     for token in pair:
         if token not in ids:
-            raise ValueError(f"model.merges[{k}]: {_short(token)} is no token made before it")
+            raise ValueError(f"model.merges[{k}]: {shown(token)} is no token made before it")
     token = "".join(pair)
     if token in ids:
-        raise ValueError(f"model.merges[{k}]: makes {_short(token)} a second time")
+        raise ValueError(f"model.merges[{k}]: makes {shown(token)} a second time")
     if vocab.get(token) != 256 + k:
         raise ValueError(
-            f"model.vocab: {_short(token)} has the id {_short(vocab.get(token))}, but merges[{k}] "
+            f"model.vocab: {shown(token)} has the id {shown(vocab.get(token))}, but merges[{k}] "
             f"makes it {256 + k}"
         )
     ids[token] = 256 + k
@@ -217,45 +165,84 @@ def _check_rest(vocab, ids, names):
     """Refuse special tokens and entries of vocab that clash; ids: those of bytes and merges."""
     for k, name in enumerate(names):
         if name in ids:
-            raise ValueError(f"added_tokens[{k}].content: {name!r} is also the token {ids[name]}")
+            raise ValueError(
+                f"added_tokens[{k}].content: {shown(name)} is also the token {ids[name]}"
+            )
         # Hugging Face's library reads the ids of special tokens in vocab, and numbers the rest.
         if k and name in vocab and names[k - 1] not in vocab:
-            raise ValueError(f"model.vocab: has {name!r}, but not {names[k - 1]!r} before it")
+            raise ValueError(
+                f"model.vocab: has {shown(name)}, but not {shown(names[k - 1])} before it"
+            )
         ids[name] = len(ids)
     for token, id in vocab.items():
         if ids.get(token) != id:
             raise ValueError(
-                f"model.vocab: {_short(token)} has the id {_short(id)}, and is not a byte, what a "
+                f"model.vocab: {shown(token)} has the id {shown(id)}, and is not a byte, what a "
                 f"merge makes, or a special token with this id"
             )
 
 
-def _special_names(rows, first_id):
-    """Return the names in added_tokens, after checking that they mean there what they mean here."""
+def _added_names(rows, first_id):
+    """Return the names in added_tokens, after checking that they mean there what they mean here.
+
+    Those that `add_tokens` made are not "special" there, but are found in every text as well.
+    """
     for k, row in enumerate(rows):
         if not isinstance(row, dict):
-            raise ValueError(f"added_tokens[{k}]: {_short(row)} is not an object")
+            raise ValueError(f"added_tokens[{k}]: {shown(row)} is not an object")
         name = row.get("content")
         if not isinstance(name, str) or not name:
-            raise ValueError(f"added_tokens[{k}].content: {_short(name)} is not a name")
-        expected = {"special": True, "single_word": False, "lstrip": False, "rstrip": False}
-        # Which of the two it is makes no difference, but a mixture is searched for in two rounds.
-        expected["normalized"] = rows[0].get("normalized") is True
-        for flag, value in expected.items():
-            if row.get(flag, False) is not value:
-                raise ValueError(f"added_tokens[{k}].{flag}: must be {value} for {_short(name)}")
+            raise ValueError(f"added_tokens[{k}].content: {shown(name)} is not a name")
+        for flag in ("single_word", "lstrip", "rstrip"):
+            if row.get(flag, False) is not False:
+                raise ValueError(f"added_tokens[{k}].{flag}: must be False for {shown(name)}")
         id = row.get("id")
         if type(id) is not int or id != first_id + k:
             raise ValueError(
-                f"added_tokens[{k}].id: {_short(name)} has {_short(id)}, but special tokens come "
+                f"added_tokens[{k}].id: {shown(name)} has {shown(id)}, but special tokens come "
                 f"after bytes and merges, so that it must be {first_id + k}"
             )
+    _check_rounds(rows)
     return [row["content"] for row in rows]
+
+
+def _check_rounds(rows):
+    """Refuse names of which other ones would be found there than here.
+
+    There a text is searched twice, the second time for the names that are "normalized" (whether or
+    not there is a normalizer). Here it is searched once, and the name that begins first is found.
+    The two differ if a name of the first search can begin within a name of the second.
+    """
+    rounds = {True: [], False: []}
+    for row in rows:
+        rounds[row.get("normalized", False) is True].append(row["content"])
+    first = sorted(rounds[False])
+    beginnings = {name[0] for name in first}
+    for name in rounds[True] if first else ():
+        if len(name) > LONGEST_NAME:
+            raise ValueError(f"added_tokens: {shown(name)} has more than {LONGEST_NAME} characters")
+        places = (k for k in range(1, len(name)) if name[k] in beginnings)
+        if (
+            any(_begins_one(first, name[place:]) for place in places)
+            or len(cut_at(name, first)) > 1
+        ):
+            raise ValueError(
+                f"added_tokens: {shown(name)} is normalized, and a name that is not normalized can "
+                "begin within it: it would be found in other texts than here"
+            )
+
+
+def _begins_one(names, beginning):
+    """Whether one of the sorted names begins so."""
+    place = bisect_left(names, beginning)
+    return place < len(names) and names[place].startswith(beginning)
 
 
 def _check_settings(fields):
     if not isinstance(fields, dict):
         raise ValueError("not a tokenizer: the file is JSON, but not an object")
+    for name in IGNORED:
+        _typed(fields, "", name, dict, None)
     for name, allowed in SETTINGS.items():
         section, _, key = name.rpartition(".")
         holder = (_typed(fields, "", section, dict, None) or {}) if section else fields
@@ -263,10 +250,10 @@ def _check_settings(fields):
             raise ValueError(f"{name}: missing, must be {allowed[0]!r}")
         value = holder.get(key, allowed[0])
         if not any(type(value) is type(good) and value == good for good in allowed):
-            raise ValueError(f"{name}: {_short(value)}, must be {allowed[0]!r}")
+            raise ValueError(f"{name}: {shown(value)}, must be {allowed[0]!r}")
     processor = _typed(fields, "", "post_processor", dict, None) or BYTE_LEVEL
     if processor.get("type") != "ByteLevel" and processor.get("single") != NOTHING_ADDED:
-        raise ValueError(f"post_processor: {_short(processor)} may add tokens, must be null")
+        raise ValueError(f"post_processor: {shown(processor)} may add tokens, must be null")
 
 
 def _typed(holder, section, name, kind, *default):
@@ -276,14 +263,6 @@ def _typed(holder, section, name, kind, *default):
         where = f"{section}.{name}" if section else name
         raise ValueError(f"{where}: missing, or not a {kind.__name__}")
     return value
-
-
-def no_name_twice(pairs):
-    fields = dict(pairs)
-    if len(fields) < len(pairs):  # Python's reader would keep the last one and say nothing
-        [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"{_short(name)} is there twice in one object")
-    return fields
 
 
 def hf_tokenizer_config(eos_token: str | None, block_size: int) -> dict:

@@ -8,7 +8,7 @@ and every config takes the same values and refuses the others in the same words.
 import math
 import operator
 import reprlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,7 +84,10 @@ class Choice(NamedTuple):
         return value
 
 
-def read_fields(config: object, rules: dict[str, Whole | Real | Choice]) -> None:
+Rules = Mapping[str, Whole | Real | Choice]  # by the name of a config's field
+
+
+def read_fields(config: object, rules: Rules) -> None:
     """Check each field of a frozen dataclass by its rule, and keep it as a plain number.
 
     Raises:

@@ -2,29 +2,23 @@
 Left out: splitting, which none of these files says: it must be GPT-2's. And what merges mean.
 The formats are those of github.com/openai/gpt-2 and of github.com/openai/tiktoken.
 
-As in `tokenizer_files`, only plain data passes: the arguments of `Tokenizer`.
+As in `tokenizer_json`, only plain data passes: the arguments of `Tokenizer`.
 """
 
 import base64
 import json
 import os
-import reprlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from .byte_text import bytes_to_text, text_to_bytes
 from .files import atomic_folder
-from .tokenizer_json import (
-    bytes_to_text,
-    errors_that_name,
-    no_name_twice,
-    read_merges,
-    text_to_bytes,
-)
+from .json_files import errors_that_name, on_one_line, read_strict_json
+from .tokenizer_json import read_merges
+from .values import shown
 
 VOCAB, MERGES, ADDED = "vocab.json", "merges.txt", "added_tokens.json"
 VERSION = "#version: 0.2"  # the first line of merges.txt
-
-_short = reprlib.repr
 
 # ---- vocab.json and merges.txt ----
 
@@ -69,7 +63,8 @@ def read_vocab(folder: Path, special_tokens) -> tuple[list[tuple[int, int]], lis
     except ValueError as error:  # it speaks of tokenizer.json, where these are two fields
         of_merges = str(error).startswith("model.merges")
         said = str(error).removeprefix("model." if of_merges else "model.vocab: ")
-        raise ValueError(f"{merges_path if of_merges else vocab_path}: {said}") from None
+        path = merges_path if of_merges else vocab_path
+        raise ValueError(f"{on_one_line(path)}: {said}") from None
 
 
 def _read_rows(text):
@@ -80,24 +75,24 @@ def _read_rows(text):
     first = 1 if lines and lines[0].startswith("#version") else 0
     for number, line in enumerate(lines[first:], first + 1):
         if line.count(" ") != 1 or text_to_bytes(line.replace(" ", "")) is None:
-            raise ValueError(f"line {number}: {_short(line)} is not two tokens and a space between")
+            raise ValueError(f"line {number}: {shown(line)} is not two tokens and a space between")
     return lines[first:]
 
 
 def _read_ids(path):
-    ids = json.loads(path.read_bytes().decode(), object_pairs_hook=no_name_twice)
+    ids = read_strict_json(path)
     if not isinstance(ids, dict):
         raise ValueError("must be a JSON object: token -> id")
     for token, id in ids.items():
         if type(id) is not int:
-            raise ValueError(f"{_short(token)} has the id {_short(id)}, not an int")
+            raise ValueError(f"{shown(token)} has the id {shown(id)}, not an int")
     return ids
 
 
 def _joined(vocab, added):
     for token, id in added.items():
         if vocab.get(token, id) != id:
-            raise ValueError(f"{_short(token)} has the id {id}, but {VOCAB} has {vocab[token]}")
+            raise ValueError(f"{shown(token)} has the id {id}, but {VOCAB} has {vocab[token]}")
     return vocab | added
 
 
@@ -107,7 +102,7 @@ def _in_order(names, vocab, first):
     for id, name in enumerate(names, first):
         if vocab[name] != id:
             raise ValueError(
-                f"{_short(name)} has the id {_short(vocab[name])}, but special tokens follow the "
+                f"{shown(name)} has the id {shown(vocab[name])}, but special tokens follow the "
                 f"{first - 256} merges of {MERGES}, so that it must be {id}"
             )
     return names
@@ -126,7 +121,7 @@ def read_ranks(path: str | os.PathLike) -> list[bytes]:
         for number, line in enumerate(lines, 1):
             token, id = _read_rank(number, line)
             if token in ids:
-                raise ValueError(f"line {number}: the token {_short(token)} is there twice")
+                raise ValueError(f"line {number}: the token {shown(token)} is there twice")
             ids[token] = id
     if sorted(ids.values()) != list(range(len(ids))):
         raise ValueError(f"the ranks of its {len(ids)} tokens are not 0, 1, 2, ...")
@@ -139,7 +134,7 @@ def _read_rank(number, line):
         return base64.b64decode(token, validate=True), int(id)
     except ValueError:
         raise ValueError(
-            f"line {number}: {_short(line)} is not base64, a space and a rank"
+            f"line {number}: {shown(line)} is not base64, a space and a rank"
         ) from None
 
 

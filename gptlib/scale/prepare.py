@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from ..formats.files import atomic_write, user_path
-from ..tokenizer import TOKENIZER_JSON, Tokenizer
+from ..formats.tokenizer_json import TOKENIZER_JSON
+from ..tokenizer import Tokenizer
 from . import chunks
 from .documents import STOP
 from .shards import (

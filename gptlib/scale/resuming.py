@@ -3,13 +3,16 @@
 Leaves out files, which `storage.checkpoint` writes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+from .distributed import Team
+from .settings import TrainConfig
 
 # What each optimizer remembers of a parameter; "step" is one number, the others have its shape.
 REMEMBERED = {"AdamW": ("exp_avg", "exp_avg_sq", "step"), "Muon": ("momentum",)}
@@ -60,7 +63,7 @@ def load_optimizer_state(
         owners[parameter].state[parameter][what] = value
 
 
-def _expected_shapes(parameters: dict[str, Tensor], owners: dict) -> dict[str, torch.Size]:
+def _expected_shapes(parameters: Mapping[str, Tensor], owners: dict) -> dict[str, torch.Size]:
     """What the optimizers remember after an update; nothing of a frozen parameter."""
     return {
         f"{name}/{key}": torch.Size([]) if key == "step" else parameter.shape
@@ -83,12 +86,26 @@ def _check_shapes(expected: dict[str, torch.Size], tensors: dict[str, Tensor]) -
 
 
 class Resumable:
-    """The part of a Trainer that writes down where it is, and goes on from there.
-
-    The Trainer has `model`, `optimizers`, `config`, `rows`, `step`, `seconds` and `history`.
-    """
+    """The part of a Trainer that writes down where it is, and goes on from there."""
 
     step_type: type  # of the rows of `history`
+    model: nn.Module
+    optimizers: Sequence[Optimizer]
+    config: TrainConfig
+    team: Team
+    step: int
+    seconds: float
+    history: list
+
+    @property
+    def parts(self) -> int:
+        """How many batches, over all processes, one update learns from."""
+        return self.config.accumulate * self.team.size
+
+    @property
+    def rows(self) -> int:
+        """How many rows, over all processes, one update learns from."""
+        return self.config.batch_size * self.parts
 
     def state(self) -> tuple[dict[str, Tensor], dict]:
         """What a run needs to go on from: the optimizers' tensors, and the numbers beside them."""

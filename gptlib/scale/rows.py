@@ -4,7 +4,7 @@ Axes: N tokens of a text; afterwards N rows of T = block_size tokens.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..formats.values import as_ids, check_ids
 from .shards import StoredTokens
@@ -30,7 +30,7 @@ def corpus_tokens(tokens, vocab_size: int, what: str) -> Tensor | StoredTokens:
     return tokens
 
 
-def check_sizes(model: nn.Module, tokens: Tensor | StoredTokens, block_size: int) -> None:
+def check_sizes(model, tokens: Tensor | StoredTokens, block_size: int) -> None:
     """Refuse what cannot be trained: rows longer than the model's, a short corpus, frozen weights.
 
     Raises:

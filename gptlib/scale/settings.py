@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, fields
 from typing import NamedTuple
 
-from ..formats.values import Choice, Real, Whole, read_fields
+from ..formats.values import Choice, Real, Rules, Whole, read_fields
 
 
 class Defaults(NamedTuple):
@@ -22,7 +22,7 @@ DEFAULTS = {
 
 # A rate that float32 cannot hold would end in an error of PyTorch's own.
 _RATE = Real(below=1e36, optional=True)
-RULES = {
+RULES: Rules = {
     "steps": Whole(1),
     "batch_size": Whole(1),
     "block_size": Whole(1, optional=True),

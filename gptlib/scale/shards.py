@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from ..formats.files import atomic_write, user_path
-from ..tokenizer import TOKENIZER_JSON, Tokenizer
+from ..formats.tokenizer_json import TOKENIZER_JSON
+from ..tokenizer import Tokenizer
 
 INDEX = "shards.json"
 FORMAT = "gptlib shards 1"

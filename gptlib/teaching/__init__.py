@@ -4,8 +4,10 @@ The words of a lesson's questions and hints are in the file of the lesson's name
 notebook, where the answer would stand above the question.
 """
 
-from .answers import answers_file, tally
+from .answers import answers_file
+from .counting import tally
+from .folders import run_folder
 from .lesson import Lesson
 from .weights import gpt2_or_its_shape
 
-__all__ = ["Lesson", "answers_file", "gpt2_or_its_shape", "tally"]
+__all__ = ["Lesson", "answers_file", "gpt2_or_its_shape", "run_folder", "tally"]

@@ -10,11 +10,10 @@ from typing import NamedTuple
 import torch
 
 from ..formats import hub
-from ..formats.files import cache_dir
 from ..formats.hf import without_numbers
 from ..model import GPT, GPTConfig
 from ..storage.checkpoint import load
-from ..tokenizer import GPT2_FILE, Tokenizer
+from ..tokenizer import Tokenizer
 
 
 class GPT2(NamedTuple):
@@ -23,12 +22,10 @@ class GPT2(NamedTuple):
     model: GPT
     tokenizer: Tokenizer
     real_weights: bool  # or random ones
-    real_tokens: bool  # or those of the pets
 
     def __repr__(self) -> str:
         weights = "GPT-2's own" if self.real_weights else "random (GPT-2's own are not here)"
-        tokens = "GPT-2's own" if self.real_tokens else "the pets' (GPT-2's are not here)"
-        return f"weights: {weights}\ntokenizer: {tokens}"
+        return f"weights: {weights}\ntokenizer: GPT-2's own"
 
     @property
     def said(self) -> str:
@@ -47,10 +44,8 @@ def gpt2_or_its_shape(download: bool = False) -> GPT2:
     """
     folder = "gpt2" if download else hub.cached("gpt2")
     if folder is not None:
-        return GPT2(*load(folder), real_weights=True, real_tokens=True)
-    here = (cache_dir() / GPT2_FILE).is_file()
-    tokenizer = Tokenizer.gpt2() if here else load("pets")[1]
-    return GPT2(random_gpt(GPTConfig()), tokenizer, False, here)
+        return GPT2(*load(folder), real_weights=True)
+    return GPT2(random_gpt(GPTConfig()), Tokenizer.gpt2(), real_weights=False)
 
 
 def random_gpt(config: GPTConfig, distinct: int = 2, seed: int = 0) -> GPT:

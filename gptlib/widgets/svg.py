@@ -325,8 +325,13 @@ def text_width(words: str, size: float = 14, code: bool = False) -> float:
 
 def clip(words: str, width: float, size: float = 14, code: bool = False) -> str:
     """Words cut to fit into `width` pixels, ended by "…" where they were cut."""
-    if text_width(words, size, code) <= width:
+    fitting = max(0, int(width / (NARROWEST * size)) + 1)  # no more signs than that can fit
+    if len(words) <= fitting and text_width(words, size, code) <= width:
         return words
+    words = words[:fitting]
     while words and text_width(words, size, code) + size > width:
         words = words[:-1]
     return f"{words}…"
+
+
+NARROWEST = 0.36  # of the size: a letter such as "i" in `text_width`

@@ -1,6 +1,5 @@
-"""gptlib.tokenizer_files: what the peers open with the same ids, and what is refused, and how."""
+"""gptlib.formats.tokenizer_json: what peers open with the same ids; what is refused, and how."""
 
-import doctest
 import json
 import random
 from pathlib import Path
@@ -8,17 +7,20 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from texts import DIFFICULT, EOT, PETS, USER, assigned, train_quietly
-
-import gptlib.tokenizer
-from gptlib.formats import tokenizer_json as tokenizer_files
-from gptlib.formats.tokenizer_json import (
-    CHARACTERS,
-    NOTHING_ADDED,
-    bytes_to_text,
-    hf_tokenizer_config,
-    text_to_bytes,
+from texts import (
+    DIFFICULT,
+    EOT,
+    PETS,
+    USER,
+    as_gpt2s_own_file,
+    assigned,
+    fields_of,
+    load_fields,
+    train_quietly,
 )
+
+from gptlib.formats import merges
+from gptlib.formats.tokenizer_json import NOTHING_ADDED, hf_tokenizer_config
 from gptlib.tokenizer import Tokenizer
 
 
@@ -31,43 +33,6 @@ def pets():
 def mixed():
     """Merges inside characters of several bytes, spaces, newlines, control characters."""
     return train_quietly(" ".join(DIFFICULT) + PETS, 600, special_tokens=(EOT, USER))
-
-
-def fields_of(tokenizer, folder):
-    """What `save` writes, as Python objects."""
-    tokenizer.save(folder / "fields.json")
-    return json.loads((folder / "fields.json").read_text(encoding="utf-8"))
-
-
-def load_fields(fields, folder):
-    (folder / "t.json").write_text(json.dumps(fields), encoding="utf-8")
-    return Tokenizer.load(folder / "t.json")
-
-
-def test_examples_in_the_docstrings_are_true():
-    results = doctest.testmod(tokenizer_files)
-    assert results.attempted >= 2 and results.failed == 0
-
-
-# --- bytes as text -----------------------------------------------------------------------------
-
-
-def test_every_byte_has_one_visible_character():
-    assert len(set(CHARACTERS)) == 256
-    assert all(c.isprintable() and not c.isspace() for c in CHARACTERS)
-    assert [CHARACTERS[byte] for byte in (0, 32, 33, 126, 127, 160, 161, 173, 255)] == list(
-        "ĀĠ!~ġł¡Ńÿ"
-    )
-
-
-@given(st.binary())
-def test_text_undoes_bytes(data):
-    assert text_to_bytes(bytes_to_text(data)) == data
-
-
-@pytest.mark.parametrize("text", [" ", "ab c", "日", "\n", "\xad"])
-def test_text_that_spells_no_bytes_is_none(text):
-    assert text_to_bytes(text) is None
 
 
 # --- on disk -----------------------------------------------------------------------------------
@@ -176,8 +141,8 @@ TEMPLATE = {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": EOT
         # settings with which ids would differ, or that no tokenizers file can have
         (put("version", "2.0"), "version"),
         (put("version", None), "version"),
-        (put("truncation", {"max_length": 50}), "truncation"),
-        (put("padding", {"length": 50}), "padding"),
+        (put("truncation", 50), "truncation"),
+        (put("padding", [50]), "padding"),
         (put("normalizer", {"type": "NFC"}), "normalizer"),
         (put("pre_tokenizer", None), "pre_tokenizer.type"),
         (put("pre_tokenizer", "ByteLevel"), "pre_tokenizer"),
@@ -251,7 +216,6 @@ TEMPLATE = {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": EOT
         (put("added_tokens.0.content", "he"), r"added_tokens\[0\].content"),
         (put("added_tokens.0.content", "<|other|>"), f"model.vocab: '{EOT[:5]}"),
         (put("added_tokens.0.content", "\ud800"), "surrogate|model.vocab"),
-        (put("added_tokens.0.special", False), r"added_tokens\[0\].special"),
         (put("added_tokens.0.lstrip", True), r"added_tokens\[0\].lstrip"),
         (put("added_tokens.0.rstrip", True), r"added_tokens\[0\].rstrip"),
         (put("added_tokens.0.single_word", True), r"added_tokens\[0\].single_word"),
@@ -259,9 +223,11 @@ TEMPLATE = {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": EOT
         (put(f"model.vocab.{EOT}", 300), "model.vocab"),
         (add_special(), r"added_tokens\[1\].id"),
         (add_special(id=300), r"added_tokens\[1\].content"),
-        (add_special(id=300, content="<a>", special=False), r"added_tokens\[1\].special"),
         (add_special(id=301, content="<a>"), r"added_tokens\[1\].id"),
-        (add_special(id=300, content="<a>", normalized=True), r"added_tokens\[1\].normalized"),
+        (add_special(id=300, content="a<|e", normalized=True), r"added_tokens: 'a<\|e' is norm"),
+        (add_special(id=300, content=f"a{EOT}", normalized=True), r"added_tokens: .* is norm"),
+        (add_special(id=300, content=f"{EOT}a", normalized=True), r"added_tokens: .* is norm"),
+        (add_special(id=300, content="a" * 1001, normalized=True), r"added_tokens: .* has more"),
     ],
 )
 def test_a_file_that_contradicts_itself_is_refused_naming_the_field(pets, tmp_path, damage, where):
@@ -289,7 +255,7 @@ def test_merges_that_double_are_refused_before_they_fill_the_memory(tmp_path, mo
     fields = fields_of(doubling, tmp_path)
     assert load_fields(fields, tmp_path) == doubling
     # As long as vocab has all tokens they are no longer than the file, and MAX_BYTES still holds.
-    monkeypatch.setattr(gptlib.tokenizer, "MAX_BYTES", 1000)
+    monkeypatch.setattr(merges, "MAX_BYTES", 1000)
     with pytest.raises(ValueError, match=r"t\.json: merges\[8\]: .* more than 1000 bytes"):
         load_fields(fields, tmp_path)
     # Where vocab does not have one of them, the next one is never made.
@@ -328,20 +294,6 @@ def test_a_crash_while_saving_leaves_the_old_file(pets, tmp_path, monkeypatch):
         Tokenizer().save(path)
     assert Tokenizer.load(path) == pets
     assert [path.name for path in tmp_path.iterdir()] == ["t.json"]
-
-
-def as_gpt2s_own_file(fields):
-    """The same tokenizer in the words of the file that came with GPT-2."""
-    model = fields["model"]
-    model["merges"] = [" ".join(pair) for pair in model["merges"]]
-    model |= {"continuing_subword_prefix": "", "end_of_word_suffix": ""}
-    for name in ("type", "byte_fallback", "ignore_merges"):
-        del model[name]
-    del fields["pre_tokenizer"]["use_regex"]
-    fields["added_tokens"][0]["normalized"] = True
-    ends = {"type": "ByteLevel", "add_prefix_space": True}
-    fields["post_processor"] = ends | {"trim_offsets": False}
-    fields["decoder"] = ends | {"trim_offsets": True}
 
 
 def with_the_least_that_is_needed(fields):

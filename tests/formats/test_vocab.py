@@ -1,4 +1,4 @@
-"""gptlib.vocab_files: vocab.json with merges.txt, and tiktoken's ranks, in and out."""
+"""gptlib.formats.vocab: vocab.json with merges.txt, and tiktoken's ranks, in and out."""
 
 import json
 import sys

@@ -24,7 +24,9 @@ from gptlib.scale import starting
         (["python"], ["more", "than", "there", "was"], False),
     ],
 )
-def test_the_command_is_known_by_how_the_process_was_started(monkeypatch, orig_argv, argv, expected):
+def test_the_command_is_known_by_how_the_process_was_started(
+    monkeypatch, orig_argv, argv, expected
+):
     monkeypatch.setattr(sys, "orig_argv", orig_argv)
     monkeypatch.setattr(sys, "argv", argv)
     assert starting.is_command() is expected

@@ -142,26 +142,17 @@ def small_shape(monkeypatch):
     monkeypatch.setattr(weights, "GPTConfig", lambda: gptlib.GPTConfig(400, 8, 1, 1, 4))
 
 
-def test_with_an_empty_cache_the_shape_comes_with_the_pets_tokenizer_and_says_so(
-    small_shape, monkeypatch, tmp_path, pets
+def test_with_an_empty_cache_the_shape_comes_with_gpt2s_tokenizer_and_says_so(
+    small_shape, monkeypatch, tmp_path, gpt2_tokenizer
 ):
     monkeypatch.setenv("GPTLIB_CACHE", str(tmp_path))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(weights.hub, "cached", lambda name: None)
     found = teaching.gpt2_or_its_shape()
-    assert not found.real_weights and not found.real_tokens and found.said == "random weights"
-    assert found.tokenizer == pets[1]
-    assert repr(found) == (
-        "weights: random (GPT-2's own are not here)\ntokenizer: the pets' (GPT-2's are not here)"
-    )
+    assert not found.real_weights and found.said == "random weights"
+    assert found.tokenizer == gpt2_tokenizer
+    assert repr(found) == ("weights: random (GPT-2's own are not here)\ntokenizer: GPT-2's own")
     assert not list(tmp_path.iterdir()), "nothing was fetched"
-
-
-def test_gpt2s_own_tokenizer_is_taken_from_the_cache(small_shape, monkeypatch, gpt2_tokenizer):
-    monkeypatch.setattr(weights.hub, "cached", lambda name: None)
-    found = teaching.gpt2_or_its_shape()
-    assert found.real_tokens and not found.real_weights
-    assert found.tokenizer.encode("The cat is") == [464, 3797, 318]
 
 
 def test_weights_that_are_in_the_cache_are_taken(monkeypatch, tmp_path, model, pets):
@@ -169,7 +160,7 @@ def test_weights_that_are_in_the_cache_are_taken(monkeypatch, tmp_path, model, p
     gptlib.storage.checkpoint.save(tmp_path / "gpt2", gptlib.GPT(config, seed=0), pets[1])
     monkeypatch.setenv("GPTLIB_CACHE", str(tmp_path))
     found = teaching.gpt2_or_its_shape()
-    assert found.real_weights and found.real_tokens and found.said == "GPT-2's own weights"
+    assert found.real_weights and found.said == "GPT-2's own weights"
     assert found.model.config == config
     assert repr(found).startswith("weights: GPT-2's own\n")
 
@@ -178,11 +169,10 @@ def test_a_download_is_asked_of_load_and_only_when_it_was_asked_for(small_shape,
     asked = []
     monkeypatch.setattr(weights, "load", lambda name: asked.append(name) or pets)
     monkeypatch.setattr(weights.hub, "cached", lambda name: None)
-    monkeypatch.setattr(weights, "cache_dir", lambda: Path("no such folder"))
     teaching.gpt2_or_its_shape()
-    assert asked == ["pets"]  # for its tokenizer
+    assert asked == []
     teaching.gpt2_or_its_shape(download=True)
-    assert asked == ["pets", "gpt2"]
+    assert asked == ["gpt2"]
 
 
 def test_random_weights_have_every_count_of_the_shape_and_repeat_two_layers():

@@ -8,7 +8,7 @@ import pytest
 from explorers import check_names
 
 from gptlib import teaching
-from gptlib.teaching import answers
+from gptlib.teaching import answers, counting
 from gptlib.teaching import tokenizer as words
 from gptlib.teaching.lesson import PARTS
 from gptlib.teaching.questions import PREDICTION, Question, QuestionBox
@@ -175,7 +175,7 @@ def test_hints_lie_inside_each_other(lesson):
     assert html.index("Hint 1 of 3") < html.index("Hint 2 of 3") < html.index("Hint 3 of 3")
 
 
-# ---- Answers, and the tally of a class ----
+# ---- Answers ----
 
 
 def test_answers_are_kept_a_line_each(lesson, kept):
@@ -186,7 +186,7 @@ def test_answers_are_kept_a_line_each(lesson, kept):
         ("01", "permute", "prediction", True),
         ("01", "exit", "question", False),
     ]
-    assert set(lines[0]) == {*answers.FIELDS, "time"}  # no name of anybody
+    assert set(lines[0]) == {*counting.FIELDS, "time"}  # no name of anybody
 
 
 def test_answers_can_be_switched_off(lesson, monkeypatch):
@@ -213,32 +213,19 @@ def test_a_file_that_cannot_be_written_is_said_and_the_reply_comes_all_the_same(
     assert "could not be saved" in shown(box) and "✔ Yes." in shown(box)
 
 
-def write(folder, name, *lines):
-    folder.mkdir(exist_ok=True)
-    (folder / name).write_text("\n".join(lines), encoding="utf-8")
+def test_an_answer_after_one_that_was_cut_off_begins_a_line_of_its_own(lesson, kept):
+    choose(lesson.ask("exit"), words.QUESTIONS["exit"].right, "Check")
+    kept.write_bytes(kept.read_bytes()[:-20])  # a full disk
+    choose(lesson.ask("permute"), words.QUESTIONS["permute"].right, "Check")
+    choose(lesson.ask("exit"), words.QUESTIONS["exit"].right, "Check")
+    lines = kept.read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 3 and lines[0].startswith('{"lesson": "01", "question": "exit"')
+    assert [json.loads(line)["question"] for line in lines[1:]] == ["permute", "exit"]
 
 
-def answer(question, chosen, right):
-    fields = {"lesson": "01", "question": question, "kind": "question"}
-    return json.dumps(fields | {"chosen": chosen, "right": right})
-
-
-def test_a_class_is_tallied_by_first_answers(tmp_path):
-    folder = tmp_path / "collected"
-    write(folder, "a.jsonl", answer("exit", "yes", True), answer("exit", "no", False))
-    write(folder, "b.jsonl", answer("exit", "no", False), answer("exit", "yes", True))
-    write(folder, "c.jsonl", answer("exit", "no", False), '{"lesson": "01", "ques', "[1]")
-    found = teaching.tally(folder)
-    assert found.counts == {("01", "exit"): {("yes", True): 1, ("no", False): 2}}
-    assert (found.files, found.damaged) == (3, 2)
-    assert found.share_right("01", "exit") == 1 / 3
-    assert repr(found).splitlines() == [
-        "3 files, first answers, 2 lines unreadable",
-        "01 exit: 33% right of 3",
-        "     2    no",
-        "     1  ✔ yes",
-    ]
-    assert teaching.tally([folder / "a.jsonl"]).files == 1
+def test_half_of_a_surrogate_pair_in_an_answer_is_kept(kept):
+    answers.record("01", "exit", "question", "\ud800", True)
+    assert json.loads(kept.read_text(encoding="utf-8"))["chosen"] == "\ud800"
 
 
 def test_ones_own_answers_are_tallied_and_an_empty_folder_is_named(lesson, kept, tmp_path):

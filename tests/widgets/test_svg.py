@@ -99,6 +99,31 @@ def test_a_clipped_text_fits_and_a_short_one_stays():
 
 
 @settings(deadline=None)
+@given(
+    st.text("im猫W ", max_size=60) | st.text(max_size=30),
+    st.floats(-20, 300),
+    st.floats(8, 20),
+    st.booleans(),
+)
+def test_a_clipped_text_is_as_long_as_it_can_be(words, width, size, code):
+    kept = words
+    if svg.text_width(words, size, code) > width:
+        while kept and svg.text_width(kept, size, code) + size > width:
+            kept = kept[:-1]
+        kept += "…"
+    assert svg.clip(words, width, size, code) == kept
+
+
+@pytest.mark.parametrize("letters", [10_000, 10_000_000])
+def test_of_a_long_text_only_as_much_is_looked_at_as_may_fit(letters, monkeypatch):
+    measured = []
+    width = svg.text_width
+    monkeypatch.setattr(svg, "text_width", lambda w, *more: measured.append(len(w)) or width(w))
+    assert svg.clip("i" * letters, 100) == "i" * 17 + "…"
+    assert sum(measured) < 400
+
+
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 100), max_size=5))
 def test_names_that_are_spread_keep_their_order_and_their_distance(places):
     spread = svg.spread(places, gap=18, low=0, high=100)

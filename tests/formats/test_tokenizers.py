@@ -1,19 +1,21 @@
-"""GPT-2's own vocabulary: the ids of tiktoken and of transformers, for every text."""
+"""gptlib.formats.tokenizers: GPT-2's own, whose ids are tiktoken's and transformers' for any text.
 
-import hashlib
+What is refused in each kind of file is in test_tokenizer_json and test_vocab.
+"""
+
 import json
-import os
-from base64 import b64encode
-from pathlib import Path
 
 import pytest
 from difficult import DIFFICULT, PASSAGES
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from texts import as_gpt2s_own_file, fields_of, load_fields
 
 import gptlib
-import gptlib.tokenizer as module
 from gptlib import Tokenizer
+from gptlib.formats import tokenizers as module
+from gptlib.formats.files import cache_dir, data_dir
+from gptlib.formats.tokenizers import GPT2_FILE
 from gptlib.tokenizer import PATTERN, apply_merges, split
 
 EOT = "<|endoftext|>"
@@ -33,8 +35,7 @@ def tiktokens(gpt2):
     tiktoken = pytest.importorskip("tiktoken", reason="the peer `tiktoken` is not installed")
     from tiktoken.load import load_tiktoken_bpe
 
-    path = Path(os.environ["GPTLIB_CACHE"]) / "gpt2.tiktoken"
-    ranks = load_tiktoken_bpe(str(path))
+    ranks = load_tiktoken_bpe(str(data_dir() / GPT2_FILE))
     tokens = {EOT: len(ranks)}
     return tiktoken.Encoding("gpt2", pat_str=PATTERN, mergeable_ranks=ranks, special_tokens=tokens)
 
@@ -63,7 +64,7 @@ def python_docs():
 
 
 def shakespeare():
-    path = Path(os.environ["GPTLIB_CACHE"]) / "tinyshakespeare.txt"
+    path = cache_dir() / "tinyshakespeare.txt"
     if not path.is_file():
         pytest.skip("needs tinyshakespeare.txt in the folder that GPTLIB_CACHE names")
     return path.read_bytes().decode()
@@ -178,8 +179,6 @@ def test_what_transformers_writes_as_vocab_and_merges_opens_here(gpt2, transform
 
 
 def test_it_opens_from_a_file_as_old_as_its_own(gpt2, tmp_path):
-    from test_tokenizer_files import as_gpt2s_own_file, fields_of, load_fields
-
     fields = fields_of(gpt2, tmp_path)
     as_gpt2s_own_file(fields)
     assert fields["model"]["vocab"]["Ġthe"] == 262 and fields["model"]["merges"][0] == "Ġ t"
@@ -188,38 +187,16 @@ def test_it_opens_from_a_file_as_old_as_its_own(gpt2, tmp_path):
 
 # --- where it comes from -----------------------------------------------------------------------
 
-RANKS = b"".join(b"%s %d\n" % (b64encode(bytes([byte])), byte) for byte in range(256))
+
+def test_gpt2s_tokenizer_needs_neither_network_nor_cache(gpt2, monkeypatch, tmp_path):
+    monkeypatch.setenv("GPTLIB_CACHE", str(tmp_path / "nowhere"))
+    assert Tokenizer.gpt2() == gpt2 and not list(tmp_path.iterdir())
 
 
-@pytest.fixture
-def server(server, tmp_path, monkeypatch):
-    """Where a vocabulary of bytes alone is downloaded from, as if it were GPT-2's; empty cache."""
-    server.answer = (200, RANKS, len(RANKS))
-    monkeypatch.setenv("GPTLIB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(module, "GPT2_URL", server.url)
-    monkeypatch.setattr(module, "GPT2_SHA256", hashlib.sha256(RANKS).hexdigest())
-    return server
-
-
-def test_it_is_downloaded_once_and_kept(server, tmp_path):
-    assert Tokenizer.gpt2() == Tokenizer.gpt2() == Tokenizer()
-    assert server.visits == 1
-    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["gpt2.tiktoken"]
-
-
-def test_with_no_network_it_says_what_to_do(server, tmp_path):
-    server.server_close()
-    with pytest.raises(FileNotFoundError, match="GPT-2's vocabulary: not in the cache") as caught:
-        Tokenizer.gpt2()
-    assert str(tmp_path / "cache" / "gpt2.tiktoken") in str(caught.value)
-    assert "GPTLIB_CACHE" in str(caught.value) and not (tmp_path / "cache").exists()
-
-
-def test_another_file_of_its_name_is_refused(server, tmp_path):
-    server.answer = (200, RANKS[:-1], len(RANKS) - 1)
-    with pytest.raises(ValueError, match="GPT-2's vocabulary: .* sent another file"):
-        Tokenizer.gpt2()
-    (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / "gpt2.tiktoken").write_bytes(RANKS + RANKS)
-    with pytest.raises(ValueError, match="gpt2.tiktoken: is not the file it should be"):
+def test_another_file_of_its_name_is_refused(monkeypatch, tmp_path):
+    (tmp_path / "gpt2").mkdir()
+    whole = (data_dir() / GPT2_FILE).read_bytes()
+    (tmp_path / GPT2_FILE).write_bytes(whole.replace(b" 256\n", b" 257\n", 1))
+    monkeypatch.setattr(module, "data_dir", lambda: tmp_path)
+    with pytest.raises(ValueError, match="gpt2.tiktoken: is not OpenAI's file"):
         Tokenizer.gpt2()

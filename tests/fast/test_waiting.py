@@ -1,0 +1,88 @@
+"""gptlib.fast.waiting: threads sleep while they wait, unless someone has chosen otherwise."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from gptlib.cli import checks
+from gptlib.fast import waiting
+
+ROOT = Path(__file__).resolve().parents[2]
+KEPT_BUSY = "they keep their cores busy while they wait, since torch was loaded before gptlib."
+SLEEP = "OMP_WAIT_POLICY=PASSIVE"
+SAYS = f"says; where kernels share a machine, set only {SLEEP}"
+
+
+def fresh(code, **chosen):
+    """What a new process prints, whose environment says only `chosen` of how threads wait."""
+    environment = {name: value for name, value in os.environ.items() if name not in waiting.NAMES}
+    environment |= {"PYTHONPATH": str(ROOT)} | chosen
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode().strip(), done.stderr.decode()
+
+
+def policy_after(imports, **chosen):
+    code = f"import {imports}, os; print(os.environ.get('OMP_WAIT_POLICY'))"
+    return fresh(code, **chosen)[0]
+
+
+def test_importing_gptlib_lets_waiting_threads_sleep():
+    assert policy_after("gptlib") == "PASSIVE"
+    assert policy_after("gptlib.corpora.pets") == "PASSIVE"  # whatever is imported of it first
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("OMP_WAIT_POLICY", "ACTIVE"), ("GOMP_SPINCOUNT", "300000"), ("KMP_BLOCKTIME", "200")],
+)
+def test_a_way_of_waiting_that_was_chosen_stays(name, value):
+    expected = value if name == "OMP_WAIT_POLICY" else "None"
+    assert policy_after("gptlib", **{name: value}) == expected
+
+
+def test_where_torch_was_loaded_first_nothing_is_set_since_nobody_would_read_it():
+    assert policy_after("torch, gptlib") == "None"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="GNU's OpenMP says what it has read")
+def test_openmp_reads_the_choice():
+    told = fresh("import gptlib", OMP_DISPLAY_ENV="VERBOSE")[1]
+    if "GOMP_SPINCOUNT" not in told:
+        pytest.skip("this PyTorch has another OpenMP than GNU's")
+    assert "GOMP_SPINCOUNT = '0'" in told  # it is 300,000 by default
+
+
+def test_benchmarks_are_timed_with_the_defaults_of_openmp():
+    """Peers and gptlib alike, in this process and in those that it starts."""
+    assert policy_after("benchmarks, gptlib") == "None"
+    code = "import benchmarks, os; print(os.environ['GOMP_SPINCOUNT'], os.environ['KMP_BLOCKTIME'])"
+    assert fresh(code)[0] == "300000 200"
+
+
+@pytest.mark.parametrize(
+    ("torch_first", "chosen", "said"),
+    [
+        (False, {"OMP_WAIT_POLICY": "PASSIVE"}, "they sleep while they wait for each other"),
+        (True, {"OMP_WAIT_POLICY": "passive"}, "they sleep while they wait for each other"),
+        (
+            True,
+            {},
+            f"{KEPT_BUSY} Where kernels share a machine, import gptlib first or set {SLEEP}",
+        ),
+        (False, {"OMP_WAIT_POLICY": "ACTIVE"}, f"they wait as OMP_WAIT_POLICY=ACTIVE {SAYS}"),
+        (False, {"GOMP_SPINCOUNT": "9"}, f"they wait as GOMP_SPINCOUNT=9 {SAYS}"),
+    ],
+)
+def test_doctor_says_how_threads_wait_and_what_to_do(monkeypatch, torch_first, chosen, said):
+    for name in waiting.NAMES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(waiting, "TORCH_CAME_FIRST", torch_first)
+    line = next(value for name, value, _ in checks() if name == "threads")
+    assert line == f"{torch.get_num_threads()}; {said}"
