@@ -52,8 +52,8 @@ class Corpus:
     def encode(self, tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:
         """Token ids of the two parts, (N,) and (M,), int64."""
         allowed = "all" if self.documents else ()
-        parts = (tokenizer.encode(text, allowed_special=allowed) for text in self)
-        return tuple(torch.tensor(ids, dtype=torch.int64) for ids in parts)
+        train, heldout = (tokenizer.encode(text, allowed_special=allowed) for text in self)
+        return torch.tensor(train, dtype=torch.int64), torch.tensor(heldout, dtype=torch.int64)
 
     @property
     def fingerprint(self) -> str:
@@ -91,8 +91,8 @@ def load(name_or_path: str | os.PathLike, documents: bool = False) -> Corpus | P
     name = str(name_or_path)
     if name == "pets":
         folder = data_dir() / "pets"
-        texts = (_read(folder / f"{part}.txt") for part in ("train", "heldout"))
-        return Corpus(name, *texts, documents=True, aligned=True)
+        train, heldout = _read(folder / "train.txt"), _read(folder / "heldout.txt")
+        return Corpus(name, train, heldout, documents=True, aligned=True)
     if documents and name in NAMES:
         raise ValueError(f"{name}: is one text and not many documents")
     if name == "python-docs":

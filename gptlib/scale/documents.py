@@ -7,7 +7,7 @@ stop token only set the file out, and empty documents are nothing: both are left
 import json
 from pathlib import Path
 
-from ..formats.tokenizer_json import END_OF_TEXT as STOP
+from ..formats.special_tokens import END_OF_TEXT as STOP
 
 FIELD = "text"  # of a line of JSON
 

@@ -132,7 +132,7 @@ def _begin(out: Path, tokenizer: Tokenizer, source: list, overwrite: bool) -> di
     with tempfile.TemporaryDirectory() as folder:
         tokenizer.save(Path(folder) / TOKENIZER_JSON)
         data = (Path(folder) / TOKENIZER_JSON).read_bytes()
-    new = {"format": FORMAT, "complete": False, "tokenizer": hashlib.sha256(data).hexdigest()}
+    new: dict = {"format": FORMAT, "complete": False, "tokenizer": hashlib.sha256(data).hexdigest()}
     new |= {"kind": KINDS[tokenizer.vocab_size > SHORT], "source": source, "shards": []}
     same = ("format", "tokenizer", "kind", "source")
     old = {} if overwrite else _found(out)

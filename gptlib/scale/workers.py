@@ -10,8 +10,8 @@ import sys
 import threading
 import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
@@ -29,7 +29,7 @@ from .starting import can_start
 
 def encode_in_order(
     chunks: Iterable[Chunk], tokenizer: Path, kind: str, jobs: int
-) -> Iterator[tuple[Chunk, bytes]]:
+) -> Generator[tuple[Chunk, bytes], None, None]:
     """(chunk, its ids) in the order of the chunks, of which only a few are under way at a time.
 
     Where the system starts no other process this one does the work, and a UserWarning says so.
@@ -52,7 +52,7 @@ def encode_in_order(
 def _spread(
     chunks: Iterable[Chunk], pool: ProcessPoolExecutor, jobs: int
 ) -> Iterator[tuple[Chunk, bytes]]:
-    waiting = deque()
+    waiting: deque[tuple[Chunk, Future[bytes]]] = deque()
     for chunk in chunks:
         with _alone():
             waiting.append((chunk, pool.submit(_encode, chunk)))
@@ -91,7 +91,8 @@ def _pool(jobs: int, tokenizer: Path, kind: str) -> ProcessPoolExecutor | None:
             context.set_forkserver_preload([__name__])
             resource_tracker.ensure_running()  # before `_alone`, whose mask it would undo
     except OSError as error:
-        return _warn(error)
+        _warn(error)
+        return None
     return ProcessPoolExecutor(jobs, context, _start_worker, (tokenizer, kind))
 
 
@@ -103,7 +104,8 @@ def _begins(pool: ProcessPoolExecutor) -> bool:
         begun.result()
         return True
     except (OSError, EOFError, BrokenProcessPool) as error:
-        return bool(_warn(error))
+        _warn(error)
+        return False
 
 
 def _warn(error: Exception) -> None:
@@ -121,7 +123,7 @@ def _alone() -> Iterator[None]:
     """
     main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
     masks = hasattr(signal, "pthread_sigmask")
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT]) if masks else None
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT]) if masks else set()
     try:
         with uninterrupted():  # a process that is half started would wait for the rest
             yield
@@ -131,18 +133,22 @@ def _alone() -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+_encode_here: Encoder  # of a process of the pool
+
+
 def _start_worker(tokenizer: Path, kind: str) -> None:
-    global _encoder
+    global _encode_here
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be held back from the start
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _encoder = Encoder(tokenizer, kind)
+    _encode_here = Encoder(tokenizer, kind)
 
 
 def _end_with_parent() -> None:
     """After kill -9 of the first process nobody would ever tell the others to stop."""
-    multiprocessing.parent_process().join()
+    if parent := multiprocessing.parent_process():
+        parent.join()
     os._exit(1)
 
 
 def _encode(chunk: Chunk) -> bytes:
-    return _encoder(chunk)
+    return _encode_here(chunk)
