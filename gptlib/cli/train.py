@@ -136,6 +136,7 @@ def _stopped(a: argparse.Namespace, trainer: Trainer, run: Run | None, error) ->
     why = f"{error}: stopped" if isinstance(error, LostProcess) else "interrupted"
     told = distributed.speaks()  # asked before the save, which may take its time
     if run is not None:
+        run.log(trainer.history[-1])
         run.save()
         why += f" after step {trainer.step} of {trainer.config.steps}, saved in {a.out}"
     if told:

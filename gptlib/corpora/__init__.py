@@ -132,7 +132,8 @@ def _of_documents(path: Path, text: str) -> Corpus:
     text = from_jsonl(text, path) if is_jsonl(path) else divided(text)
     documents = [d + STOP for d in (part.strip("\r\n") for part in text.split(STOP)) if d]
     if len(documents) < 2:
-        raise ValueError(f"{path}: has {len(documents)} documents: {STOP} is to stand between two")
+        hint = f"divide them by {STOP}, or write each as a line of a .jsonl file"
+        raise ValueError(f"{path}: has fewer than 2 documents: {hint}")
     ends = list(accumulate(map(len, documents)))
     k = bisect_right(ends, ends[-1] * (1 - HELDOUT_SHARE))
     k = min(max(1, k), len(documents) - 1)

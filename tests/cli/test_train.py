@@ -14,7 +14,7 @@ from command import TINY, refused, weights
 from processes import CONTEXT, child, kill_at_random, train_command, wait_for_a_save
 
 import gptlib
-from gptlib import cli
+from gptlib import cli, corpora
 from gptlib.formats import tensors as tensor_files
 from gptlib.storage import checkpoint
 from gptlib.storage.runs import read_log
@@ -88,6 +88,8 @@ def test_dev_null_is_refused_in_one_line_and_writes_nothing(train, tmp_path):
         (["--save-every", "0"], "--save-every: must be 1 or more"),
         (["--batch-size", "-1"], "batch_size must be"),
         (["--learning-rate", "nan"], "learning_rate must be"),
+        (["--learning-rate", "1e308"], "learning_rate must be in [0, 1e+36), not 1e+308"),
+        (["--warmup-steps", str(10**19)], "warmup_steps must be a whole number of 0 or more, not"),
         (["--final-learning-rate", "inf"], "final_learning_rate must be"),
         (["--weight-decay=-Infinity"], "weight_decay must be"),
         (["--grad-clip", "0"], "grad_clip must be"),
@@ -314,3 +316,39 @@ def test_ctrl_c_saves_what_there_is_and_says_how_to_go_on(tmp_path, corpus):
     assert "gptlib: interrupted after step " in err and "--resume goes on" in err
     step = checkpoint.load_training(tmp_path / "run")[1]["step"]
     assert f"after step {step} of" in err
+
+
+# ---- Documents ----
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl"])
+def test_a_run_on_documents_learns_the_stop_token_and_goes_on_with_them(train, tmp_path, name):
+    texts = [f"The cat {k} is here." for k in range(60)]
+    if name.endswith("jsonl"):
+        text = "\n".join(json.dumps({"text": text}) for text in texts)
+    else:
+        text = "<|endoftext|>".join(texts)
+    (tmp_path / name).write_text(text)
+    options = ["--documents", "--steps", "60", "--learning-rate", "0.05", "--batch-size", "8"]
+    status, out, err = train("run", *options, corpus=tmp_path / name)
+    assert status == 0, err
+    model, tokenizer = gptlib.load(tmp_path / "run")
+    ids = tokenizer.encode("here.")
+    with torch.no_grad():
+        likely = model(torch.tensor([ids]))[0, -1].argmax()
+    assert likely == tokenizer.eos_id
+    assert train("run", *options, "--resume", corpus=tmp_path / name)[0] == 0
+    plain = [option for option in options if option != "--documents"]
+    refused(train("run", *plain, "--resume", corpus=tmp_path / name), "on another corpus")
+
+
+def test_documents_are_told_to_prepare_and_not_to_the_run_on_what_it_made(train, prepare, tmp_path):
+    texts = tmp_path / "a.jsonl"
+    texts.write_text("\n".join(json.dumps({"text": f"The cat {k} is here."}) for k in range(60)))
+    status, out, err = prepare("--documents", "--vocab-size", "260", corpus=texts)
+    assert status == 0 and json.loads(out)["vocab_size"] == 260, err
+    shards = corpora.load(tmp_path / "shards")
+    stops = int((shards.train[:] == 259).sum()) + int((shards.heldout == 259).sum())
+    assert shards.tokenizer.eos_id == 259 and stops == 60
+    assert train("run", corpus=tmp_path / "shards")[0] == 0
+    refused(train("new", "--documents", corpus=tmp_path / "shards"), "are told to gptlib prepare")
