@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from . import bpe, clock, cuda, encoding, generation, growth, loading, training, widgets
+from . import bpe, clock, cuda, encoding, generation, growth, loading, mutation, training, widgets
 
 # Each one measures, prints, and replaces the part of RESULTS.md between its own two marks.
 SECTIONS: dict[str, Callable[[argparse.Namespace], None]] = {
@@ -18,6 +18,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], None]] = {
     "growth": lambda given: growth.main(),
     "widgets": lambda given: widgets.main(),
     "clock": lambda given: clock.main(),
+    "mutation": lambda given: mutation.main(),
 }
 
 

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FIRST = ROOT / "notebooks" / "00_the_whole_machine.ipynb"
 STARTS = 5
 PROBE = "from benchmarks.peak import peak_bytes\nprint(peak_bytes())"
-ENVIRONMENT = {"JUPYTER_PREFER_ENV_PATH": "1", "JUPYTER_PATH": ""}  # as in the Makefile
+ENVIRONMENT = {"JUPYTER_PREFER_ENV_PATH": "1", "JUPYTER_PATH": "", "GPTLIB_ANSWERS": "off"}
 
 RUN_FIRST_CELL = """async () => {
   const {content} = window.jupyterapp.shell.currentWidget;

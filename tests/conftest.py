@@ -1,5 +1,6 @@
 """What several tests share: a tiny model, the shipped pets model, and no network."""
 
+import os
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -7,11 +8,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 import soak
 import torch
-from check_rules import CheckRules, give_cases
+from checks.check_rules import CheckRules, give_cases
 
 import gptlib
 from gptlib.corpora import pets as grammar
 
+os.environ.setdefault("GPTLIB_ANSWERS", "off")  # checks that tests run are nobody's answers
 torch.set_num_threads(1)  # for tensors as small as these, threads cost more than they save
 
 

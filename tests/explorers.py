@@ -1,5 +1,6 @@
 """What the tests of explorers share: hostile words, and how a picture is read."""
 
+import base64
 import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
@@ -95,6 +96,17 @@ def text_of(picture):
     reader = _Reader()
     reader.feed(picture)
     return reader.text
+
+
+def image_of(html):
+    """(alt, SVG) of an HTML that is one image and nothing else."""
+    reader = _Reader()
+    reader.feed(html)
+    ((tag, attributes),) = reader.found
+    assert tag == "img" and not reader.text
+    kind, _, data = attributes["src"].partition(",")
+    assert kind == "data:image/svg+xml;base64"
+    return attributes["alt"], ET.fromstring(base64.b64decode(data))
 
 
 def controls(explorer):

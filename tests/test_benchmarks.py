@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import bpe, clock, cuda, encoding, generation, growth, loading, training, widgets
+from benchmarks import (
+    bpe,
+    clock,
+    cuda,
+    encoding,
+    generation,
+    growth,
+    loading,
+    mutation,
+    training,
+    widgets,
+)
 from benchmarks.growth import Curve, draw
 from benchmarks.peak import peak_bytes
 from benchmarks.peers import Missing, from_clone, installed
@@ -16,7 +27,8 @@ from benchmarks.side_by_side import RESULTS, NotMeasured, Row, numbers_of
 
 
 @pytest.mark.parametrize(
-    "module", [bpe, clock, cuda, encoding, generation, growth, loading, training, widgets]
+    "module",
+    [bpe, clock, cuda, encoding, generation, growth, loading, mutation, training, widgets],
 )
 def test_each_section_has_its_place_in_the_results(module):
     page = RESULTS.read_text(encoding="utf-8")

@@ -38,6 +38,7 @@ MOST_ROOMS, MOST_LINES = 24, 250
 
 NO_PICTURES = [*CORE, "checks"]  # a check runs in a terminal too
 NOT_FOR_THE_CORE = {"matplotlib", "ipywidgets", "anywidget", "IPython", "jupyterlab", "notebook"}
+NOT_FOR_THE_CORE |= {"plotly"}
 
 
 def room(path):

@@ -5,7 +5,7 @@ a right answer will do, as in the solutions: `assert checks.tokenizer.decode(my_
 """
 
 from . import attention, embeddings, feedforward, gpt2, logits, sampling, tokenizer, training
-from .base import Verdict
+from .verdict import Verdict
 
 __all__ = [
     "Verdict",

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from itertools import zip_longest
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,11 +17,17 @@ from ..model import GPT
 from ..sampling import next_token_probs
 from ..storage.checkpoint import load
 from ..tokenizer import Tokenizer
-from ..training import TrainConfig, Trainer, evaluate, evaluation_rows
-from .base import Verdict
+from ..training import TrainConfig, Trainer, evaluation_rows, token_nll
+from .limits import quiet
+from .reading import numbers
+from .running import STOPPED, error_words, run
+from .showing import short
+from .verdict import Verdict
 
-SCORED = 4_000  # tokens of held-out text
+SCORED, COUNTED = 4_000, 100_000  # tokens of held-out text, and of the text that was trained on
 READ, MERGES = 2_000, 30  # characters and merges on which two trainings of BPE are compared
+BETTER = 0.3  # nats below what counts of single tokens reach
+UNTRAINED = 0.5  # nats by which later positions may be worse than earlier ones
 AGREE = 1e-3  # logits of the same weights, by the student's attention and by gptlib's
 SETTINGS = ((1.0, None, None), (0.5, 2, None), (0.0, None, None))  # temperature, top_k, top_p
 
@@ -61,21 +68,26 @@ def capstone(
         sampler: the student's, (logits (V,), temperature, top_k, top_p) -> probabilities (V,).
     """
     try:
-        right, name, words = _judge(folder, corpus, train_bpe, model, sampler)
-    except Exception as error:  # whatever the student's parts raise
-        right, name = False, "stopped"
-        words = f"stops with {type(error).__name__}: {error}"
-    verdict = Verdict(right, f"{'✔' if right else '✘'} capstone: {words}", name)
+        with quiet():
+            right, name, words = _judge(folder, corpus, train_bpe, model, sampler)
+    except BaseException as error:  # whatever the student's parts raise, Ctrl-C too
+        right, name, words = False, STOPPED, f"stops with {error_words(error)}"
+    words = f"{'✔' if right else '✘'} capstone: {words}"
+    verdict = Verdict(right, words, name, "sampling.capstone")
     print(verdict.words)
+    if trouble := verdict.keep():
+        print(f"  ({trouble})")
     return verdict
+
+
+Trouble = tuple[str, str] | None  # (name, words)
 
 
 def _judge(folder, corpus, train_bpe, trained, sampler) -> tuple[bool, str, str]:
     try:
         model, tokenizer = load(folder)
     except (OSError, ValueError) as error:
-        words = f"gptlib.load cannot open it. {error}"
-        return False, "not a folder that opens", words
+        return False, "not a folder that opens", f"gptlib.load cannot open it. {error}"
     ids, vocab_size = tokenizer.vocab_size, model.config.vocab_size
     if ids != vocab_size:
         return (
@@ -85,12 +97,11 @@ def _judge(folder, corpus, train_bpe, trained, sampler) -> tuple[bool, str, str]
             "tokenizer? GPTConfig(tokenizer.vocab_size, ...) makes them fit.",
         )
     corpus = corpora.load(corpus) if not isinstance(corpus, corpora.Corpus) else corpus
-    loss = _heldout_loss(model, tokenizer, corpus)
-    knows_nothing = math.log(vocab_size)
-    if not loss < knows_nothing - 0.5:
-        return False, *_no_better(loss, knows_nothing)
+    losses, bars = _losses(model, tokenizer, corpus)
     trouble = (
-        _another_model(model, trained)
+        _untrained_places(losses, bars[1])
+        or _no_better(losses.mean().item(), *bars)
+        or _another_model(model, trained)
         or _odd_sampler(sampler, vocab_size)
         or _other_merges(train_bpe, corpus.train[:READ])
     )
@@ -99,62 +110,106 @@ def _judge(folder, corpus, train_bpe, trained, sampler) -> tuple[bool, str, str]
     return (
         True,
         "",
-        f"it opens: {ids} tokens, {model.n_params():,} parameters. Held-out loss {loss:.2f} nats a "
-        f"token; one who knows nothing has ln {vocab_size} = {knows_nothing:.2f}.",
+        f"it opens: {ids} tokens, {model.n_params():,} parameters. Held-out loss "
+        f"{losses.mean():.2f} nats a token; a model that knows nothing has ln {vocab_size} = "
+        f"{bars[0]:.2f}, and one that knows only how frequent each token is has {bars[1]:.2f}.",
     )
 
 
-def _heldout_loss(model, tokenizer, corpus) -> float:
-    tokens = corpus.encode(tokenizer)[1][:SCORED]
-    return evaluate(model, *evaluation_rows(tokens, model.config.block_size))
-
-
-def _no_better(loss: float, knows_nothing: float) -> tuple[str, str]:
-    seen = f"its held-out loss is {loss:.2f} nats, and one who knows nothing has "
-    seen += f"ln V = {knows_nothing:.2f}"
-    if loss > knows_nothing + 0.5:
-        return (
-            "worse than nothing",
-            f"{seen}: it is sure of the wrong tokens. Is this the tokenizer, and the text, that it "
-            "was trained with? Are the targets the next tokens?",
-        )
-    return (
-        "has not learned",
-        f"{seen}. Has it been trained, and was it saved after that? Does each step end in "
-        "optimizer.step()?",
-    )
+# ---- Has it learned? ----
 
 
 @torch.no_grad()
-def _another_model(loaded: GPT, trained: GPT | None) -> tuple[str, str] | None:
+def _losses(model: GPT, tokenizer: Tokenizer, corpus) -> tuple[Tensor, tuple[float, float]]:
+    """(the held-out loss at each position (N, T), what needs no model: (ln V, by frequency))."""
+    trained_on, heldout = (torch.as_tensor(part).long() for part in corpus.encode(tokenizer))
+    heldout = heldout[:SCORED]
+    x, y = evaluation_rows(heldout, model.config.block_size)
+    whole = max(1, len(x) - 1)  # the last row may have fewer targets
+    model.eval()
+    parts = zip(x[:whole].split(64), y[:whole].split(64))
+    losses = torch.cat([token_nll(model(a).float(), b.clamp(min=0)) for a, b in parts])
+    counts = torch.bincount(trained_on[:COUNTED], minlength=tokenizer.vocab_size) + 0.1
+    by_frequency = -(counts / counts.sum()).log()[heldout].mean().item()
+    return losses, (math.log(tokenizer.vocab_size), by_frequency)
+
+
+def _no_better(loss: float, knows_nothing: float, by_frequency: float) -> Trouble:
+    bar = f"a model that knows nothing has ln V = {knows_nothing:.2f}"
+    if not loss < knows_nothing + 0.5:
+        return (
+            "worse than nothing",
+            f"its held-out loss is {loss:.2f} nats, and {bar}: it is sure of the wrong tokens. Is "
+            "this the tokenizer, and the text, that it was trained with? Are the targets the next "
+            "tokens?",
+        )
+    if loss > knows_nothing - 0.5:
+        return (
+            "has not learned",
+            f"its held-out loss is {loss:.2f} nats, and {bar}. Has it been trained, and was it "
+            "saved after that? Does each step end in optimizer.step()?",
+        )
+    if loss > by_frequency - BETTER:
+        return (
+            "only frequencies",
+            f"its held-out loss is {loss:.2f} nats, and a model that knows only how frequent each "
+            f"token is has {by_frequency:.2f}. Train it longer, with larger batches, or with a "
+            "better learning rate.",
+        )
+    return None
+
+
+def _untrained_places(losses: Tensor, by_frequency: float) -> Trouble:
+    """losses: (N, T). With more before it, no position should be worse than the first ones."""
+    mean, T = losses.mean(0), losses.shape[1]
+    cuts = sorted({T // 4, T // 2, 3 * T // 4} - {0})
+    pairs = [(mean[:cut].mean().item(), mean[cut:].mean().item(), cut) for cut in cuts]
+    before, after, cut = max(pairs, key=lambda pair: pair[1] - pair[0], default=(0.0, 0.0, 0))
+    if before > by_frequency or after < before + UNTRAINED:
+        return None
+    return (
+        "untrained positions",
+        f"its held-out loss is {before:.2f} nats at positions 1 to {cut} and {after:.2f} at "
+        f"{cut + 1} to {T}. Train with rows as long as the model's block_size, {T}.",
+    )
+
+
+# ---- Do the parts fit together? ----
+
+
+@torch.no_grad()
+def _another_model(loaded: GPT, trained: GPT | None) -> Trouble:
     if trained is None:
         return None
     if trained.config != loaded.config:
         return "another model", "the folder holds a model of another shape: save it again."
     generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(
-        loaded.config.vocab_size, (2, loaded.config.block_size), generator=generator
-    )
+    size = (2, loaded.config.block_size)
+    ids = torch.randint(loaded.config.vocab_size, size, generator=generator)
     was = trained.training
-    mine, theirs = trained.eval()(ids.to(trained.device)).cpu(), loaded(ids)
+    mine, theirs = trained.eval()(ids.to(trained.device)).cpu().float(), loaded(ids)
     trained.train(was)
-    if all(torch.equal(p.cpu(), q) for p, q in zip(trained.parameters(), loaded.parameters())):
-        if (mine - theirs).abs().max() > AGREE:
-            return (
-                "another attention",
-                "with the same weights, your attention gives other logits than gptlib's, so the "
-                "folder will not write what you trained. Is there a mask, and 1/sqrt(hs)?",
-            )
-        return None
-    return "another model", "the folder holds other weights than your model has now: save it again."
+    pairs = zip(trained.parameters(), loaded.parameters())
+    if not all(torch.equal(p.cpu().to(q.dtype), q) for p, q in pairs):
+        words = "the folder holds other weights than your model has now: save it again."
+        return "another model", words
+    if not (mine - theirs).abs().max() <= AGREE:
+        return (
+            "another attention",
+            "with the same weights, your attention gives other logits than gptlib's, so the "
+            "folder will not write what you trained. Is there a mask, and 1/sqrt(hs)?",
+        )
+    return None
 
 
-def _other_merges(train_bpe: Callable | None, text: str) -> tuple[str, str] | None:
-    """Not seen in the loss: shorter tokens are easier to foretell, so junk may even lower it."""
+def _other_merges(train_bpe: Callable | None, text: str) -> Trouble:
+    """Not seen in the loss: shorter tokens are easier to predict, so junk may even lower it."""
     if train_bpe is None:
         return None
-    found = [tuple(pair) for pair in train_bpe(text, MERGES)]
-    for place, (mine, its) in enumerate(zip_longest(found, gptlibs_bpe(text, MERGES)), 1):
+    found = run(train_bpe, (text, MERGES), lambda value: [tuple(pair) for pair in value])
+    if found.kind:
+        return found.kind, f"your train_bpe {found.trouble}"
+    for place, (mine, its) in enumerate(zip_longest(found.value, gptlibs_bpe(text, MERGES)), 1):
         if mine != its:
             return (
                 "other merges",
@@ -164,19 +219,24 @@ def _other_merges(train_bpe: Callable | None, text: str) -> tuple[str, str] | No
     return None
 
 
-def _odd_sampler(sampler: Callable | None, size: int) -> tuple[str, str] | None:
+def _odd_sampler(sampler: Callable | None, size: int) -> Trouble:
     if sampler is None:
         return None
     logits = torch.randn(size, generator=torch.Generator().manual_seed(0))
-    for temperature, top_k, top_p in SETTINGS:
-        given = f"your sampler, at temperature {temperature:g} and top_k {top_k},"
-        try:
-            probs = torch.as_tensor(sampler(logits.clone(), temperature, top_k, top_p))
-        except Exception as error:
-            return "sampler", f"{given} stops with {type(error).__name__}: {error}"
-        want = next_token_probs(logits, temperature, top_k, top_p)
-        if probs.shape != want.shape:
-            return "sampler", f"{given} gives shape {tuple(probs.shape)}, not {tuple(want.shape)}."
-        if not torch.allclose(probs.float(), want, atol=1e-4):
-            return "sampler", f"{given} gives other probabilities than gptlib.next_token_probs."
+    for given in SETTINGS:
+        which = f"your sampler, at temperature {given[0]:g} and top_k {given[1]},"
+        found = run(sampler, (logits, *given), numbers)
+        if found.kind:
+            return "sampler", f"{which} {found.trouble}"
+        want = numbers(next_token_probs(logits, *given))
+        mine, its = found.value.array, want.array
+        if mine.shape != its.shape:
+            return "sampler", f"{which} gives shape {mine.shape}, not {its.shape}."
+        if found.value != want:
+            k = int(np.argmax(np.abs(mine - its)))
+            return (
+                "sampler",
+                f"{which} gives other probabilities than gptlib.next_token_probs: token {k} has "
+                f"{short(mine[k])}, and should have {short(its[k])}.",
+            )
     return None

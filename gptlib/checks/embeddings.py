@@ -1,41 +1,98 @@
 """Lesson 02's exercises: lookup by one-hot; embedding ids with their places, and what the tables
 cost; whether a model's answer depends on the order of what it has read.
 
-The right answers and the wrong ones are in `embeddings_answers`. Axes as in `gptlib.embeddings`.
+Axes as in `gptlib.embeddings`.
 """
 
 from functools import cache
 from itertools import accumulate
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from ..ablations import ablate
 from ..model import GPT, GPTConfig
-from . import base
-from .base import Verdict
-from .embeddings_answers import (
-    COUNT_MISTAKES,
-    EMBED_MISTAKES,
-    LOOKUP_MISTAKES,
-    ORDER_MISTAKES,
-    right_count,
-    right_embed,
-    right_lookup,
-    right_order,
-)
+from .exercise import Exercise, Mistake, Property
+from .properties import SURE, in_turn, no_nan, shape
+from .reading import numbers
+from .showing import array_shown, short
+from .verdict import Verdict
 
 
-def _table(n_rows: int, n_embd: int, seed: int) -> Tensor:
-    """Numbers with two decimals, (n_rows, C), no two rows alike."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(n_rows, n_embd, generator=generator).mul(100).round() / 100
+def _table(n_rows: int, n_embd: int) -> Tensor:
+    """(n_rows, C): row 2 is [2.1, -2.2, 2.3, ...], so that a number says where it was."""
+    row, column = torch.arange(n_rows)[:, None], torch.arange(1, n_embd + 1)
+    return (row + column / 10) * (-1.0) ** (column + 1)
+
+
+def _alike(a: object, b: object) -> bool:
+    return np.allclose(a, b, rtol=SURE, atol=SURE)
+
+
+def _row_like(row: np.ndarray, table: Tensor) -> int | None:
+    """Which row of a table it is, or None."""
+    return next((k for k, its in enumerate(table.numpy()) if _alike(row, its)), None)
 
 
 # ---- 1. Lookup by one-hot ----
 
-# The lesson's own table on paper; T = V = C, where a turned matrix still fits; one token; repeats.
-LOOKUPS = (([1, 2, 4], 5, 2), ([2, 0, 0], 3, 3), ([3], 4, 3), ([1, 1, 0, 2], 3, 4), ([0, 5], 6, 1))
+# ids, V, C: T = V = C, where turned matrices still fit; one token; repeats; ids beyond the bytes.
+LOOKUPS = (([1, 2], 4, 3), ([2, 0, 0], 3, 3), ([3], 5, 2), ([1, 1, 0, 2], 3, 5), ([0, 4, 1], 6, 1))
+LOOKUPS += (([300, 0, 7, 256, 299], 301, 4),)
+
+
+def _hot(ids: Tensor, table: Tensor) -> Tensor:
+    return one_hot(ids, len(table)).float()  # (T, V)
+
+
+def _rows_looked_up(given: tuple, value: np.ndarray) -> str | None:
+    ids, table = given
+    for t, id in enumerate(ids.tolist()):
+        its = table[id].numpy()
+        if not _alike(value[t], its):
+            mine = _row_like(value[t], table)
+            got = f"row {mine} of the table" if mine is not None else array_shown(value[t])
+            return f"at place {t} is the id {id}, and it gets {got}; row {id} is {array_shown(its)}"
+    return None
+
+
+LOOKUP = Exercise(
+    "embeddings.one_hot_lookup",
+    right=lambda ids, table: _hot(ids, table) @ table,  # (T, V) @ (V, C) -> (T, C)
+    notes={"mat1 and mat2": "one_hot is (T, V) and the table (V, C), and the two V's must meet."},
+    inputs=lambda: [(torch.tensor(ids), _table(V, C)) for ids, V, C in LOOKUPS],
+    read=numbers,
+    properties=(
+        shape(
+            "There is one row for each id, as long as the table's rows: (T, C).",
+            lambda ids, table: (len(ids), table.shape[1]),
+        ),
+        no_nan(),
+        Property("Each id gets the row of the table with its number.", _rows_looked_up),
+    ),
+    mistakes=(
+        Mistake(
+            "sides swapped",
+            "the table came first in the product",
+            "A row of one_hot chooses a row of the table: one_hot @ table, (T, V) @ (V, C).",
+            lambda ids, table: table @ _hot(ids, table),
+        ),
+        Mistake(
+            "number by number",
+            "you multiplied one_hot and the table number by number",
+            "Take the matrix product, which multiplies and adds up: one_hot @ table.",
+            lambda ids, table: _hot(ids, table) * table,
+        ),
+        Mistake(
+            "one-hot turned",
+            "you turned one_hot on its side",
+            "It has the shape (T, V) already, and its V must meet the table's: one_hot @ table.",
+            lambda ids, table: _hot(ids, table).T @ table,
+        ),
+    ),
+)
 
 
 def one_hot_lookup(student) -> Verdict:
@@ -43,17 +100,96 @@ def one_hot_lookup(student) -> Verdict:
 
     By one-hot times matrix, although any way to the same rows is accepted.
     """
-    inputs = [(torch.tensor(ids), _table(V, C, seed=V)) for ids, V, C in LOOKUPS]
-    return base.check(
-        student, right=right_lookup, inputs=inputs, mistakes=LOOKUP_MISTAKES, read=base.numbers
-    )
+    return LOOKUP.check(student)
 
 
 # ---- 2. Ids and places to vectors, and what the two tables cost ----
 
-# ids (B, T), then the rows of wpe: more than enough; as many as tokens; B = T, where axes mix up.
-EMBEDS = (([[1, 2, 4]], 6), ([[1, 2, 4], [1, 3, 4]], 6), ([[0, 3, 1], [2, 2, 2]], 3))
-EMBEDS += (([[4, 0], [1, 3]], 5), ([[2]], 4), ([[1], [4], [0]], 6))
+# ids (B, T), then V, C and the rows of wpe: more than enough, or as many as tokens; B = T, where
+# axes mix up; all sizes different; one token; T = 1; ids beyond the bytes.
+EMBEDS = (
+    ([[2, 0]], 3, 2, 4),
+    ([[0, 1], [2, 1], [0, 2]], 3, 1, 5),
+    ([[1, 2, 0], [1, 3, 4]], 5, 4, 6),
+    ([[0, 3, 1], [2, 2, 2]], 4, 2, 3),
+)
+EMBEDS += (([[4, 0], [1, 3]], 5, 3, 7), ([[2]], 3, 2, 4), ([[1], [4], [0]], 5, 2, 6))
+EMBEDS += (([[300, 1, 299, 256, 0], [7, 7, 301, 2, 2]], 302, 3, 9),)
+
+
+def _right_embed(ids: Tensor, wte: Tensor, wpe: Tensor) -> Tensor:
+    return wte[ids] + wpe[: ids.shape[1]]  # (B, T, C) + (T, C) -> (B, T, C)
+
+
+PLACES = "The token at place t gets row t of wpe: places count from 0 in each sentence."
+SUM = "A token's vector is its row of wte plus its place's row of wpe."
+
+
+def _of_vectors(given: tuple, value: np.ndarray) -> tuple[str, str] | None:
+    """Of the first vector that is wrong: (the property that does not hold, what is seen)."""
+    ids, wte, wpe = given
+    for b, t in np.ndindex(*ids.shape):
+        id, mine = int(ids[b, t]), value[b, t]
+        if _alike(mine, wte[id] + wpe[t]):
+            continue
+        token = f"the id {id} at place {t} of sentence {b}"
+        if _alike(mine, wte[id]):
+            return PLACES, f"{token} has its row of wte, and no row of wpe"
+        if (place := _row_like(mine - wte[id].numpy(), wpe)) is not None:
+            return PLACES, f"{token} has its row of wte plus row {place} of wpe"
+        parts = f"{array_shown(wte[id].numpy())} and {array_shown(wpe[t].numpy())}"
+        return SUM, f"{token} has {array_shown(mine)}, and the two rows are {parts}"
+    return None
+
+
+EMBED = Exercise(
+    "embeddings.embed",
+    right=_right_embed,
+    inputs=lambda: [
+        (torch.tensor(ids), _table(V, C), 10 * _table(n + 1, C)[1:]) for ids, V, C, n in EMBEDS
+    ],
+    read=numbers,
+    properties=(
+        shape(
+            "There is one vector for each token of each sentence: (B, T, C).",
+            lambda ids, wte, wpe: (*ids.shape, wte.shape[1]),
+        ),
+        no_nan(),
+        *in_turn(_of_vectors, PLACES, SUM),
+    ),
+    mistakes=(
+        Mistake(
+            "whole table",
+            "all of wpe was added",
+            "It may have more rows than there are tokens. T tokens need the first T: wpe[:T].",
+            lambda ids, wte, wpe: wte[ids] + wpe,
+        ),
+        Mistake(
+            "places by id",
+            "you looked up the ids of the tokens in wpe",
+            "It has a row for each place, 0, 1, 2, ..., whichever token is there.",
+            lambda ids, wte, wpe: wte[ids] + wpe[ids],
+        ),
+        Mistake(
+            "one row too few",
+            "you added T - 1 rows of wpe, one too few",
+            "A slice leaves out its end: wpe[:T] are the rows 0 to T - 1.",
+            lambda ids, wte, wpe: wte[ids] + wpe[: ids.shape[1] - 1],
+        ),
+        Mistake(
+            "B for T",
+            "you added the first B rows of wpe, and B is the number of sentences",
+            "len(ids) is B. The number of tokens in each sentence is T = ids.shape[1].",
+            lambda ids, wte, wpe: wte[ids] + wpe[: len(ids)],
+        ),
+        Mistake(
+            "tables swapped",
+            "the ids looked up rows of wpe, and the places rows of wte",
+            "wte has a row for each id, wpe one for each place.",
+            lambda ids, wte, wpe: wpe[ids] + wte[: ids.shape[1]],
+        ),
+    ),
+)
 
 
 def embed(student) -> Verdict:
@@ -61,30 +197,79 @@ def embed(student) -> Verdict:
 
     wte (V, C) has a row for each token, wpe (block_size, C) one for each place from 0.
     """
-    inputs = [
-        (torch.tensor(ids), _table(5, 2, seed=1), _table(limit, 2, seed=2)) for ids, limit in EMBEDS
-    ]
-    return base.check(
-        student, right=right_embed, inputs=inputs, mistakes=EMBED_MISTAKES, read=base.numbers
-    )
+    return EMBED.check(student)
 
 
-SHAPES = ((7, 4, 3), (403, 64, 64), (50257, 1024, 768), (7, 1, 3))
+SHAPES = ((5, 3, 2), (7, 4, 3), (4, 7, 3), (403, 64, 64), (50257, 1024, 768), (7, 1, 3), (1, 1, 1))
 
 
-def count_parameters(student) -> Verdict:
-    """Exercise 2, medium: `student(vocab_size, block_size, n_embd)`, the numbers in both tables."""
-    return base.check(
-        student, right=right_count, inputs=SHAPES, mistakes=COUNT_MISTAKES, read=_whole
-    )
+def _right_count(vocab_size: int, block_size: int, n_embd: int) -> int:
+    return vocab_size * n_embd + block_size * n_embd
 
 
-def _whole(value) -> int:
+def _read_whole(value: object) -> int:
     value = value.tolist() if hasattr(value, "tolist") else value
     whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     if isinstance(value, bool) or not whole:
         raise ValueError("a whole number was expected")
     return int(value)
+
+
+def _grows(what: str, tokens: int, places: int):
+    """One row more is n_embd numbers more."""
+
+    def seen(given: tuple, value: int, ask) -> str | None:
+        vocab_size, block_size, n_embd = given
+        more = ask(vocab_size + tokens, block_size + places, n_embd)
+        if more is None or more - value == n_embd:
+            return None
+        return f"with one more {what} the count grows by {more - value}, and n_embd is {n_embd}"
+
+    return seen
+
+
+def _two_tables(given: tuple, value: int) -> str | None:
+    vocab_size, block_size, n_embd = given
+    parts = f"wte has {vocab_size} * {n_embd} numbers and wpe has {block_size} * {n_embd}"
+    return None if value == _right_count(*given) else f"you count {value}, and {parts}"
+
+
+COUNT = Exercise(
+    "embeddings.count_parameters",
+    right=_right_count,
+    inputs=SHAPES,
+    read=_read_whole,
+    properties=(
+        Property("Each token has a row of n_embd numbers.", _grows("token", 1, 0), asks=True),
+        Property("Each place has a row of n_embd numbers.", _grows("place", 0, 1), asks=True),
+        Property("The two tables are counted together, each once.", _two_tables),
+    ),
+    mistakes=(
+        Mistake(
+            "tokens have one number",
+            "only block_size was multiplied by n_embd",
+            "Python multiplies first. Mind the brackets: (vocab_size + block_size) * n_embd.",
+            lambda vocab_size, block_size, n_embd: vocab_size + block_size * n_embd,
+        ),
+        Mistake(
+            "token table twice",
+            "the token table was counted twice",
+            "At station 5 the same numbers are used again, and are not counted again.",
+            lambda vocab_size, block_size, n_embd: (2 * vocab_size + block_size) * n_embd,
+        ),
+        Mistake(
+            "bytes",
+            "you counted bytes, four for each number",
+            "How many numbers are they?",
+            lambda *sizes: 4 * _right_count(*sizes),
+        ),
+    ),
+)
+
+
+def count_parameters(student) -> Verdict:
+    """Exercise 2, medium: `student(vocab_size, block_size, n_embd)`, the numbers in both tables."""
+    return COUNT.check(student)
 
 
 # ---- 3. Does order matter? ----
@@ -101,29 +286,26 @@ class Named(GPT):
         return f"<{self.name}>"
 
 
-class CountsWords(nn.Module):
-    """A model whose logits say how often each token stood so far: exact, and blind to order."""
+class Adds(nn.Module):
+    """A model whose logits are the sum of a row for each token so far, from left to right.
+
+    rows: (V, V). by_place: the first token's row counts once, the second's twice, and so on.
+    """
+
+    def __init__(self, name: str, rows: Tensor, by_place: bool = False) -> None:
+        super().__init__()
+        self.name, self.by_place = name, by_place
+        self.register_buffer("rows", rows)
 
     def forward(self, ids: Tensor) -> Tensor:
         """ids (B, T) -> (B, T, V)."""
-        return nn.functional.one_hot(ids, V).float().cumsum(1)
+        rows = self.rows[ids]  # (B, T, V)
+        if self.by_place:
+            rows = rows * torch.arange(1, ids.shape[1] + 1)[:, None]
+        return torch.stack(list(accumulate(rows.unbind(1))), 1)
 
     def __repr__(self) -> str:
-        return "<counts words>"
-
-
-class AddsUp(nn.Module):
-    """A model that adds up a number a token, one by one: blind to order but for rounding, which
-    is the same on every machine."""
-
-    def forward(self, ids: Tensor) -> Tensor:
-        """ids (B, T) -> (B, T, V)."""
-        numbers = torch.tensor([k * 20 / 3 for k in range(-5, 6)])[ids]  # (B, T)
-        sums = torch.stack(list(accumulate(numbers.T)), 1)  # (B, T)
-        return sums[..., None] + nn.functional.one_hot(ids, V)
-
-    def __repr__(self) -> str:
-        return "<adds up>"
+        return f"<{self.name}>"
 
 
 @cache
@@ -139,9 +321,127 @@ def small_model(n_layer: int, positions: bool, seed: int = 0) -> GPT:
 
 
 LONG, SHORT = (5, 3, 8, 1, 6, 2, 9, 4, 7, 0, 10), (1, 2, 3)
-SAME_ENDS, BOTH_WAYS = (1, 2, 3, 1, 9), (4, 6, 4, 10)  # the latter before its last token only
-# What AddsUp makes of them: next to 0, where only `atol` helps; and -80, where `rtol` does.
+# Thirds add up to nearly 0, where only `atol` helps; and to -80, where `rtol` does.
 NEXT_TO_ZERO, LARGE = (0, 1, 9, 10), (0, 1, 3, 4)
+
+
+def order_models() -> dict[str, nn.Module]:
+    """Models that are exact, or rounded in the same way on every machine."""
+    one, thirds = torch.eye(V), (torch.arange(V) - 5) * 20 / 3
+    only = torch.zeros(V, V)
+    only[1, 0] = 1
+    return {
+        "counts": Adds("counts each token", one),
+        "places": Adds("adds up the places of each token", one, by_place=True),
+        "one": Adds("adds up the places of token 1", only, by_place=True),
+        "hardly": Adds("adds up 0.03 times the places", 0.03 * one, by_place=True),
+        "rounding": Adds("adds up thirds", thirds[:, None] + 0 * one),
+    }
+
+
+def _order_inputs() -> list[tuple]:
+    by_name = order_models()
+    inputs = [
+        ("one", (2, 3, 4)),
+        ("counts", SHORT),
+        ("places", SHORT),
+        ("one", SHORT),
+        ("one", (2, 1, 3)),
+    ]
+    inputs += [("hardly", SHORT), ("rounding", NEXT_TO_ZERO), ("rounding", LARGE)]
+    inputs += [("counts", (1, 2, 3, 1, 9)), ("places", (4, 6, 4, 10))]
+    inputs += [("places", (3, 9)), ("places", (3,)), ("places", (2, 3, 2))]
+    made = [(by_name[name], ids) for name, ids in inputs]
+    made += [(small_model(1, False), LONG), (small_model(1, True), SHORT)]
+    made += [(small_model(2, False), LONG)]
+    return [(model, torch.tensor(ids)) for model, ids in made]
+
+
+def _turned(ids: Tensor) -> Tensor:
+    return torch.cat([ids[:-1].flip(0), ids[-1:]])  # (T,)
+
+
+@torch.no_grad()
+def _both(model: nn.Module, ids: Tensor, turned=_turned) -> tuple[Tensor, Tensor]:
+    """The logits (T, V) of ids as they are, and with all but the last the other way round."""
+    return model(ids[None])[0], model(turned(ids)[None])[0]
+
+
+def _differ(one: Tensor, other: Tensor) -> bool:
+    return not torch.allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+def _right_order(model: nn.Module, ids: Tensor, turned=_turned) -> bool:
+    one, other = _both(model, ids, turned)
+    return _differ(one[-1], other[-1])
+
+
+def _read_yes_or_no(value: object) -> bool:
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if not isinstance(value, bool):
+        raise ValueError("True or False was expected")
+    return value
+
+
+def _says(yes: bool):
+    def seen(given: tuple, value: bool) -> str | None:
+        model, ids = given
+        if value == yes or _right_order(*given) != yes:
+            return None
+        one, other = (logits[-1] for logits in _both(model, ids))
+        by = float((one - other).abs().max())
+        differ = (
+            f"differ by {'up to' if yes else 'no more than'} {short(by)}" if by else "are equal"
+        )
+        read = f"after {ids.tolist()} and after {_turned(ids).tolist()}"
+        return f"the logits {read} {differ}, and you say {value}"
+
+    return seen
+
+
+SAME_TOKEN = "Reverse ids[:-1], and put ids[-1:] after it."
+
+ORDER = Exercise(
+    "embeddings.order_matters",
+    right=_right_order,
+    inputs=_order_inputs,
+    read=_read_yes_or_no,
+    properties=(
+        Property("Order matters (True) where the logits after the last token differ.", _says(True)),
+        Property(
+            "Order does not matter (False) where they are equal but for rounding.", _says(False)
+        ),
+    ),
+    mistakes=(
+        Mistake(
+            "no rounding",
+            "the logits had to be equal in every digit",
+            "Sums in a different order are rounded differently: torch.allclose(one, other, "
+            "atol=1e-4).",
+            lambda model, ids: not torch.equal(*(logits[-1] for logits in _both(model, ids))),
+        ),
+        Mistake(
+            "every place",
+            "the logits of all places were compared",
+            "Only the last place has read the same tokens both times: compare logits[0, -1].",
+            lambda model, ids: _differ(*_both(model, ids)),
+        ),
+        Mistake(
+            "last token turned too",
+            "the last token was moved too",
+            f"Then the logits come after a different token. {SAME_TOKEN}",
+            lambda model, ids: _right_order(model, ids, lambda ids: ids.flip(0)),
+        ),
+        Mistake(
+            "first token kept",
+            "the first token stayed where it is, and the last was moved",
+            f"Then the logits come after a different token. {SAME_TOKEN}",
+            lambda model, ids: _right_order(
+                model, ids, lambda ids: torch.cat([ids[:1], ids[1:].flip(0)])
+            ),
+        ),
+    ),
+)
 
 
 def order_matters(student) -> Verdict:
@@ -150,25 +450,4 @@ def order_matters(student) -> Verdict:
     It does if the logits after the last token become others, by more than rounding, when the
     tokens before it are read the other way round.
     """
-    inputs = [(CountsWords(), SHORT)]  # first, since here nothing is rounded
-    inputs += [(small_model(1, False), LONG), (small_model(1, True), LONG)]
-    inputs += [(small_model(2, False), LONG), (small_model(2, True), SHORT)]
-    inputs += [(small_model(1, False, seed), LONG) for seed in (1, 2)]
-    inputs += [(CountsWords(), SAME_ENDS), (CountsWords(), BOTH_WAYS)]
-    inputs += [(AddsUp(), NEXT_TO_ZERO), (AddsUp(), LARGE)]
-    inputs += [(small_model(1, True), ids) for ids in (BOTH_WAYS, (3, 9), (3,))]
-    inputs += [(small_model(n, n == 1), SAME_ENDS) for n in (1, 2)]
-    return base.check(
-        student,
-        right=right_order,
-        inputs=[(model, torch.tensor(ids)) for model, ids in inputs],
-        mistakes=ORDER_MISTAKES,
-        read=_yes_or_no,
-    )
-
-
-def _yes_or_no(value) -> bool:
-    value = value.tolist() if hasattr(value, "tolist") else value
-    if not isinstance(value, bool):
-        raise ValueError("True or False was expected")
-    return value
+    return ORDER.check(student)

@@ -1,28 +1,111 @@
 """Lesson 07's exercises: temperature; top-k where some are equal; the best sentence; the capstone.
 
-The right answers and the wrong ones are in `sampling_answers`, the capstone in `capstone`.
+Logits and probabilities are tensors of shape (V,). The capstone is in `capstone`.
 """
 
+import math
+from collections.abc import Iterator
+
+import numpy as np
 import torch
 
-from . import base
-from .base import Verdict
+from ..logits import softmax
+from ..sampling import next_token_probs
 from .capstone import capstone
-from .sampling_answers import (
-    BEND_MISTAKES,
-    BEST_MISTAKES,
-    TOP_K_MISTAKES,
-    right_bend,
-    right_best,
-    right_top_k,
-)
+from .exercise import Exercise, Mistake, Property
+from .properties import SURE, no_nan, not_below_zero, shape, sums_to_one, unlike
+from .reading import numbers, one_number
+from .showing import short
+from .verdict import Verdict
 
 __all__ = ["bend", "best_sentence", "capstone", "keep_top_k"]
 
+ONE_EACH = shape("There is one probability for every token.", lambda x, _: x.shape)
+SUMS = sums_to_one("Probabilities sum to 1.")
+
 # ---- 1. Temperature ----
 
-BENT = (([1.8, 1.1, -0.7, 0.3], 0.5), ([1.8, 1.1, -0.7, 0.3], 2.0), ([2.0, 2.0, -3.0], 1.0))
+# Two and a half; equals; all below 0; greedy; one token; temperatures near 0, where only close
+# logits share; minus infinity; more tokens than ten.
+BENT = (([2.0, 1.0, 0.0], 0.5), ([2.0, 1.0, 0.0], 2.0), ([2.0, 2.0, -3.0], 1.0))
 BENT += (([-4.0, -1.0, -2.5, -9.0], 0.25), ([0.5, 4.5, 3.0, -1.0], 0), ([7.0, 6.0, 4.5], 5.0))
+BENT += (([3.0], 0.7), ([0.1, 0.05, 0.0], 0.05), ([0.002, 0.001, 0.0, 0.0005], 0.001))
+BENT += (([1.0, -torch.inf, 0.5, 2.0, 1.0], 1.5), (torch.linspace(-3, 3, 13).tolist(), 0.8))
+BENT += (([-5.0, -7.0], 0), ([30.0, 20.0, -40.0], 100.0))
+
+
+def _right_bend(logits: torch.Tensor, temperature: float) -> torch.Tensor:
+    return next_token_probs(logits, temperature)
+
+
+def _stops_at_zero(logits: torch.Tensor, temperature: float) -> torch.Tensor:
+    if temperature == 0:
+        raise ZeroDivisionError("division by zero")
+    return _right_bend(logits, temperature)
+
+
+def _greedy_at_zero(given: tuple, value: np.ndarray) -> str | None:
+    logits, temperature = given
+    if temperature == 0 and not value[logits.argmax()] > 1 - SURE:
+        largest = unlike(value[logits.argmax()], 1)
+        return f"at temperature 0 the largest logit has probability {largest}"
+    return None
+
+
+def _odds_by_temperature(given: tuple, value: np.ndarray) -> str | None:
+    logits, temperature = given[0].tolist(), given[1]
+    for k in range(len(logits) - 1 if temperature else 0):
+        by = (logits[k] - logits[k + 1]) / temperature
+        if abs(by) < 12 and not np.isclose(value[k], math.exp(by) * value[k + 1], rtol=1e-2):
+            return (
+                f"the logits {short(logits[k])} and {short(logits[k + 1])} differ by "
+                f"{short(by)} after the division by {short(temperature)}, so the odds should be "
+                f"{short(math.exp(by))} to 1, and the probabilities are "
+                f"{short(value[k], 4)} and {short(value[k + 1], 4)}"
+            )
+    return None
+
+
+ZERO = (
+    "Nothing can be divided by 0. A tiny temperature is greedy: divide by max(temperature, 1e-6)."
+)
+
+BEND = Exercise(
+    "sampling.bend",
+    right=_right_bend,
+    inputs=lambda: [(torch.tensor(logits), temperature) for logits, temperature in BENT],
+    read=numbers,
+    properties=(
+        ONE_EACH,
+        no_nan(),
+        not_below_zero(),
+        SUMS,
+        Property("Temperature 0 is greedy: the largest logit gets probability 1.", _greedy_at_zero),
+        Property("The logits are divided by the temperature before softmax.", _odds_by_temperature),
+    ),
+    mistakes=(
+        Mistake(
+            "multiplied",
+            "the logits were multiplied by the temperature",
+            "Then a high temperature is cold. Divide: it brings the logits together.",
+            lambda logits, t: softmax(logits * t),
+        ),
+        Mistake(
+            "on the probabilities",
+            "the probabilities were divided by the temperature",
+            "Divide the logits, before the softmax.",
+            lambda logits, t: softmax(logits) / t,
+        ),
+        Mistake(
+            "softmax twice",
+            "softmax was taken twice",
+            "The second one takes probabilities for logits. Divide the logits, and take one.",
+            lambda logits, t: softmax(softmax(logits) / t),
+        ),
+        Mistake("zero", "the logits were divided by 0", ZERO, lambda x, t: softmax(x / t)),
+        Mistake("zero, stopped", "temperature 0 stopped it", ZERO, _stops_at_zero),
+    ),
+)
 
 
 def bend(student) -> Verdict:
@@ -30,18 +113,155 @@ def bend(student) -> Verdict:
 
     Temperature 0 is greedy: all of it on the largest logit (no two are equal there).
     """
-    inputs = [(torch.tensor(logits), temperature) for logits, temperature in BENT]
-    return base.check(
-        student, right=right_bend, inputs=inputs, mistakes=BEND_MISTAKES, read=base.numbers
-    )
+    return BEND.check(student)
 
 
 # ---- 2. Top-k, where some are equal ----
 
+# Two of four; two equals at the border, in either order; all equal; k beyond V; one token; more
+# than 16 tokens, where torch's sort without stable=True reorders equals.
 KEPT = (([0.05, 0.6, 0.05, 0.3], 2), ([0.3, 0.6, 0.05, 0.05], 3), ([0.25] * 4, 2))
-KEPT += (([0.1, 0.2, 0.2, 0.2, 0.2, 0.1], 3), ([0.2, 0.8], 5), ([0.2, 0.3, 0.5], 1))
-KEPT += (([0.1] * 10, 4), ([0.4, 0.1, 0.5], 3))
-KEPT += (([0.05] * 20, 3),)  # above 16 tokens, torch's sort without stable=True reorders equals
+KEPT += (([0.1, 0.2, 0.2, 0.2, 0.2, 0.1], 3), ([0.2, 0.8], 5), ([0.2, 0.3, 0.5], 1), ([1.0], 1))
+KEPT += (([0.1] * 10, 4), ([0.4, 0.1, 0.5], 3), ([0.5, 0.0, 0.5, 0.0], 3), ([0.05] * 20, 3))
+KEPT += (([0.01, 0.09] * 10, 7), ([0.001, 0.299, 0.7], 2))
+
+
+def _first(probs: torch.Tensor, k: int, *, descending: bool = True) -> torch.Tensor:
+    """probs with only the first k of the order left."""
+    ids = probs.sort(descending=descending, stable=True).indices[:k]
+    return torch.zeros_like(probs).scatter_(0, ids, probs[ids])
+
+
+def _anew(kept: torch.Tensor) -> torch.Tensor:
+    return kept / kept.sum()
+
+
+def _right_top_k(probs: torch.Tensor, k: int) -> torch.Tensor:
+    return _anew(_first(probs, k))
+
+
+def _at(probs: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    return _anew(torch.zeros_like(probs).scatter_(0, ids, probs[ids]))
+
+
+def _threshold(probs: torch.Tensor, k: int, above=torch.ge) -> torch.Tensor:
+    least = probs.sort(descending=True).values[min(k, len(probs)) - 1]
+    return _anew(torch.where(above(probs, least), probs, 0))
+
+
+def _order_lost(probs: torch.Tensor, k: int) -> torch.Tensor:
+    ordered = probs.sort(descending=True).values
+    ordered[k:] = 0
+    return _anew(ordered)
+
+
+def _stops_beyond(probs: torch.Tensor, k: int) -> torch.Tensor:
+    if k > len(probs):
+        raise IndexError("out of range")
+    return _right_top_k(probs, k)
+
+
+def _k_stay(given: tuple, value: np.ndarray) -> str | None:
+    probs, k = given
+    want, stay = min(k, int((probs > 0).sum())), int((value > 0).sum())
+    if stay == want:
+        return None
+    return f"{stay} stay{'s' * (stay == 1)} above 0, and k is {k}" + (
+        f" of {len(probs)} tokens" if k > len(probs) else ""
+    )
+
+
+def _the_likeliest_stay(given: tuple, value: np.ndarray) -> str | None:
+    probs = given[0].tolist()
+    out = [id for id in range(len(probs)) if value[id] == 0]
+    for id in (id for id in range(len(probs)) if value[id] > 0):
+        for other in out:
+            if probs[other] > probs[id]:
+                return (
+                    f"id {other} is out with {short(probs[other])}, and id {id} stays with "
+                    f"{short(probs[id])}"
+                )
+    return None
+
+
+def _smaller_ids_stay(given: tuple, value: np.ndarray) -> str | None:
+    probs = given[0].tolist()
+    for id in range(len(probs)):
+        for other in range(id):
+            if probs[other] == probs[id] > 0 and value[id] > 0 and value[other] == 0:
+                return f"ids {other} and {id} are equally likely, and only id {id} stays"
+    return None
+
+
+def _ratios_stay(given: tuple, value: np.ndarray) -> str | None:
+    probs = given[0].numpy()
+    kept = np.flatnonzero(value)
+    for a, b in zip(kept, kept[1:]):
+        if not np.isclose(value[a] * probs[b], value[b] * probs[a], rtol=1e-2):
+            return (
+                f"ids {a} and {b} had {short(probs[a])} and {short(probs[b])}, and now "
+                f"{short(value[a])} and {short(value[b])}"
+            )
+    return None
+
+
+PLACES = "Choose places, not values: the first k of the sorted ids."
+
+TOP_K = Exercise(
+    "sampling.keep_top_k",
+    right=_right_top_k,
+    inputs=lambda: [(torch.tensor(probs), k) for probs, k in KEPT],
+    read=numbers,
+    properties=(
+        ONE_EACH,
+        no_nan(),
+        not_below_zero(),
+        Property("Exactly k tokens stay, or all where there are fewer.", _k_stay),
+        Property("The likeliest tokens stay.", _the_likeliest_stay),
+        Property("Of equals the smaller id stays.", _smaller_ids_stay),
+        Property("What stays keeps its ratios: all are divided by one number.", _ratios_stay),
+        SUMS,
+    ),
+    mistakes=(
+        Mistake(
+            "a threshold",
+            "everything stayed that is as large as the k-th largest",
+            f"A threshold cannot tell equals apart. {PLACES}",
+            _threshold,
+        ),
+        Mistake(
+            "topk",
+            "you used topk, which promises no order among equals",
+            "sort(descending=True, stable=True) keeps equals in the order of their ids.",
+            lambda probs, k: _at(probs, probs.topk(k).indices),
+        ),
+        Mistake(
+            "not stable",
+            "the sort promised no order among equals",
+            "sort(descending=True, stable=True) keeps equals in the order of their ids.",
+            lambda probs, k: _at(probs, probs.sort(descending=True).indices[:k]),
+        ),
+        Mistake(
+            "softmax of zeros",
+            "you took the softmax at the end",
+            "It makes e^0 = 1 of the zeros. These are probabilities already: divide by the sum.",
+            lambda probs, k: softmax(_first(probs, k)),
+        ),
+        Mistake(
+            "order lost",
+            "the probabilities stayed in sorted order",
+            "Each is then at a different token's place. Put them back: kept[ids[:k]] = "
+            "probs[ids[:k]].",
+            _order_lost,
+        ),
+        Mistake(
+            "too few tokens",
+            "it stopped where k is more than there are tokens",
+            "Then all of them stay. A slice ids[:k] takes what there is; topk and ids[k] do not.",
+            _stops_beyond,
+        ),
+    ),
+)
 
 
 def keep_top_k(student) -> Verdict:
@@ -49,16 +269,14 @@ def keep_top_k(student) -> Verdict:
 
     Among equals the smaller id stays; with k beyond V all stay. The input stays as it is.
     """
-    inputs = [(torch.tensor(probs), k) for probs, k in KEPT]
-    return base.check(
-        student, right=right_top_k, inputs=inputs, mistakes=TOP_K_MISTAKES, read=base.numbers
-    )
+    return TOP_K.check(student)
 
 
 # ---- 3. The best sentence ----
 
 # Greedy is right of the cat, where the likeliest comes last. The dog's likeliest word shares with
-# two places. Of A the best way begins with the least likely token, and It has few sure steps.
+# two places. Of A the best way begins with the least likely token, and It has few sure steps. Of
+# Wide the best way begins with the fifth of six tokens, so that no narrow beam keeps it.
 DOG = {
     "The dog is": {" on": 0.4, " running": 0.35, " happy": 0.2, " asleep": 0.05},
     "The dog is on": {" the bed": 0.6, " the sofa": 0.4},
@@ -95,34 +313,143 @@ SHORT = {
     "It purrs": {".": 1.0},
 }
 CHAIN = {"Mia": {" has": 1.0}, "Mia has": {" it": 1.0}, "Mia has it": {".": 1.0}}
+SIX = " a b c d e f".split(" ")[1:]
+WIDE = {"Wide": {f" {x}": p for x, p in zip(SIX, (0.19, 0.18, 0.17, 0.165, 0.15, 0.145))}}
+WIDE |= {f"Wide {x}": {f" {y}": 1 / 6 for y in SIX} for x in SIX if x != "e"}
+WIDE |= {f"Wide {x} {y}": {".": 1.0} for x in SIX for y in SIX}
+WIDE["Wide e"] = {" e": 0.9, ".": 0.1}
 TABLES = ((CAT, "The cat"), (DOG, "The dog is"), (LAST, "A"), (SHORT, "It"), (CHAIN, "Mia"))
-TABLES += ((DOG, "The dog is asleep already"), (SHORT, "It is so"))
+TABLES += ((DOG, "The dog is asleep already"), (SHORT, "It is so"), (WIDE, "Wide"))
 
 
-def best_sentence(student) -> Verdict:
-    """Exercise 3, hard, 12 minutes: `student(table, prefix)` gives (sentence, probability).
-
-    table: {text: {token: probability}}, where token goes behind text as it is. The sentence is
-    the most probable of all that go on from prefix to a full stop, with the prefix and the stop.
-    """
-    endless = {r"KeyError: '.*\.'": "Nothing follows a full stop: with it the sentence is whole."}
-    return base.check(
-        student,
-        right=right_best,
-        inputs=list(TABLES),
-        mistakes=BEST_MISTAKES,
-        read=_sentence,
-        notes=endless,
-    )
+def _sentences(table, prefix, steps=()) -> Iterator[tuple[str, tuple]]:
+    """Every way on to a full stop, with the probabilities of its steps."""
+    for token, q in table[prefix].items():
+        if token == ".":
+            yield prefix + token, (*steps, q)
+        else:
+            yield from _sentences(table, prefix + token, (*steps, q))
 
 
-def _sentence(value):
+def _probabilities(table, prefix) -> dict[str, float]:
+    return {text: math.prod(steps) for text, steps in _sentences(table, prefix)}
+
+
+def _right_best(table, prefix) -> tuple[str, float]:
+    return max(_probabilities(table, prefix).items(), key=lambda pair: pair[1])
+
+
+def _greedy(table, prefix) -> tuple[str, float]:
+    p = 1.0
+    while not prefix.endswith("."):
+        token = max(table[prefix], key=table[prefix].get)
+        prefix, p = prefix + token, p * table[prefix][token]
+    return prefix, p
+
+
+def _first_full_stop(table, prefix) -> tuple[str, float]:
+    """The best of its branches, but a full stop among them ends the search."""
+    best = "", 0.0
+    for token, p in table[prefix].items():
+        if token == ".":
+            return prefix + token, p
+        text, q = _first_full_stop(table, prefix + token)
+        best = max(best, (text, p * q), key=lambda pair: pair[1])
+    return best
+
+
+def _mean(table, prefix) -> tuple[str, float]:
+    """The best mean of the logarithms: long sentences of sure tokens."""
+    found = _sentences(table, prefix)
+    text, steps = max(found, key=lambda pair: math.prod(pair[1]) ** (1 / len(pair[1])))
+    return text, math.prod(steps)
+
+
+def _whole(given: tuple, value: tuple) -> str | None:
+    if not value[0].startswith(given[1]):
+        return f"your sentence is {value[0]!r}, and the prefix is {given[1]!r}"
+    return None
+
+
+def _ends(given: tuple, value: tuple) -> str | None:
+    return None if value[0].endswith(".") else f"your sentence is {value[0]!r}"
+
+
+def _in_the_table(given: tuple, value: tuple) -> str | None:
+    if value[0] not in _probabilities(*given):
+        return f"the table has no way to {value[0]!r}"
+    return None
+
+
+def _product(given: tuple, value: tuple) -> str | None:
+    p, mine = _probabilities(*given)[value[0]], float(value[1].array)
+    if not np.isclose(mine, p, rtol=1e-3):
+        return f"{value[0]!r} has probability {unlike(p, mine)}, and you say {unlike(mine, p)}"
+    return None
+
+
+def _none_is_likelier(given: tuple, value: tuple) -> str | None:
+    p, (best, most) = _probabilities(*given)[value[0]], _right_best(*given)
+    if p < most:
+        return f"{value[0]!r} has probability {unlike(p, most)}, and {best!r} has {unlike(most, p)}"
+    return None
+
+
+def _read_sentence(value: object) -> tuple:
     if isinstance(value, str) or not isinstance(value, list | tuple) or len(value) != 2:
         raise ValueError("a sentence and its probability were expected: return sentence, p")
     text, p = value
     if not isinstance(text, str):
         raise ValueError("the sentence comes first, as text, then its probability")
-    p = base.numbers(p)
-    if p.array.ndim:
-        raise ValueError("the probability must be one number")
-    return text, p
+    return text, one_number(p)
+
+
+BEST = Exercise(
+    "sampling.best_sentence",
+    right=_right_best,
+    inputs=TABLES,
+    read=_read_sentence,
+    notes={r"KeyError: '.*\.'": "Nothing follows a full stop: with it the sentence is whole."},
+    properties=(
+        Property("The sentence is whole, with the prefix it began with.", _whole),
+        Property("A sentence ends with its full stop.", _ends),
+        Property("Each token comes from the table's row of the text before it.", _in_the_table),
+        Property("The probability of a sentence is the product of all its steps.", _product),
+        Property("No sentence that goes on from the prefix is more probable.", _none_is_likelier),
+    ),
+    mistakes=(
+        Mistake(
+            "greedy",
+            "the likeliest token was taken at each place",
+            "A less likely beginning may end better: go through all of them.",
+            _greedy,
+        ),
+        Mistake(
+            "first branch only",
+            "the first sentence found was given back",
+            "Is there a `return` inside the loop? Compare all of them, and keep the best.",
+            lambda *given: next(iter(_probabilities(*given).items())),
+        ),
+        Mistake(
+            "back at the first full stop",
+            "the search ended at the first full stop",
+            "It is one of the ways on: compare it too.",
+            _first_full_stop,
+        ),
+        Mistake(
+            "a mean",
+            "means over the steps were compared",
+            "That favours long sentences of sure tokens. Compare the products.",
+            _mean,
+        ),
+    ),
+)
+
+
+def best_sentence(student) -> Verdict:
+    """Exercise 3, hard, 12 minutes: `student(table, prefix)` gives (sentence, probability).
+
+    table: {text: {token: probability}}, where token goes after text as it is. The sentence is
+    the most probable of all that go on from prefix to a full stop, with the prefix and the stop.
+    """
+    return BEST.check(student)

@@ -1,28 +1,106 @@
 """Lesson 01's exercises: bytes back to text; the most frequent pair, and merging it; training.
 
-Ids as in `gptlib.Tokenizer`: 0 to 255 are the bytes, 256 + k is what merge k makes. The right
-answers and the wrong ones are in `tokenizer_answers`.
+Ids as in `gptlib.Tokenizer`: 0 to 255 are the bytes, 256 + k is what merge k makes.
 """
 
-from ..tokenizer import merge
-from . import base
-from .base import Verdict
-from .tokenizer_answers import (
-    DECODE_MISTAKES,
-    MERGE_MISTAKES,
-    PAIR_MISTAKES,
-    TRAIN_MISTAKES,
-    right_decode,
-    right_pair,
-    right_train,
-)
+import warnings
+from collections import Counter
+from itertools import pairwise
+
+from ..tokenizer import Tokenizer, merge, pair_counts, split
+from . import reading
+from .exercise import Exercise, Mistake, Property
+from .properties import in_turn
+from .showing import LONGEST, cut, shown
+from .verdict import Verdict
 
 # ---- 1. Ids back to text ----
 
+# Spaces in front and at both ends; letters across tokens; half letters, which no other byte
+# completes; a token twice; nothing at all; and ids in an order of their own, as GPT-2 has it.
 BYTES = {k: bytes([k]) for k in range(256)}
-BYTES |= {256: b" c", 257: b"at", 258: b" cat", 259: b"\xf0\x9f", 260: b"The"}
-IDS = ([260, 258], [260, 258, 32, 105, 115], [78, 97, 195, 175, 118, 101], [259, 144, 177])
-IDS += ([], [32, 32, 65, 10], [195, 40])  # the last two: white space counts, and half a letter
+BYTES |= {256: b" c", 257: b"at", 258: b" cat", 259: b"\xf0\x9f", 260: b"The", 261: b"\n "}
+IDS = ([260, 258], [32, 257, 261], [78, 97, 195, 175, 118, 101], [259, 144, 177], [195, 40])
+IDS += ([65, 259, 66], [258, 258, 32, 105, 115, 115], [])
+DECODED = [(list(ids), {id: BYTES[id] for id in sorted(set(ids))}) for ids in IDS]
+DECODED.append(([1, 300, 65], {1: b"Hi", 65: b"!", 300: b" A"}))
+
+
+def _bytes(ids: list, token_bytes: dict) -> bytes:
+    return b"".join(token_bytes[id] for id in ids)
+
+
+def _right_decode(ids: list, token_bytes: dict) -> str:
+    return _bytes(ids, token_bytes).decode("utf-8", "replace")
+
+
+def _each(ids: list, token_bytes: dict, errors: str) -> str:
+    return "".join(token_bytes[id].decode("utf-8", errors) for id in ids)
+
+
+def _replaced(given: tuple, value: str) -> str | None:
+    mine, its = value.count("\ufffd"), _right_decode(*given).count("\ufffd")
+    if mine == its:
+        return None
+    return f"your text has {mine} �, and the text of the bytes {_bytes(*given)!r} has {its}"
+
+
+def _bytes_again(given: tuple, value: str) -> str | None:
+    mine, its = (text.encode("utf-8", "replace") for text in (value, _right_decode(*given)))
+    return (
+        None
+        if mine == its
+        else f"your text has the bytes {cut(repr(mine), LONGEST)}, and not {its!r}"
+    )
+
+
+JOIN_FIRST = "Half a letter is not UTF-8. Join the bytes of all tokens first, then decode once."
+
+DECODE = Exercise(
+    "tokenizer.decode",
+    right=_right_decode,
+    inputs=DECODED,
+    read=reading.text,
+    properties=(
+        Property("Where all bytes joined are not UTF-8 there is a �, and nowhere else.", _replaced),
+        Property(
+            "The bytes of all tokens follow each other: none is added, none is lost.", _bytes_again
+        ),
+    ),
+    mistakes=(
+        Mistake(
+            "each token alone",
+            "each token was decoded on its own",
+            JOIN_FIRST,
+            lambda ids, token_bytes: _each(ids, token_bytes, "replace"),
+        ),
+        Mistake(
+            "each token alone, strictly",
+            "each token was decoded on its own, without errors=",
+            JOIN_FIRST,
+            lambda ids, token_bytes: _each(ids, token_bytes, "strict"),
+        ),
+        Mistake(
+            "strict",
+            "bytes that are not UTF-8 stopped it",
+            'A model may well write those. With errors="replace", decode puts � there.',
+            lambda *given: _bytes(*given).decode(),
+        ),
+        Mistake(
+            "str of bytes",
+            "you took str of the bytes",
+            "That is how Python writes bytes down, with b and quotes. Their text is "
+            '.decode("utf-8", errors="replace").',
+            lambda *given: str(_bytes(*given)),
+        ),
+        Mistake(
+            "ids as characters",
+            "each id was taken for the number of a letter",
+            "It is the number of a token: look up its bytes, token_bytes[id].",
+            lambda ids, token_bytes: "".join(map(chr, ids)),
+        ),
+    ),
+)
 
 
 def decode(student) -> Verdict:
@@ -30,66 +108,301 @@ def decode(student) -> Verdict:
 
     token_bytes: {id: its bytes}. Bytes that are not UTF-8 become U+FFFD, with "replace".
     """
-    inputs = [(list(ids), {id: BYTES[id] for id in sorted(set(ids))}) for ids in IDS]
-    return base.check(
-        student, right=right_decode, inputs=inputs, mistakes=DECODE_MISTAKES, read=base.text
-    )
+    return DECODE.check(student)
 
 
 # ---- 2. The most frequent pair, and merging it ----
 
 A, B, C = 97, 98, 99
-PAIRS = ([A, B, C, A, B], [C, B, A, B, C, B, A], [A, A, A, A, B, B], [B, A, C, B], [A, B], [A], [])
-PAIRS += ([B, C, A, C, B, C, A, C, A], [C, C, C, B, A, B, A, B], [300, 2, 300, 2, 1, 1, 1])
+# Equals, seen in either order, told apart by the second id, and by number where text says
+# otherwise; overlaps that decide; ids beyond the bytes; the rarest first; no pair at all.
+PAIRS = ([A, B, C, A, B], [C, A, B, C, A, B], [A, C, A, B, A, C, A, B], [B, C, B, C, A, A, A])
+PAIRS += ([A, A, A, A, B, B], [B, A, C, B], [A, B], [10, 9, 10, 9, 10], [300, 2, 300, 2, 1, 1, 1])
+PAIRS += ([B, C, A, C, B, C, A, C, A], [C, B, A, B, C, B, A], [1, 9, 4, 2, 3, 5, 1, 9, 6, 2, 3])
+PAIRS += ([C, C, C, B, A, B, A, B], [50256, 700, 50256, 700, 50256], [5], [])
 
 
-def most_frequent_pair(student) -> Verdict:
-    """Exercise 2, medium: `student(ids)` gives back the pair of neighbours that stands most often.
-
-    Overlapping pairs count; of equally frequent ones the smallest pair wins; None if there is none.
-    """
-    return base.check(
-        student,
-        right=right_pair,
-        inputs=[(list(ids),) for ids in PAIRS],
-        mistakes=PAIR_MISTAKES,
-        read=_pair_or_none,
-    )
+def _smallest(counts: Counter) -> tuple | None:
+    return min(counts, key=lambda pair: (-counts[pair], pair), default=None)
 
 
-def _pair_or_none(value):
-    if value is None:
-        return None
-    pair = base.ids(value)
+def _times(n: int) -> str:
+    return {0: "never", 1: "once", 2: "twice"}.get(n, f"{n} times")
+
+
+def _read_pair(value: object) -> tuple[int, int]:
+    inner = value[0] if isinstance(value, list) and len(value) == 1 else value
+    if isinstance(inner, tuple) and len(inner) == 2 and isinstance(inner[0], tuple):
+        raise ValueError("the pair alone was expected, without how often it occurs")
+    if isinstance(value, int):
+        raise ValueError("the pair itself was expected, two ids")
+    pair = reading.ids(value)
     if len(pair) != 2:
         raise ValueError("a pair of two ids was expected")
     return tuple(pair)
 
 
-MERGES = (([A, B, C, A, B], (A, B)), ([A, A, A], (A, A)), ([A, A, A, A, A], (A, A)))
-MERGES += (([C, A, B], (A, B)), ([A, C, B], (A, B)), ([A, B], (A, B)), ([A], (A, B)), ([], (A, B)))
-MERGES += (([B, A, B, A], (A, B)), ([A, A, B, B], (A, B)))
+NO_PAIR = "With fewer than two ids there is no pair: give back None."
+NEIGHBOURS = "A pair is two neighbours, the left one first."
+MOST_OFTEN = "No other pair occurs more often; overlaps count."
+TIE = "Of equally frequent pairs the smallest wins: take the least (-count, pair)."
+
+
+def _of_pairs(given: tuple, pair: tuple | None) -> tuple[str, str] | None:
+    ids, counts = given[0], pair_counts(given[0])
+    best = _smallest(counts)
+    if pair is None or pair == best:
+        return None
+    if best is None:
+        return NO_PAIR, f"you give back {pair} where {'there is 1 id' if ids else 'no id is'}"
+    if pair not in counts:
+        return NEIGHBOURS, f"{pair[1]} never comes right after {pair[0]}"
+    mine, its = _times(counts[pair]), _times(counts[best])
+    if mine != its:
+        return MOST_OFTEN, f"{pair} occurs {mine}, and {best} {its}"
+    return TIE, f"{pair} and {best} both occur {its}"
+
+
+PAIR = Exercise(
+    "tokenizer.most_frequent_pair",
+    right=lambda ids: _smallest(pair_counts(ids)),
+    inputs=[(list(ids),) for ids in PAIRS],
+    read=_read_pair,
+    notes={"gives back nothing": "None is right only where there are fewer than two ids."},
+    properties=in_turn(_of_pairs, NO_PAIR, NEIGHBOURS, MOST_OFTEN, TIE),
+    mistakes=(
+        Mistake(
+            "empty",
+            "fewer than two ids stopped it",
+            "Then there is no pair: give back None, as min(..., default=None) does.",
+            lambda ids: min((-n, pair) for pair, n in pair_counts(ids).items())[1],
+        ),
+        Mistake(
+            "every other pair",
+            "only the pairs (1st, 2nd), (3rd, 4th), ... were counted",
+            "Every id begins a pair with the next one, as in zip(ids, ids[1:]).",
+            lambda ids: _smallest(Counter(zip(ids[::2], ids[1::2]))),
+        ),
+    ),
+)
+
+
+def most_frequent_pair(student) -> Verdict:
+    """Exercise 2, medium: `student(ids)` gives back the pair of neighbours that occurs most often.
+
+    Overlapping pairs count; of equally frequent ones the smallest pair wins; None if there is none.
+    """
+    return PAIR.check(student)
+
+
+# Twice, with a rest; equals in a row, odd and even; at the end, in the middle, at odd places;
+# none; ids that merges made; a first half alone at the end; one id, none.
+MERGES = (([A, B, C, A, B], (A, B), 256), ([A, A, A], (A, A), 300), ([C, A, B], (A, B), 257))
+MERGES += (([B, A, B, A], (A, B), 256), ([A, A, A, A, A], (A, A), 256), ([A, C, B], (A, B), 999))
+MERGES += (([256, C, C, 256, C], (256, C), 257), ([A, B], (A, B), 258), ([B, B, A], (A, B), 256))
+MERGES += (
+    ([300, 300, 300, 300, A, 300], (300, 300), 301),
+    ([0, 0, 1, 0], (0, 1), 259),
+    ([197, 98, 97, 98], (97, 98), 256),
+)
+MERGES += (([A, A, B, B], (A, B), 5000), ([A], (A, B), 256), ([], (A, B), 260))
+
+
+KNOWN = "Each id of the result is one that was there, or new_id."
+KEPT = "new_id replaces the pair, and no other id is added or lost."
+EVERYWHERE = "The pair is merged wherever it occurs."
+FROM_THE_LEFT = "Merging goes from left to right."
+
+
+def _of_merged(given: tuple, merged: list[int]) -> tuple[str, str] | None:
+    ids, (left, right), new_id = given
+    for id in merged:
+        if id not in (*ids, new_id):
+            return KNOWN, f"{id} is not among the ids, and new_id is {new_id}"
+    back = [old for id in merged for old in ((left, right) if id == new_id else (id,))]
+    if back != ids:
+        seen = f"with {left}, {right} put back for {new_id}, your result is {shown(back)}"
+        return KEPT, f"{seen}, and not the ids that came in"
+    if (left, right) in pairwise(merged):
+        return EVERYWHERE, f"{right} still follows {left}"
+    if left == right and (left, new_id) in pairwise(merged):
+        return FROM_THE_LEFT, f"a {left} is left over before {new_id}, and not after it"
+    return None
+
+
+def _without_the_last(ids: list, pair: tuple, new_id: int) -> list:
+    whole = merge(ids, pair, new_id)
+    return whole[:-1] if whole and whole[-1] != new_id else whole
+
+
+MERGE = Exercise(
+    "tokenizer.merge_pair",
+    right=merge,
+    inputs=[(list(ids), pair, new_id) for ids, pair, new_id in MERGES],
+    read=reading.ids,
+    notes={"IndexError": "The last id has no neighbour: look at ids[i + 1] only if there is one."},
+    properties=in_turn(_of_merged, KNOWN, KEPT, EVERYWHERE, FROM_THE_LEFT),
+    mistakes=(
+        Mistake(
+            "second id kept",
+            "the right half of the pair was kept",
+            "After a merge, go on by two places.",
+            lambda ids, pair, new_id: [
+                new_id if tuple(ids[k : k + 2]) == pair else id for k, id in enumerate(ids)
+            ],
+        ),
+        Mistake(
+            "last id lost",
+            "the loop ended before the last id",
+            "Let it run to the end of ids, and look at ids[i + 1] only if there is one.",
+            _without_the_last,
+        ),
+        Mistake(
+            "unmerged",
+            "nothing was merged",
+            "A list never equals a tuple: compare tuple(ids[i : i + 2]) with pair.",
+            lambda ids, pair, new_id: list(ids),
+        ),
+    ),
+)
 
 
 def merge_pair(student) -> Verdict:
-    """Exercise 2, medium: `student(ids, pair, new_id)` replaces the pair wherever it stands.
+    """Exercise 2, medium: `student(ids, pair, new_id)` replaces the pair wherever it occurs.
 
     From left to right: of three equal ids the first two become one. The input stays as it is.
     """
-    return base.check(
-        student,
-        right=merge,
-        inputs=[(list(ids), pair, 256) for ids, pair in MERGES],
-        mistakes=MERGE_MISTAKES,
-        read=base.ids,
-    )
+    return MERGE.check(student)
 
 
 # ---- 3. Train BPE ----
 
-TEXTS = (("aaabdaaabac", 3), ("The cat is. The cat sat.", 5), ("banana bandana", 4))
-TEXTS += (("the hat the mat the cat", 6), ("naïve Zoë, naïve Chloë", 6), ("ab ab", 9), ("", 2))
-TEXTS += (("low low low lower lowest newest newest", 0), ("dog. dog! dog? dog", 4))
+TEXTS = (("aaabdaaabac", 3), ("The cat is. The cat sat.", 5), ("banana bandana", 4), ("ab ab", 9))
+TEXTS += (("the hat the mat the cat", 6), ("naïve Zoë, naïve Chloë", 6), ("aaaa bc bc", 4))
+TEXTS += (("low low low lower lowest newest newest", 0), ("dog. dog! dog? dog", 4), ("", 2))
+TEXTS += (("it's 10, it's 10\n\nit's\n\n", 8), ("x", 3))
+
+
+def _right_train(text: str, n_merges: int) -> list[tuple]:
+    with warnings.catch_warnings():  # that so many merges are not to be had
+        warnings.simplefilter("ignore")
+        return Tokenizer.train(text, 256 + n_merges, special_tokens=()).merges
+
+
+def _learn(text: str, n_merges: int, cut=split, spell=str.encode, again=merge) -> list[tuple]:
+    """Training with one part of it changeable, to make each mistake once."""
+    pieces, merges = [list(spell(piece)) for piece in cut(text)], []
+    while len(merges) < n_merges and (counts := sum(map(pair_counts, pieces), Counter())):
+        merges.append(_smallest(counts))
+        pieces = [again(ids, merges[-1], 255 + len(merges)) for ids in pieces]
+    return merges
+
+
+def _count_once(text: str, n_merges: int) -> list[tuple]:
+    counts = sum((pair_counts(piece.encode()) for piece in split(text)), Counter())
+    return sorted(counts, key=lambda pair: (-counts[pair], pair))[:n_merges]
+
+
+def _read_merges(value: object) -> list[tuple]:
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, dict):  # {pair: id}, as gptlib keeps them for encoding
+        value = sorted(value, key=value.get)
+    if not isinstance(value, list | tuple):
+        raise ValueError("a list of merges was expected")
+    try:
+        return [_read_pair(pair) for pair in value]
+    except (TypeError, ValueError):
+        raise ValueError("each merge must be a pair of ids, such as (97, 116)") from None
+
+
+NUMBERED = "Ids 0 to 255 are the bytes. The first merge makes 256, the second 257, and so on."
+SIDE_BY_SIDE = "A merge joins two tokens that are side by side within a piece of split(text)."
+MOST = "Each merge takes the most frequent pair, counted anew in all pieces together."
+AS_MANY = "There are n_merges merges, or fewer where no pair is left."
+
+
+def _of_merges(given: tuple, merges: list[tuple]) -> tuple[str, str] | None:
+    """Of the first merge that is wrong: (the property that does not hold, what is seen)."""
+    text, tokens = given[0], {k: bytes([k]) for k in range(256)}
+    pieces = [list(piece.encode()) for piece in split(text)]
+    for k, pair in enumerate(merges):
+        counts = sum(map(pair_counts, pieces), Counter())
+        best, mine = _smallest(counts), f"merge {k + 1} is {pair}"
+        for id in pair:
+            if id not in tokens:
+                return NUMBERED, f"{mine}, and there is no id {id} yet"
+        mine += f", {_spelled(pair, tokens)}"
+        if pair not in counts:
+            return SIDE_BY_SIDE, f"{mine}, and by then no piece has these two side by side"
+        its = f"{best}, {_spelled(best, tokens)},"
+        if counts[pair] < counts[best]:
+            n, most = _times(counts[pair]), _times(counts[best])
+            return MOST, f"{mine}, which occurs {n} by then, and {its} occurs {most}"
+        if pair != best:
+            return TIE, f"{mine}, and by then {its} occurs {_times(counts[best])} too"
+        pieces = [merge(ids, pair, 256 + k) for ids in pieces]
+        tokens[256 + k] = tokens[pair[0]] + tokens[pair[1]]
+    want = len(_right_train(*given))
+    seen = f"you give back {len(merges)} merges, and there should be {want}"
+    return (AS_MANY, seen) if len(merges) != want else None
+
+
+def _spelled(pair: tuple, tokens: dict[int, bytes]) -> str:
+    """Half letters as bytes: 'na' + b'\\xc3'."""
+    parts = [(tokens[id], tokens[id].decode("utf-8", "replace")) for id in pair]
+    return " + ".join(repr(data if "\ufffd" in text else text) for data, text in parts)
+
+
+TRAIN = Exercise(
+    "tokenizer.train",
+    right=_right_train,
+    inputs=TEXTS,
+    read=_read_merges,
+    notes={
+        r"(min|max)\(\) .*empty|IndexError": "Where no pair is left, training ends: leave the "
+        "loop, and give back the merges that there are."
+    },
+    properties=in_turn(_of_merges, NUMBERED, SIDE_BY_SIDE, MOST, TIE, AS_MANY),
+    mistakes=(
+        Mistake(
+            "not split",
+            "merges crossed from one word into the next",
+            "Cut the text with split(text), and count and merge within the pieces.",
+            lambda text, n: _learn(text, n, cut=lambda text: [text]),
+        ),
+        Mistake(
+            "cut at spaces",
+            "the text was cut with text.split()",
+            "That throws the spaces away, and keeps 'dog.' whole. gptlib's split(text) leaves a "
+            "space with the word after it.",
+            lambda text, n: _learn(text, n, cut=str.split),
+        ),
+        Mistake(
+            "never merged",
+            "the pair was chosen and never merged",
+            "After choosing a pair, merge it in every piece, and count again.",
+            lambda text, n: _learn(text, n, again=lambda ids, pair, new_id: ids),
+        ),
+        Mistake(
+            "counted once",
+            "you took the most frequent pairs of the first count",
+            "Each merge changes the counts: merge, then count again.",
+            _count_once,
+        ),
+        Mistake(
+            "each word once",
+            "repeated pieces were counted once",
+            "A word that occurs often must count often. Is there a set?",
+            lambda text, n: _learn(text, n, cut=lambda text: dict.fromkeys(split(text))),
+        ),
+        Mistake(
+            "letters, not bytes",
+            "you began with the numbers of letters",
+            "An ï is two bytes. Begin with list(piece.encode()), not with ord(letter).",
+            lambda text, n: _learn(text, n, spell=lambda piece: map(ord, piece)),
+        ),
+    ),
+)
 
 
 def train(student) -> Verdict:
@@ -98,19 +411,4 @@ def train(student) -> Verdict:
     A list of pairs of ids, in the order learned; merge k makes the id 256 + k. Merges stay within
     the pieces of `gptlib.tokenizer.split`, and stop early when no pair is left.
     """
-    inputs = list(TEXTS)
-    return base.check(
-        student, right=right_train, inputs=inputs, mistakes=TRAIN_MISTAKES, read=_merges
-    )
-
-
-def _merges(value):
-    value = value.tolist() if hasattr(value, "tolist") else value
-    if isinstance(value, dict):  # {pair: id}, as gptlib keeps them for encoding
-        value = sorted(value, key=value.get)
-    if not isinstance(value, list | tuple):
-        raise ValueError("a list of merges was expected")
-    try:
-        return [pair for pair in map(_pair_or_none, value)]
-    except (TypeError, ValueError):
-        raise ValueError("each merge must be a pair of ids, such as (97, 116)") from None
+    return TRAIN.check(student)

@@ -1,22 +1,22 @@
 """Lesson 06's exercises: the loss, its gradient at the logits, and a loop that trains.
 
-The right answers and the wrong ones are in `training_answers`; what is seen of a training loop
-while it runs is in `training_loop`. Axes: T positions, V tokens.
+What is seen of a training loop while it runs is in `training_loop`. Axes: T positions, V tokens.
 """
 
+import numpy as np
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
+from ..logits import log_softmax, softmax
 from ..logits import nll as right_nll
-from . import base
-from .base import Verdict
-from .training_answers import (
-    GRADIENT_MISTAKES,
-    NLL_MISTAKES,
-    TRAIN_MISTAKES,
-    right_gradient,
-    right_train,
-)
-from .training_loop import Problem, Seen, Watched
+from ..training import get_batch
+from .exercise import Exercise, Mistake, Property
+from .properties import SURE, no_infinity, no_nan, shape, unlike
+from .reading import numbers
+from .showing import rows_of, short
+from .training_loop import CLOSE, ROW, STEPS, Problem, Seen, Watched
+from .verdict import Verdict
 
 
 def _case(n_tokens: int, vocab_size: int, targets: list[int], seed: int) -> tuple:
@@ -25,13 +25,88 @@ def _case(n_tokens: int, vocab_size: int, targets: list[int], seed: int) -> tupl
 
 
 # First what fits on paper; then no two sizes alike, one row alone, targets that come twice, and
-# as many rows as columns.
+# as many rows as columns; ids above 256; and where e^logit overflows.
 FOUR_WORDS = torch.tensor([[0.6, 0.3, 0.05, 0.05], [0.1, 0.2, 0.3, 0.4]]).log()
 CASES = ((FOUR_WORDS, torch.tensor([1, 3])), _case(3, 5, [4, 4, 0], 1), _case(1, 4, [2], 2))
 CASES += (_case(4, 4, [0, 2, 1, 2], 3), _case(6, 3, [0, 1, 2, 0, 1, 1], 4))
-LARGE = (torch.tensor([[1000.0, 0.0, 998.0], [-1000.0, 1000.0, 999.0]]), torch.tensor([1, 2]))
+CASES += (_case(2, 300, [299, 257], 5), (3 + FOUR_WORDS[:1], torch.tensor([0])))
+CASES += ((torch.tensor([[1000.0, 0.0, 998.0], [-1000.0, 1000.0, 999.0]]), torch.tensor([1, 2])),)
+
+
+def _at(table: Tensor, targets: Tensor) -> Tensor:
+    """(T, V), (T,) -> (T,): of each row the entry of its target."""
+    return table[torch.arange(len(targets)), targets]
+
 
 # ---- 1. The loss ----
+
+
+def _mean_of_surprises(given: tuple, value: np.ndarray) -> str | None:
+    p = _at(softmax(given[0]), given[1])
+    want, mine = float(right_nll(*given)), float(value)
+    if np.isclose(mine, want, rtol=SURE, atol=SURE):
+        return None
+    listed = ", ".join(f"{short(x)}" for x in p.tolist())
+    return (
+        f"the targets have the probabilities {listed}, and the mean of -ln p is "
+        f"{unlike(want, mine)}, not {unlike(mine, want)}"
+    )
+
+
+NLL = Exercise(
+    "training.nll",
+    right=right_nll,
+    inputs=CASES,
+    read=numbers,
+    properties=(
+        shape("The loss is one number.", lambda z, y: ()),
+        no_nan(),
+        no_infinity("A finite logit has a finite -ln p: gptlib.log_softmax does not overflow."),
+        Property(
+            "-ln p is never below 0.",
+            lambda given, value: None if value > -SURE else f"the loss is {short(float(value))}",
+        ),
+        Property("The loss is the mean of -ln p at the targets.", _mean_of_surprises),
+    ),
+    mistakes=(
+        Mistake(
+            "all pairs",
+            "each target was looked up in every row",
+            "Row t has the target t: log_p[torch.arange(len(targets)), targets].",
+            lambda z, y: -log_softmax(z)[:, y].mean(),
+        ),
+        Mistake(
+            "wrong axis",
+            "softmax went over the positions",
+            "Each position has its own distribution over the tokens: dim=-1.",
+            lambda z, y: -_at(log_softmax(z, dim=0), y).mean(),
+        ),
+        Mistake(
+            "softmax twice",
+            "softmax was taken twice",
+            "cross_entropy and gptlib.nll want logits, not probabilities.",
+            lambda z, y: right_nll(softmax(z), y),
+        ),
+        Mistake(
+            "shifted again",
+            "the targets were shifted once more",
+            "They come shifted: targets[t] follows token t.",
+            lambda z, y: -_at(log_softmax(z[:-1]), y[1:]).mean(),
+        ),
+        Mistake(
+            "overflow",
+            "e^logit had become infinite",
+            "Use gptlib.log_softmax, which subtracts the largest logit first.",
+            lambda z, y: -(_at(z.exp() / z.exp().sum(-1, keepdim=True), y)).log().mean(),
+        ),
+        Mistake(
+            "underflow",
+            "a probability had been rounded to 0 before its logarithm was taken",
+            "Use gptlib.log_softmax.",
+            lambda z, y: -_at(softmax(z), y).log().mean(),
+        ),
+    ),
+)
 
 
 def nll(student) -> Verdict:
@@ -39,16 +114,111 @@ def nll(student) -> Verdict:
 
     logits (T, V), targets (T,) -> one number.
     """
-    return base.check(
-        student,
-        right=right_nll,
-        inputs=[*CASES, LARGE],
-        mistakes=NLL_MISTAKES,
-        read=base.numbers,
-    )
+    return NLL.check(student)
 
 
 # ---- 2. Its gradient ----
+
+
+def right_gradient(logits: Tensor, targets: Tensor) -> Tensor:
+    """What autograd finds. logits (T, V), targets (T,) -> (T, V)."""
+    logits = logits.clone().requires_grad_()
+    return torch.autograd.grad(right_nll(logits, targets), logits)[0]
+
+
+def _hot(z: Tensor, y: Tensor) -> Tensor:
+    return F.one_hot(y, z.shape[-1]).to(z.dtype)
+
+
+def _rows_of_targets(z: Tensor, y: Tensor) -> Tensor:
+    p = softmax(z)
+    p[y] -= 1  # an IndexError, but where there are as many rows
+    return p / len(y)
+
+
+def _every_target(z: Tensor, y: Tensor) -> Tensor:
+    p = softmax(z)
+    p[:, y] -= 1
+    return p / len(y)
+
+
+def _rows_sum_to_zero(given: tuple, value: np.ndarray) -> str | None:
+    for name, row in rows_of(value):
+        if abs(row.sum()) > SURE:
+            return f"{name} sums to {unlike(row.sum(), 0)}"
+    return None
+
+
+def _negative_at_the_target(given: tuple, value: np.ndarray) -> str | None:
+    for t, target in enumerate(given[1].tolist()):
+        for id, number in enumerate(value[t].tolist()):
+            if number < -1e-6 and id != target:
+                return f"row {t + 1} has {short(number)} at token {id}, and the target is {target}"
+            if number > 1e-6 and id == target:
+                return f"row {t + 1} has {short(number)} at its target, token {target}"
+    return None
+
+
+def _p_elsewhere(given: tuple, value: np.ndarray) -> str | None:
+    p, T = softmax(given[0]).numpy(), len(given[1])
+    for t, target in enumerate(given[1].tolist()):
+        for id in range(p.shape[1]):
+            want = (p[t, id] - (id == target)) / T
+            if not np.isclose(value[t, id], want, rtol=1e-2, atol=SURE):
+                less = " - 1" if id == target else ""
+                return (
+                    f"row {t + 1} has {unlike(value[t, id], want)} at token {id}, where "
+                    f"(p{less}) / T is ({short(p[t, id])}{less}) / {T} = "
+                    f"{unlike(want, value[t, id])}"
+                )
+    return None
+
+
+GRADIENT = Exercise(
+    "training.gradient",
+    right=right_gradient,
+    inputs=CASES,
+    read=numbers,
+    properties=(
+        shape("There is one number for each logit.", lambda z, y: z.shape),
+        no_nan(),
+        Property("Each row sums to 0: what one token gains, the others lose.", _rows_sum_to_zero),
+        Property("Only the target has a number below 0: its logit rises.", _negative_at_the_target),
+        Property("The gradient is p - onehot, and the loss a mean over T positions.", _p_elsewhere),
+    ),
+    mistakes=(
+        Mistake(
+            "not divided",
+            "nothing was divided by T",
+            "That is the gradient of the sum. The loss is a mean over T positions: divide by T.",
+            lambda z, y: softmax(z) - _hot(z, y),
+        ),
+        Mistake(
+            "rows of targets",
+            "p[targets] had picked rows",
+            "Row t has its own target: p[torch.arange(len(targets)), targets] -= 1.",
+            _rows_of_targets,
+        ),
+        Mistake(
+            "every target in every row",
+            "1 was subtracted at every target in every row",
+            "Row t has its own: p[torch.arange(len(targets)), targets] -= 1, not p[:, targets].",
+            _every_target,
+        ),
+        Mistake(
+            "wrong axis",
+            "softmax went over the positions",
+            "Each row is a distribution over the tokens: dim=-1.",
+            lambda z, y: (softmax(z, dim=0) - _hot(z, y)) / len(y),
+        ),
+        Mistake(
+            "divided by V",
+            "everything was divided by V",
+            "The mean is over the positions: divide by T.",
+            lambda z, y: (softmax(z) - _hot(z, y)) / z.shape[-1],
+        ),
+    ),
+)
 
 
 def gradient(student) -> Verdict:
@@ -56,13 +226,7 @@ def gradient(student) -> Verdict:
 
     logits (T, V), targets (T,) -> (T, V): the gradient of the mean loss at the logits.
     """
-    return base.check(
-        student,
-        right=right_gradient,
-        inputs=[*CASES, LARGE],
-        mistakes=GRADIENT_MISTAKES,
-        read=base.numbers,
-    )
+    return GRADIENT.check(student)
 
 
 # ---- 3. A training loop ----
@@ -71,17 +235,167 @@ def gradient(student) -> Verdict:
 PROBLEMS = (Problem((0.60, 0.30, 0.05, 0.05), seed=0), Problem((0.05, 0.40, 0.20, 0.35), seed=1))
 
 
+def _needed(holds, observation: str):
+    """What is asked only of a loop that has not learned: right loops differ in much."""
+
+    def seen(given: tuple, value: Seen) -> str | None:
+        return None if value.learned or holds(value) else observation.format(v=value)
+
+    return seen
+
+
+def _always(holds, observation: str):
+    return lambda given, value: None if holds(value) else observation.format(v=value)
+
+
+TRAIN = Exercise(
+    "training.train",
+    right=None,
+    inputs=[(problem,) for problem in PROBLEMS],
+    adapt=Watched,
+    shown=repr,
+    goal=f"KL below {CLOSE}",
+    notes={
+        r"no attribute 'backward'": "loss.item() is a number without a history: call "
+        "loss.backward() on the tensor itself.",
+        r"does not require grad": "The loss has lost its history: something before backward() was "
+        "under torch.no_grad(), or used .item(), .detach() or .data.",
+    },
+    properties=(
+        Property(
+            "The model that is given is trained.",
+            _needed(lambda v: v.passes or v.updates, "the model never saw a batch"),
+            name="model unused",
+            advice="Does a line in your function make another model?",
+        ),
+        Property(
+            "Each batch gives a gradient.",
+            _needed(
+                lambda v: v.arrived or v.updates,
+                "the model saw {v.passes} batches, and no gradient arrived at its weights",
+            ),
+            name="no gradient",
+            advice="Call loss.backward() on the loss of this model's logits.",
+        ),
+        Property(
+            "Each step changes the weights.",
+            _needed(
+                lambda v: v.updates,
+                "{v.arrived} gradients arrived, and the weights are as they were",
+            ),
+            name="no step",
+            advice="After backward() comes optimizer.step(), with no zero_grad() between them and "
+            "with a learning rate above 0.",
+        ),
+        Property(
+            f"The loop runs over all {STEPS} steps.",
+            _needed(lambda v: v.updates > 1, "the weights changed once"),
+            name="one step",
+            advice="Is there a `return` inside the loop?",
+        ),
+        Property(
+            "Gradients are cleared in every step: optimizer.zero_grad().",
+            _always(
+                lambda v: 2 * v.piled <= v.arrived or v.arrived < 3,
+                "{v.piled} of {v.arrived} gradients were added to gradients of earlier steps",
+            ),
+            name="no zero_grad",
+        ),
+        Property(
+            "One optimizer goes through the whole loop: it remembers the steps before.",
+            _always(
+                lambda v: v.optimizers <= 3 or 2 * v.optimizers <= v.updates,
+                "{v.optimizers} optimizers made the {v.updates} steps",
+            ),
+            name="optimizer made anew",
+            advice="Make it once, before the loop.",
+        ),
+        Property(
+            f"There are no more than {STEPS} updates.",
+            _always(lambda v: v.updates <= STEPS, f"the weights changed more than {STEPS} times"),
+            name="too many steps",
+        ),
+        Property(
+            "The target of each position is the next token.",
+            _needed(lambda v: v.targets != "same", "the targets are the inputs themselves"),
+            name="not shifted",
+            advice="get_batch gives the inputs x and the targets y.",
+        ),
+        Property(
+            "The targets come after the inputs.",
+            _needed(
+                lambda v: v.targets != "last", "the target of each position is the token before it"
+            ),
+            name="shifted back",
+            advice="get_batch gives inputs first, then targets.",
+        ),
+        Property(
+            "The loss is minimised: at the logits its gradient is p - onehot.",
+            _needed(lambda v: v.sign >= 0, "the gradient at the logits is onehot - p"),
+            name="gradient ascent",
+            advice="Is there a minus too many?",
+        ),
+        Property(
+            "At the logits the gradient of the loss is p - onehot.",
+            _needed(
+                lambda v: v.sign or not v.arrived, "the gradient at the logits is a different one"
+            ),
+            name="softmax twice",
+            advice="gptlib.nll and cross_entropy take logits: softmax is in them.",
+        ),
+        Property(
+            "A position is compared with the token that comes next, and so are all positions.",
+            _needed(
+                lambda v: v.targets != "others",
+                "the targets are not the tokens that come next, or only a few positions have one",
+            ),
+        ),
+        Property(
+            "Every step has another batch.",
+            _needed(
+                lambda v: v.batches > 1 or v.updates < 2, "all {v.updates} steps had the same batch"
+            ),
+            name="same batch",
+            advice="get_batch(..., step=step) gives another one each step.",
+        ),
+        Property(
+            "Training makes the loss smaller.",
+            _needed(
+                lambda v: v.losses[1] < v.losses[0],
+                "the loss was {v.losses[0]:.2f} before and is {v.losses[1]:.2f} after {v.updates} "
+                "updates",
+            ),
+            name="the loss grows",
+            advice="The learning rate may be far too high; or is it maximize=True?",
+        ),
+        Property(
+            f"After training KL is below {CLOSE}.",
+            _needed(
+                lambda v: v.learned,
+                "KL is {v.kl:.3f} after {v.updates} updates, and the loss went from "
+                "{v.losses[0]:.2f} to {v.losses[1]:.2f}",
+            ),
+            name="not far enough",
+            advice="Are all steps made? Try another learning rate (1e-2 suits AdamW), or more rows "
+            "in a batch.",
+        ),
+    ),
+)
+
+
 def train(student) -> Verdict:
     """Exercise 3, hard, 12 minutes: `student(model, tokens, steps)` trains the model in place.
 
     tokens: (N,). At most `steps` updates and 5 seconds; then, after "The cat is" of a language of
     8 tokens, KL(truth || model) has come below 0.02. What the function gives back does not count.
     """
-    # PyTorch loads parts of its optimizers at their first use: not in the student's five seconds.
-    right_train(PROBLEMS[0].model(), PROBLEMS[0].tokens, steps=1)
-    return base.check(
-        Watched(student) if callable(student) else student,
-        right=lambda problem: Seen("learned", 0.0),
-        inputs=[(problem,) for problem in PROBLEMS],
-        mistakes=TRAIN_MISTAKES,
-    )
+    _warm_up()
+    return TRAIN.check(student)
+
+
+def _warm_up() -> None:
+    """PyTorch loads parts of its optimizers at their first use: not in the student's time."""
+    model = PROBLEMS[0].model()
+    x, y = get_batch(PROBLEMS[0].tokens, ROW, 2, seed=0, step=0)
+    right_nll(model(x), y).backward()
+    torch.optim.AdamW(model.parameters()).step()

@@ -4,7 +4,7 @@ The words of a lesson's questions and hints are in the file of the lesson's name
 notebook, where the answer would stand above the question.
 """
 
-from .answers import answers_file
+from ..storage.answers import answers_file
 from .counting import tally
 from .folders import run_folder
 from .lesson import Lesson

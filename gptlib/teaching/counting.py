@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..formats.files import user_path
-from .answers import answers_file
+from ..storage.answers import answers_file
 
 FIELDS = {"lesson": str, "question": str, "kind": str, "chosen": str, "right": bool}
 LARGEST = 2**20  # bytes of a student's file, of which more is not read: all lessons take 20,000

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from ipywidgets import HTML, RadioButtons
 
+from ..storage import answers
 from ..widgets import svg
 from ..widgets.base import Explorer
 from ..widgets.controls import row
-from . import answers
 
 QUICK, PREDICTION = "question", "prediction"
 CSS = """

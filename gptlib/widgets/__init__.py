@@ -6,8 +6,9 @@ from .embeddings import embedding_explorer
 from .feedforward import block_explorer
 from .gpt2 import size_explorer
 from .logits import logit_lens, softmax_explorer
-from .machine import set_up_check
+from .machine import machine
 from .sampling import sampling_studio
+from .set_up import set_up_check
 from .tokenizer import tokenizer_explorer
 from .training import training_explorer, watch
 
@@ -17,6 +18,7 @@ __all__ = [
     "block_explorer",
     "embedding_explorer",
     "logit_lens",
+    "machine",
     "sampling_studio",
     "set_up_check",
     "size_explorer",

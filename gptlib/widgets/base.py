@@ -152,12 +152,13 @@ class Explorer(VBox):
             temporary.write_text(content, encoding="utf-8")
 
     def fallback(self) -> dict[str, str]:
-        """For where no widget can run (the web, print): the picture with its text, and the text."""
+        """For where no widget can run (the web, print): the picture as an image, and its words."""
         try:
             words = svg.writable(self.describe())
         except Exception as error:  # the message says so too
             words = svg.writable(f"{type(self).__name__}: {error}")
-        html = f"{self.picture.value}<p>{svg.escape(words)}</p>"
+        picture = self.picture.value
+        html = svg.image(picture, words) if picture else f"<p>{svg.escape(words)}</p>"
         return {"text/plain": words, "text/html": html}
 
     def _repr_mimebundle_(self, **kwargs) -> dict:

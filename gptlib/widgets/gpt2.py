@@ -4,12 +4,11 @@ Nothing is built or run: `parts` counts on paper, and a test holds it against re
 out the arithmetic of attention between tokens, which is little until texts are long.
 """
 
-from dataclasses import replace
+import traitlets
 
 from ..model import GPTConfig
 from . import svg
-from .base import Explorer, number
-from .controls import choice, row
+from .explorer import Explorer
 
 SHAPES = {
     "pets": GPTConfig(397, 64, 2, 4, 64),
@@ -68,7 +67,16 @@ def in_units(value: float, unit: str) -> str:
     power = 0
     while value >= 999.5 and power < len(UNITS) - 1:
         value, power = value / 1000, power + 1
-    return f"{value:.3g}{UNITS[power]}{unit}"
+    return f"{_three(value)}{UNITS[power]}{unit}"
+
+
+def _three(value: float) -> str:
+    """Three digits, written out.
+
+    >>> _three(38_412), _three(0.01234)
+    ('38,400', '0.0123')
+    """
+    return f"{float(f'{value:.3g}'):,.10g}"
 
 
 def size_svg(config: GPTConfig, n_tokens: int, stored: int, bandwidth: float) -> str:
@@ -99,8 +107,9 @@ def said(config: GPTConfig, n_tokens: int, stored: int, bandwidth: float) -> lis
         f"Memory: weights {in_units(cost['weights'], 'B')}, cache of {n_tokens:,} tokens "
         f"{in_units(cost['cache'], 'B')} ({more:.1f}% more).",
         f"The next token: {in_units(cost['flop'], 'FLOP')}; with the cache, at least "
-        f"{1000 * cost['seconds']:.3g} ms to read it all ({1000 * alone:.3g} ms for the weights).",
-        f"So at most {1 / cost['seconds']:,.3g} tokens a second.",
+        f"{_three(1000 * cost['seconds'])} ms to read it all ({_three(1000 * alone)} ms for the "
+        "weights).",
+        f"So at most {_three(1 / cost['seconds'])} tokens a second.",
     ]
 
 
@@ -111,54 +120,50 @@ def _spoken(counted: dict[str, int]) -> str:
 class SizeExplorer(Explorer):
     """See `size_explorer`."""
 
+    SCRIPT = "size_explorer"
+
+    layers = traitlets.Int().tag(sync=True)
+    width = traitlets.Int().tag(sync=True)
+    vocabulary = traitlets.Int().tag(sync=True)
+    block = traitlets.Int().tag(sync=True)  # the longest context
+    cached = traitlets.Int().tag(sync=True)  # tokens
+    bandwidth = traitlets.Float(20.0).tag(sync=True)  # GB a second
+    stored = traitlets.Int(4).tag(sync=True)  # bytes a number
+
     def __init__(self, shape: str) -> None:
-        self.shape = SHAPES[shape]
-        self.buttons = {
-            name: self.button(name, lambda name=name: self.take(name), f"the shape of {name}")
-            for name in SHAPES
-        }
-        rows, self.boxes = [], {}
-        for name, value, low, high, step in (
-            ("layers", self.shape.n_layer, 1, 96, 1),
-            ("width", self.shape.n_embd, 32, 12_288, 32),
-            ("vocabulary", self.shape.vocab_size, 2, 200_000, 1),
-            ("cached", 256, 0, self.shape.block_size, 1),
-            ("GB a second", 20, 1, 4000, 1),
-        ):
-            made, self.boxes[name] = number(name, min(value, high), low, high, step)
-            rows.append(made)
-        self.stored = choice("each number in", STORED, "20em")
-        watched = [*self.boxes.values(), self.stored]
-        super().__init__([row(*self.buttons.values(), self.stored), row(*rows)], watched)
+        first = _named(SHAPES[shape])
+        shapes = {name: _named(config) for name, config in SHAPES.items()}
+        settings = {"shapes": shapes, "stored": [list(pair) for pair in STORED]}
+        super().__init__(settings=settings, cached=min(256, first["block"]), **first)
 
     def take(self, name: str) -> None:
         """The shape of one of the models."""
-        self.shape = SHAPES[name]
-        self.boxes["cached"].max = self.shape.block_size
-        self.boxes["layers"].value = self.shape.n_layer
-        self.boxes["width"].value = self.shape.n_embd
-        self.boxes["vocabulary"].value = self.shape.vocab_size
-        self.refresh()
+        for trait, value in _named(SHAPES[name]).items():
+            setattr(self, trait, value)
+        self.cached = min(self.cached, self.block)
 
-    @property
-    def settings(self) -> tuple[GPTConfig, int, int, float]:
-        """What `size_svg` takes, as the controls stand."""
-        values = {name: box.value for name, box in self.boxes.items()}
-        config = replace(
-            self.shape,
-            vocab_size=values["vocabulary"],
-            n_layer=values["layers"],
-            n_embd=values["width"],
-            n_head=1,  # how many heads share the width changes no count
-        )
-        return config, values["cached"], self.stored.value, values["GB a second"] * 1e9
+    def counted(self) -> tuple[GPTConfig, int, int, float]:
+        """What `size_svg` takes, as the controls are."""
+        # How many heads share the width changes no count.
+        config = GPTConfig(self.vocabulary, self.block, self.layers, 1, self.width)
+        return config, self.cached, self.stored, self.bandwidth * 1e9
 
     def draw(self) -> str:
-        return size_svg(*self.settings)
+        return size_svg(*self.counted())
 
     def describe(self) -> str:
-        total = sum(parts(self.settings[0]).values())
-        return f"Size explorer: {total:,} parameters. {' '.join(said(*self.settings))}"
+        total = sum(parts(self.counted()[0]).values())
+        return f"Size explorer: {total:,} parameters. {' '.join(said(*self.counted()))}"
+
+
+def _named(config: GPTConfig) -> dict[str, int]:
+    """A shape by the names of the controls."""
+    return {
+        "layers": config.n_layer,
+        "width": config.n_embd,
+        "vocabulary": config.vocab_size,
+        "block": config.block_size,
+    }
 
 
 def size_explorer(shape: str = "gpt2") -> SizeExplorer:

@@ -4,6 +4,7 @@ Leaves out every library: a string of SVG reaches the page in a few milliseconds
 hundred. Colours follow JupyterLab's theme variables, and text is escaped here and nowhere else.
 """
 
+import base64
 import html
 import math
 import re
@@ -55,6 +56,49 @@ def document(body: str, width: float, height: float, label: str) -> str:
 def standalone(picture: str) -> str:
     """An SVG for a file of its own: outside JupyterLab the theme's variables have no values."""
     return _fixed(picture) + "\n"
+
+
+# What the theme's variables are on a page that is not JupyterLab's: JupyterLab 4's own values.
+DARK = {
+    "--jp-layout-color0": "#111111",
+    "--jp-content-font-color0": "#ffffff",
+    "--jp-content-font-color1": "#ffffff",
+    "--jp-content-font-color2": "#bdbdbd",
+    "--jp-content-link-color": "#64b5f6",
+    "--jp-ui-inverse-font-color0": "#000000",
+    "--jp-border-color2": "#616161",
+    "--jp-error-color1": "#f44336",
+    "--jp-brand-color1": "#2196f3",
+    "--jp-warn-color0": "#f57c00",
+}
+
+
+def image(picture: str, words: str) -> str:
+    """An HTML image of a picture, which a screen reader announces as `words`.
+
+    JupyterLab takes <svg> out of the outputs of a notebook that is not trusted and leaves its
+    words behind, but shows this. The picture is light, or dark where the page is.
+
+    Args:
+        picture: one SVG; or HTML, which is laid into one as it is.
+    """
+    if not picture.startswith("<svg"):
+        picture = _as_svg(picture)
+    rules = "; ".join(f"{name}: {value}" for name, value in DARK.items())
+    style = f"<style>@media (prefers-color-scheme: dark) {{ svg {{ {rules} }} }}</style>"
+    start, sign, rest = picture.partition(">")
+    data = base64.b64encode(f"{start}{sign}{style}{rest}".encode()).decode()
+    source = f"data:image/svg+xml;base64,{data}"
+    return f'<img alt="{escape(words)}" src="{source}" style="max-width: 100%">'
+
+
+def _as_svg(markup: str, width: int = 880, line: int = 24) -> str:
+    """HTML inside an SVG, high enough for each of its rows to be one line."""
+    lines = 2 + max(1, markup.count("<tr") + markup.count("<div"))
+    style = f"background: {PAPER}; color: {INK}; {FONT}"
+    inside = f'<div xmlns="http://www.w3.org/1999/xhtml" style="{style}">{markup}</div>'
+    whole = f'<foreignObject width="{width}" height="{line * lines}">{inside}</foreignObject>'
+    return document(whole, width, line * lines, "")
 
 
 def page(picture: str, title: str) -> str:

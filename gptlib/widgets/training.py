@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 
-import ipywidgets
 import numpy as np
 import torch
+import traitlets
 from IPython.display import display
 from torch import Tensor
 
@@ -19,8 +19,8 @@ from ..model import GPT
 from ..training import Step, TrainConfig, Trainer
 from . import svg
 from .bars import Bar, bars_height, bars_svg, expected, rows_of, spoken
-from .base import Explorer, capped, token_name
-from .controls import Picker, choice, few, line, row
+from .base import capped, token_name
+from .explorer import Explorer
 from .heads import looks, table_svg, two_digits
 from .runs import Frame, LiveRun, Recording, take_frame
 from .truth import Truth, kl_from, true_tokens
@@ -34,15 +34,16 @@ def loss_curve(trainer: Trainer, levels: dict[str, float] | None = None) -> str:
     Args:
         levels: name -> nats, lines to compare with, such as ln V and a floor.
     """
+    series, said = _losses(trainer)
+    return svg.line_chart(series, levels, x_max=trainer.config.steps, label=said)
+
+
+def _losses(trainer: Trainer) -> tuple[dict[str, list[tuple[float, float]]], str]:
+    """The curves by name, and what they say in words."""
     steps = _smoothed(trainer.history)
     heldout = [(s.step, s.val_loss) for s in trainer.history if s.val_loss is not None]
     said = f"step {steps[-1][0]}, loss {steps[-1][1]:.2f}" if steps else "no steps yet"
-    return svg.line_chart(
-        {"loss": steps, "held-out": heldout},
-        levels,
-        x_max=trainer.config.steps,
-        label=f"Loss in nats per token: {said}",
-    )
+    return {"loss": steps, "held-out": heldout}, f"Loss in nats per token: {said}"
 
 
 def _smoothed(history: list[Step], most: int = 200) -> list[tuple[float, float]]:
@@ -58,26 +59,53 @@ def watch(trainer: Trainer, levels: dict[str, float] | None = None) -> Iterator[
     Interrupting the cell ends the loop with a line that says so; run it again to go on. Without
     a front end that shows widgets the loop runs all the same, and the last curve is kept as SVG.
     """
-    picture = ipywidgets.HTML(loss_curve(trainer, levels))
-    shown = display(_with_fallback(picture), raw=True, display_id=True)
+    picture = LossCurve(trainer, levels)
+    shown = display(picture.bundle(), raw=True, display_id=True)
     drawn = time.perf_counter()
     try:
         for step in trainer.progress():
             if time.perf_counter() - drawn > REDRAW_SECONDS:
-                picture.value = loss_curve(trainer, levels)
+                picture.grow()
                 drawn = time.perf_counter()
             yield step
     except KeyboardInterrupt:
         print(f"Stopped after step {trainer.step}. Run this cell again to go on.")
     finally:  # also when the loop is left
-        picture.value = loss_curve(trainer, levels)
+        picture.grow()
         if shown is not None:
-            shown.update(_with_fallback(picture), raw=True)
+            shown.update(picture.bundle(), raw=True)
 
 
-def _with_fallback(picture: ipywidgets.HTML) -> dict:
-    """The widget, and for a page without a kernel the picture that it shows."""
-    return picture._repr_mimebundle_() | {"text/html": picture.value, "text/plain": "Loss by step"}
+class LossCurve(Explorer):
+    """The curve of `watch`, and for a page without a kernel its picture."""
+
+    SCRIPT = "loss_curve"
+
+    curve = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, trainer: Trainer, levels: dict[str, float] | None) -> None:
+        self.trainer, self.levels = trainer, levels
+        super().__init__(curve=self.told())
+
+    def told(self) -> dict:
+        """What js/chart.js draws."""
+        series, said = _losses(self.trainer)
+        levels, x_max = self.levels or {}, self.trainer.config.steps
+        return {"series": series, "levels": levels, "xMax": x_max, "label": said}
+
+    def grow(self) -> None:
+        """Show the losses up to now."""
+        self.curve = self.told()
+
+    def bundle(self) -> dict:
+        """What a notebook is given."""
+        return self._repr_mimebundle_()[0]
+
+    def draw(self) -> str:
+        return loss_curve(self.trainer, self.levels)
+
+    def describe(self) -> str:
+        return "Loss by step"
 
 
 # ---- The explorer: a recorded run to scrub through, and a live one ----
@@ -122,49 +150,133 @@ def training_svg(
 class TrainingExplorer(Explorer):
     """See `training_explorer`."""
 
+    SCRIPT = "training_explorer"
+
+    prompt = traitlets.Unicode().tag(sync=True)
+    step = traitlets.Int().tag(sync=True)  # a place among the recorded ones
+    rate = traitlets.Int(RATES.index(3e-3)).tag(sync=True)  # a place among RATES
+    seen = traitlets.Dict().tag(sync=True)  # the prompt, as the recorded models see it
+    weights = traitlets.Bytes().tag(sync=True)  # float32, (steps, L, nh, T, T)
+
     run: LiveRun | None = None  # the live one, once Start was pressed
 
     def __init__(self, recording, prompt, truth, tokens, config) -> None:
         self.recording, self.tokenizer, self.truth = recording, recording.tokenizer, truth
         self._corpus, self._config = tokens, config
-        self._last = recording.load(recording.history.steps[-1])
+        history = recording.history
+        self._last = recording.load(history.steps[-1])
         self._load = lru_cache(maxsize=32)(recording.load)
         self._recorded = lru_cache(maxsize=256)(self._recorded_frame)
-        self._live: tuple[tuple[int, ...], Frame] | None = None  # (prompt, what it came to)
         self.before: dict[str, list[tuple[float, float]]] = {}  # the curve of the run before
-        super().__init__(*self._controls(prompt, live=tokens is not None))
+        self.prompt = prompt
+        seen = self._seen()
+        weights = seen.pop("weights")
+        super().__init__(
+            settings=self._told_once(),
+            step=len(history.steps) - 1,
+            prompt=prompt,
+            seen=seen,
+            weights=weights,
+        )
 
-    def _controls(self, prompt: str, live: bool) -> tuple[list, list]:
-        """All controls, and those of them that a picture depends on."""
-        steps = [f"{step:,}" for step in self.recording.history.steps]
-        self.prompt = line("prompt", prompt)
-        self.step = Picker("step", steps, len(steps) - 1)
-        self.layer = few("layer", self._last.config.n_layer)
-        self.head = few("head", self._last.config.n_head)
-        self.show = choice("show", ["recorded run", "live run"])
-        self.rate = Picker("learning rate", [f"{rate:g}" for rate in RATES], RATES.index(3e-3))
-        self.rate.slider.observe(lambda _: self.guard(self._change_rate), names="value")
-        self.buttons = {
-            "Start": self.button("Start", self.start, "train, or train on"),
-            "Stop": self.button("Stop", self.stop, "after the update that is being made"),
-            "Begin again": self.button("Begin again", self.begin_again, "a new model"),
+    def _told_once(self) -> dict:
+        history, config = self.recording.history, self._last.config
+        heldout = [point for point in history.val_loss if point[0] > 0]  # 0 is far off, by log
+        levels = {"ln V": math.log(config.vocab_size)}
+        levels |= {} if history.floor is None else {"floor": history.floor}
+        losses = dict(history.val_loss)
+        return {
+            "steps": list(history.steps),
+            "held_out": [losses.get(step) for step in history.steps],
+            "curve": {"loss": _thinned(history.loss), "held-out": _thinned(heldout, 12)},
+            "levels": levels,
+            "n_layer": config.n_layer,
+            "n_head": config.n_head,
+            "rates": list(RATES),
+            "live": self._corpus is not None,
+            "truth": self.truth is not None,
         }
-        lines = [self.prompt, self.step, row(self.layer, self.head)]
-        if live:
-            train = row(self.rate, *self.buttons.values())
-            lines[2:] = [train, row(self.layer, self.head, self.show)]
-        return lines, [self.prompt, self.step.slider, self.layer, self.head, self.show]
+
+    # ---- The recorded run ----
+
+    def ids(self) -> tuple[int, ...]:
+        """The prompt's tokens."""
+        ids = self.tokenizer.encode(self.prompt, allowed_special="all")
+        return tuple(capped(ids, min(TOKENS, self._last.config.block_size)))
+
+    def frame(self, place: int = -1) -> Frame:
+        """The prompt, seen by the model of a recorded step."""
+        return self._recorded(self.ids(), self.recording.history.steps[place])
+
+    def _recorded_frame(self, ids: tuple[int, ...], step: int) -> Frame:
+        return take_frame(self._load(step), ids, step)
+
+    def true(self) -> dict[int, float]:
+        """The truth as {id: p}, or nothing where there is none."""
+        try:
+            return true_tokens(self.truth, self.tokenizer, self.ids()) if self.truth else {}
+        except ValueError:  # a prompt that the grammar cannot say
+            return {}
+
+    def rows(self, frame: Frame | None = None) -> list[Bar]:
+        """The tokens that the truth and the last recorded model expect, and all others."""
+        truth, end = self.true(), self.frame().probs
+        now = (frame or self.frame(self.step)).probs
+        name = partial(token_name, self.tokenizer)
+        return rows_of(expected(end, truth, ROWS), name, now, end, truth)
+
+    def _seen(self) -> dict:
+        """All that the page shows of a prompt: a frame for each recorded step."""
+        frames = [self.frame(place) for place in range(len(self.recording.history.steps))]
+        rows = [self.rows(frame) for frame in frames]
+        truth = self.true()
+        return {
+            "text": self.prompt,
+            "tokens": self.names(),
+            "names": [row.name for row in rows[0]],
+            "frames": [[row.now for row in each] for each in rows],
+            "truth": [row.truth for row in rows[0]] if truth else None,
+            "kl": [kl_from(truth, frame.probs) for frame in frames] if truth else None,
+            "weights": _packed(torch.stack([frame.weights for frame in frames])),
+        }
+
+    def answer_prompt(self, prompt: str) -> dict:
+        """Another prompt, seen by all recorded models."""
+        before, self.prompt = self.prompt, prompt
+        try:
+            seen = self._seen()
+        except Exception:
+            self.prompt = before
+            raise
+        if self.run is not None:
+            self._news(self.run)
+        return seen
+
+    def names(self) -> list[str]:
+        """The prompt's tokens, as they are shown."""
+        return [token_name(self.tokenizer, id) for id in self.ids()]
 
     # ---- The live run ----
 
+    def answer_live(self, action: str, rate: int) -> dict:
+        """Start, stop or begin again, or take another learning rate."""
+        self.rate = rate
+        {
+            "start": self.start,
+            "stop": self.stop,
+            "begin": self.begin_again,
+            "rate": self._change_rate,
+        }[action]()
+        return {}
+
     def start(self) -> None:
-        """Train from where the run is; show it."""
+        """Train from where the run is."""
         if self.run is None:
             self.run = self.new_run()
         if self.run.done:
             raise ValueError("this run is over: press Begin again for a new one")
-        self.run.set_rate(RATES[self.rate.value])
-        self._go()
+        self.run.set_rate(RATES[self.rate])
+        self.run.start()
 
     def stop(self) -> None:
         """Stop after the update that is being made; Start goes on from there."""
@@ -178,13 +290,7 @@ class TrainingExplorer(Explorer):
             losses = _smoothed(self.run.trainer.history[:])
             self.before = {f"before {self.run.rates}": _thinned(losses, 40)}
         self.run = self.new_run()
-        self._go()
-
-    def _go(self) -> None:
-        self._live = None
         self.run.start()
-        self.show.value = "live run"
-        self._redraw()
 
     def new_run(self) -> LiveRun:
         """A model of the recorded one's shape, about to be trained on the corpus."""
@@ -193,7 +299,7 @@ class TrainingExplorer(Explorer):
         )
         trainer = Trainer(GPT(self._last.config, seed=config.seed), self._corpus, config)
         run = LiveRun(trainer, lambda: self._news(run))
-        run.set_rate(RATES[self.rate.value])
+        run.set_rate(RATES[self.rate])
         return run
 
     def _stop_in_corpus(self) -> int | None:
@@ -202,139 +308,87 @@ class TrainingExplorer(Explorer):
         return stop if stop is not None and (torch.as_tensor(self._corpus) == stop).any() else None
 
     def _change_rate(self) -> None:
-        """A run that is training takes the rate at once; one that stands, when it goes on."""
+        """A run that is training takes the rate at once; one that waits, when it goes on."""
         if self.run is not None and self.run.running:
-            self.run.set_rate(RATES[self.rate.value])
+            self.run.set_rate(RATES[self.rate])
 
     def _news(self, run: LiveRun) -> None:
-        """From the run's own thread: a new frame, which every control then only picks from."""
+        """Tell the page; also from the run's own thread."""
+        if run is not self.run:
+            return
+        try:
+            news = self.news()
+        except ValueError as error:  # its numbers have overflowed
+            news = {"error": str(error), "weights": b""}
+        self.send({**news, "weights": None, "news": "live"}, buffers=[news["weights"]])
 
-        def show() -> None:
-            self._live = None
-            if self.is_live:
-                self._redraw()
-
-        if run is self.run:
-            self.guard(show)
+    def news(self) -> dict:
+        """The live run as it is: what the page shows of it."""
+        run = self.run
+        frame, truth = run.frame(self.ids()), self.true()
+        losses, most = _smoothed(run.trainer.history[: frame.step]), run.trainer.config.steps
+        over = "done" if run.done else "training" if run.running else "stopped"
+        said = f", loss {svg.two(losses[-1][1])}" if losses else ""
+        return {
+            "text": self.prompt,
+            "title": f"Live run ({over}), step {frame.step:,} of {most:,}{said}",
+            "of": most,
+            "curve": {f"rate {run.rates}": losses} | self.before,
+            "probs": [row.now for row in self.rows(frame)],
+            "kl": kl_from(truth, frame.probs) if truth else None,
+            "error": f"{run.error}. Begin again" if run.error is not None else None,
+            "weights": _packed(frame.weights),
+        }
 
     def close(self) -> None:
         """Take the widget off the page, and stop what it trains."""
         self.stop()
         super().close()
 
-    # ---- What is shown ----
-
-    @property
-    def is_live(self) -> bool:
-        """The live run is shown, not the recorded one."""
-        return self.show.value == "live run"
-
-    def ids(self) -> tuple[int, ...]:
-        """The prompt's tokens."""
-        ids = self.tokenizer.encode(self.prompt.value, allowed_special="all")
-        return tuple(capped(ids, min(TOKENS, self._last.config.block_size)))
-
-    def frame(self) -> Frame:
-        """The prompt, seen by the model that is shown."""
-        ids, steps = self.ids(), self.recording.history.steps
-        if not self.is_live:
-            return self._recorded(ids, steps[self.step.value])
-        if self.run is None:
-            return self._recorded(ids, steps[0])
-        if self._live is None or self._live[0] != ids:
-            self._live = (ids, self.run.frame(ids))
-        return self._live[1]
-
-    def _recorded_frame(self, ids: tuple[int, ...], step: int) -> Frame:
-        return take_frame(self._load(step), ids, step)
-
-    def rows(self) -> list[Bar]:
-        """The tokens that the truth and the last recorded model expect, and all others."""
-        ids, truth = self.ids(), self.true()
-        end = self._recorded(ids, self.recording.history.steps[-1]).probs
-        name = partial(token_name, self.tokenizer)
-        return rows_of(expected(end, truth, ROWS), name, self.frame().probs, end, truth)
-
-    def true(self) -> dict[int, float]:
-        """The truth as {id: p}, or nothing where there is none."""
-        try:
-            return true_tokens(self.truth, self.tokenizer, self.ids()) if self.truth else {}
-        except ValueError:  # a prompt that the grammar cannot say
-            return {}
+    # ---- What is shown where no widget runs ----
 
     def title(self) -> str:
-        """Where the run is, and how far from the truth, in one line."""
-        where = self._where_live() if self.is_live else self._where_recorded()
-        truth = self.true()
-        if truth:
-            return f"{where}, KL from the truth {svg.two(kl_from(truth, self.frame().probs))}"
-        return f"{where}, no truth for this prompt" if self.truth else where
-
-    def _where_recorded(self) -> str:
-        history, step = self.recording.history, self.frame().step
+        """Which step is shown, and how far from the truth it is, in one line."""
+        history, truth = self.recording.history, self.true()
+        step = history.steps[self.step]
         loss = dict(history.val_loss).get(step)
         said = "" if loss is None else f", held-out loss {svg.two(loss)}"
-        return f"Recorded run, step {step:,} of {history.steps[-1]:,}{said}"
-
-    def _where_live(self) -> str:
-        if self.run is None:
-            return "Live run: press Start"
-        over = "done" if self.run.done else "training" if self.run.running else "stopped"
-        losses, most = self._losses(), self.run.trainer.config.steps
-        said = f", loss {svg.two(losses[-1][1])}" if losses else ""
-        return f"Live run ({over}), step {self.frame().step:,} of {most:,}{said}"
-
-    def _losses(self) -> list[tuple[float, float]]:
-        """Of the live run, as far as it is shown."""
-        return _smoothed(self.run.trainer.history[: self.frame().step])
+        where = f"Recorded run, step {step:,} of {history.steps[-1]:,}{said}"
+        if truth:
+            distance = kl_from(truth, self.frame(self.step).probs)
+            return f"{where}, KL from the truth {svg.two(distance)}"
+        return f"{where}, no truth for this prompt" if self.truth else where
 
     def curve(self) -> str:
-        """The loss of the run that is shown, with ln V and, if it is known, the floor."""
-        history, vocab_size = self.recording.history, self._last.config.vocab_size
-        levels = {"ln V": math.log(vocab_size)}
-        levels |= {} if history.floor is None else {"floor": history.floor}
-        look = {"x_name": "step", "width": TABLE - 30, "height": HIGH - 28}
-        if not self.is_live:
-            heldout = [point for point in history.val_loss if point[0] > 0]  # 0 is far off, by log
-            series = {"loss": _thinned(history.loss), "held-out": _thinned(heldout, 12)}
-            look |= {"x_max": history.steps[-1], "mark": self.frame().step, "log": True}
-        elif self.run is None:
-            series, look["x_max"] = {"loss": []}, 1
-        else:
-            series = {f"rate {self.run.rates}": self._losses()} | self.before
-            look["x_max"] = self.run.trainer.config.steps
-        return svg.curves(series, levels, **look)
-
-    def _redraw(self) -> None:
-        super()._redraw()
-        if self.is_live and self.run is not None and self.run.error is not None:
-            raise ValueError(f"{self.run.error}. Begin again")
+        """The loss of the recorded run, with ln V and, if it is known, the floor."""
+        told, history = self._told_once(), self.recording.history
+        look = {"x_name": "step", "width": TABLE - 30, "height": HIGH - 28, "log": True}
+        look |= {"x_max": history.steps[-1], "mark": history.steps[self.step]}
+        return svg.curves(told["curve"], told["levels"], **look)
 
     def draw(self) -> str:
-        layer, head = self.layer.value, self.head.value
-        rows = self.rows()
         return training_svg(
             self.curve(),
-            self.frame().weights[layer, head],
+            self.frame(self.step).weights[0, 0],
             self.names(),
-            rows,
-            ["live" if self.is_live else "now", "at the end", "truth" if self.true() else ""],
+            self.rows(),
+            ["now", "at the end", "truth" if self.true() else ""],
             title=self.title(),
-            caption=f"Layer {layer}, head {head}: rows look at columns",
+            caption="Layer 0, head 0: rows look at columns",
             label=self.describe(),
         )
 
-    def names(self) -> list[str]:
-        """The prompt's tokens, as they are shown."""
-        return [token_name(self.tokenizer, id) for id in self.ids()]
-
     def describe(self) -> str:
-        layer, head, names = self.layer.value, self.head.value, self.names()
-        last = two_digits(self.frame().weights[layer, head, -1])
+        names = self.names()
+        last = two_digits(self.frame(self.step).weights[0, 0, -1])
         where = looks(last, names, len(names) - 1)
         text = self.tokenizer.decode(self.ids())
         said = f"{self.title()}. After {text!r}: {spoken(self.rows())}."
-        return f"{said} In layer {layer}, head {head}, {where}."
+        return f"{said} In layer 0, head 0, {where}."
+
+
+def _packed(numbers: Tensor) -> bytes:
+    return numbers.float().contiguous().numpy().astype("<f4").tobytes()
 
 
 def _thinned(points: Sequence[tuple[float, float]], most: int = 150) -> list[tuple[float, float]]:

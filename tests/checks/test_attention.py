@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from check_rules import CheckRules
 
+from checks.check_rules import CheckRules
 from gptlib import attention as own
 from gptlib.checks import attention, base
 from gptlib.checks.attention_answers import HEADS_MISTAKES, ROW_MISTAKES, WEIGHTS_MISTAKES

@@ -1,17 +1,23 @@
-"""gptlib.checks.embeddings: every mistake it claims to know is named, right answers are accepted
+"""gptlib.checks.embeddings: wrong answers are told what is so of them, right answers are accepted
 however they are written, and nothing that a student writes raises.
 """
 
 import numpy as np
 import pytest
 import torch
-from check_rules import CheckRules
 
 import gptlib
+from checks.mutants import Case
+from checks.rules import CheckRules
 from gptlib.checks import embeddings
 from gptlib.embeddings import PositionEmbedding, TokenEmbedding
 
 # ---- Right answers, as different people write them ----
+
+
+def lookup_by_lesson(ids, table):
+    one_hot = torch.nn.functional.one_hot(ids, len(table)).float()
+    return one_hot @ table
 
 
 def lookup_by_comparing(ids, table):
@@ -35,6 +41,12 @@ def lookup_by_sums(ids, table):
 
 def lookup_to_lists(ids, table):
     return [table[id].tolist() for id in ids]
+
+
+def embed_by_lesson(ids, wte, wpe):
+    what = wte[ids]
+    where = wpe[: ids.shape[1]]
+    return what + where
 
 
 def embed_by_loop(ids, wte, wpe):
@@ -63,12 +75,23 @@ def embed_by_gptlib(ids, wte, wpe):
     return tokens(ids) + places(ids.shape[1])
 
 
+def count_by_lesson(vocab_size, block_size, n_embd):
+    return (vocab_size + block_size) * n_embd
+
+
 def count_by_tensors(vocab_size, block_size, n_embd):
     return torch.tensor([vocab_size, block_size]).sum() * n_embd
 
 
 def count_by_tables(vocab_size, block_size, n_embd):
     return np.int64(vocab_size * n_embd) + np.int64(block_size * n_embd)
+
+
+def order_by_lesson(model, ids):
+    turned = torch.cat([ids[:-1].flip(0), ids[-1:]])
+    with torch.no_grad():
+        one, other = model(torch.stack([ids, turned]))[:, -1]
+    return not torch.allclose(one, other, atol=1e-4)
 
 
 def order_by_lists(model, ids):
@@ -88,19 +111,6 @@ def order_to_tensor(model, ids):
     turned = torch.cat((torch.flip(ids[:-1], (0,)), ids[-1:]))
     probs = [torch.softmax(model(x[None])[:, -1], -1) for x in (ids, turned)]
     return (probs[0] - probs[1]).abs().max() > 1e-5
-
-
-RIGHT = {
-    embeddings.one_hot_lookup: [
-        lookup_by_comparing,
-        lookup_by_numpy,
-        lookup_by_sums,
-        lookup_to_lists,
-    ],
-    embeddings.embed: [embed_by_loop, embed_in_place, embed_by_numpy, embed_by_gptlib],
-    embeddings.count_parameters: [count_by_tensors, count_by_tables],
-    embeddings.order_matters: [order_by_lists, order_to_numpy, order_to_tensor],
-}
 
 
 # ---- Mistakes, as beginners write them: {name in the check: the code} ----
@@ -204,8 +214,58 @@ def forgets_the_turned(model, ids):
     return not torch.allclose(one, other)
 
 
-WRONG = {
-    embeddings.one_hot_lookup: {
+def keeps_the_first(model, ids):
+    turned = torch.cat((ids[:1], torch.flip(ids[1:], (0,))))
+    return not torch.allclose(model(ids[None])[0, -1], model(turned[None])[0, -1], atol=1e-4)
+
+
+def of_both(reduced, tolerance=1e-4):
+    """The exercise, comparing what `reduced` makes of the logits (V,) at the last place."""
+
+    def order_matters(model, ids):
+        one, other = (reduced(logits[0, -1].double()) for logits in both_ways(model, ids))
+        return not torch.allclose(one, other, atol=tolerance)
+
+    return order_matters
+
+
+# ---- Random inputs that the exercises allow ----
+
+
+def table(dice, n_rows, n_embd):
+    generator = torch.Generator().manual_seed(dice.randrange(2**30))
+    return torch.randn(n_rows, n_embd, generator=generator)
+
+
+def random_lookup(dice):
+    n = dice.choice((1, 2, 5, 9, 300))
+    ids = [dice.randrange(n) for _ in range(dice.randint(1, 6))]
+    return torch.tensor(ids), table(dice, n, dice.randint(1, 5))
+
+
+def random_embed(dice):
+    B, T, n, C = (dice.randint(1, 5) for _ in range(4))
+    ids = [[dice.randrange(n) for _ in range(T)] for _ in range(B)]
+    return torch.tensor(ids), table(dice, n, C), table(dice, T + dice.randint(0, 4), C)
+
+
+def random_order(dice):
+    models = [*embeddings.order_models().values()]
+    models += [embeddings.small_model(1, dice.random() < 0.5, seed) for seed in (1, 2)]
+    ids = [dice.randrange(embeddings.V) for _ in range(dice.randint(1, 9))]
+    return dice.choice(models), torch.tensor(ids)
+
+
+LOOKUP = Case(
+    embeddings.LOOKUP,
+    right=[
+        lookup_by_lesson,
+        lookup_by_comparing,
+        lookup_by_numpy,
+        lookup_by_sums,
+        lookup_to_lists,
+    ],
+    slips={
         "sides swapped": lambda ids, table: torch.matmul(table, hot(ids, table)),
         "number by number": lambda ids, table: table * hot(ids, table),
         "one-hot turned": lambda ids, table: hot(ids, table).transpose(0, 1) @ table,
@@ -216,8 +276,19 @@ WRONG = {
         "one token only": last_row,
         "one row too high": counts_from_one,
         "rounded": lambda ids, table: hot(ids, table).int() @ table.int(),
+        "in bytes": lambda ids, table: table[ids.to(torch.uint8).long()],
+        "sorted": lambda ids, table: table[ids.sort().values],
+        "each id once": lambda ids, table: table[ids.unique()],
+        "the first rows": lambda ids, table: table[: len(ids)],
+        "columns": lambda ids, table: table[:, ids % table.shape[1]].T,
+        "mean of the row": lambda ids, table: table[ids].mean(1),
     },
-    embeddings.embed: {
+    fuzz=random_lookup,
+)
+EMBED = Case(
+    embeddings.EMBED,
+    right=[embed_by_lesson, embed_by_loop, embed_in_place, embed_by_numpy, embed_by_gptlib],
+    slips={
         "no places": lambda ids, wte, wpe: wte[ids],
         "whole table": lambda ids, wte, wpe: wte[ids] + wpe[None],
         "places from one": lambda ids, wte, wpe: wte[ids] + wpe[1 : ids.shape[1] + 1],
@@ -240,8 +311,16 @@ WRONG = {
         "multiplied": lambda ids, wte, wpe: wpe[: ids.shape[1]] * wte[ids],
         "first sentence only": first_only,
         "sentences joined": one_long_row,
+        "places only": lambda ids, wte, wpe: wpe[: ids.shape[1]].expand(len(ids), -1, -1),
+        "the place's number": lambda ids, wte, wpe: wte[ids] + torch.arange(ids.shape[1])[:, None],
+        "the mean of the two": lambda ids, wte, wpe: (wte[ids] + wpe[: ids.shape[1]]) / 2,
     },
-    embeddings.count_parameters: {
+    fuzz=random_embed,
+)
+COUNT = Case(
+    embeddings.COUNT,
+    right=[count_by_lesson, count_by_tensors, count_by_tables],
+    slips={
         "tokens only": lambda vocab_size, block_size, n_embd: n_embd * vocab_size,
         "places only": lambda vocab_size, block_size, n_embd: n_embd * block_size,
         "rows": lambda vocab_size, block_size, n_embd: block_size + vocab_size,
@@ -251,34 +330,69 @@ WRONG = {
         "tokens have one number": lambda V, limit, C: V + limit * C,
         "token table twice": lambda V, limit, C: V * C + limit * C + C * V,
         "bytes": lambda V, limit, C: (V + limit) * C * 4,
+        "V for C": lambda V, limit, C: V * limit + C,
+        "a bias": lambda V, limit, C: (V + limit) * C + C,
+        "gpt2's": lambda V, limit, C: 39_383_808,
+        "one row more": lambda V, limit, C: (V + limit + 1) * C,
+        "in millions": lambda V, limit, C: (V + limit) * C // 10**6,
     },
-    embeddings.order_matters: {
+    fuzz=lambda dice: tuple(dice.randint(1, 2000) for _ in range(3)),
+)
+ORDER = Case(
+    embeddings.ORDER,
+    right=[order_by_lesson, order_by_lists, order_to_numpy, order_to_tensor],
+    slips={
         "no rounding": asks_for_equality,
         "small tolerance": allclose_as_it_comes,
         "every place": compares(...),
         "first place": compares((0, 0)),
         "last token turned too": flips_all,
+        "first token kept": keeps_the_first,
         "top token only": compares_the_best,
+        "means": of_both(torch.mean),
+        "sums": of_both(torch.sum),
+        "norms": of_both(torch.norm),
+        "largest": of_both(torch.max),
+        "sorted": of_both(lambda logits: logits.sort().values),
+        "the first logit": of_both(lambda logits: logits[0]),
+        "large tolerance": of_both(lambda logits: logits, tolerance=0.1),
+        "without abs": lambda model, ids: bool(
+            (torch.sub(*both_ways(model, ids))[0, -1] > 1e-4).any()
+        ),
+        "without abs, turned": lambda model, ids: bool(
+            (torch.sub(*both_ways(model, ids))[0, -1] < -1e-4).any()
+        ),
+        "all of them": lambda model, ids: bool(
+            (torch.sub(*both_ways(model, ids))[0, -1].abs() > 1e-4).all()
+        ),
+        "the ids": lambda model, ids: ids[:-1].tolist() != ids[:-1].flip(0).tolist(),
         "yes for no": says_whether_equal,
         "yes for no, no rounding": lambda model, ids: not asks_for_equality(model, ids),
         "yes for no, small tolerance": lambda model, ids: not allclose_as_it_comes(model, ids),
         "never": forgets_the_turned,
         "always": lambda model, ids: True,
     },
-}
-KNOWN = {
-    embeddings.one_hot_lookup: embeddings.LOOKUP_MISTAKES,
-    embeddings.embed: embeddings.EMBED_MISTAKES,
-    embeddings.count_parameters: embeddings.COUNT_MISTAKES,
-    embeddings.order_matters: embeddings.ORDER_MISTAKES,
-}
+    fuzz=random_order,
+    mutated=[order_by_lesson, order_by_lists],
+)
 
 
 class TestChecks(CheckRules):
-    right, wrong, known = RIGHT, WRONG, KNOWN
+    cases = {
+        embeddings.one_hot_lookup: LOOKUP,
+        embeddings.embed: EMBED,
+        embeddings.count_parameters: COUNT,
+        embeddings.order_matters: ORDER,
+    }
 
 
 # ---- Whatever a student writes ----
+
+
+@pytest.mark.parametrize("kind", (torch.bfloat16, torch.float16, torch.float64))
+def test_rows_of_any_kind_of_number_are_right(kind):
+    assert embeddings.one_hot_lookup(lambda ids, table: table.to(kind)[ids])
+    assert embeddings.embed(lambda ids, wte, wpe: wte.to(kind)[ids] + wpe.to(kind)[: ids.shape[1]])
 
 
 @pytest.mark.parametrize(
@@ -304,7 +418,7 @@ def test_a_table_that_is_changed_is_noticed(capsys):
 
     assert not embeddings.embed(changes)
     said = capsys.readouterr().out
-    assert "has changed its input: it is [[1.660, 1.270]," in said and "Work on a copy" in said
+    assert "changes its input: it is [[1.1, 0.8], [2.1, -0.2]," in said and "Work on a copy" in said
 
 
 def test_an_error_that_no_mistake_makes_has_no_name(capsys):
@@ -320,20 +434,39 @@ def test_the_one_hot_of_bools_is_told_by_torch(capsys):
     assert "stops with RuntimeError" in capsys.readouterr().out
 
 
-def test_a_model_stands_on_one_line_in_the_verdict(capsys):
+def test_a_model_is_one_line_in_the_verdict(capsys):
     assert not embeddings.order_matters(lambda model, ids: False)
-    second = capsys.readouterr().out.splitlines()[1]
-    assert second.startswith("  <lambda>(<1 layer, with positions>, [5, 3, 8,")
+    said = capsys.readouterr().out.splitlines()
+    assert said[1] == "  <lambda>(<adds up the places of each token>, [1, 2, 3])"
 
 
 @pytest.mark.parametrize("atol", (0, 1e-8, 1e-7, 1e-6))
-def test_any_tolerance_that_is_too_small_is_called_so(atol, capsys):
+def test_any_tolerance_that_is_too_small_is_told_the_rounding(atol, capsys):
     def order_matters(model, ids):
         one, other = both_ways(model, ids)
         return bool((one[0, -1] - other[0, -1]).abs().max() > atol)
 
-    assert not embeddings.order_matters(order_matters)
-    assert "your tolerance is too small" in capsys.readouterr().out
+    verdict = embeddings.order_matters(order_matters)
+    assert verdict.property.endswith("(False) where they are equal but for rounding.")
+    assert "differ by no more than 3.81e-06, and you say True" in verdict.observation
+
+
+@pytest.mark.parametrize("tolerance", (1e-2, 1e-3, 1e-5))
+def test_any_sensible_tolerance_is_right(tolerance, capsys):
+    assert embeddings.order_matters(of_both(lambda logits: logits, tolerance))
+
+
+@pytest.mark.parametrize("reduced", (torch.mean, torch.sum, torch.norm))
+def test_means_sums_and_norms_may_stay_where_logits_change(reduced, capsys):
+    verdict = embeddings.order_matters(of_both(reduced))
+    seen = "the logits after [1, 2, 3] and after [2, 1, 3] differ by up to 1, and you say False"
+    assert verdict.observation == seen and not verdict.mistake
+
+
+def test_who_keeps_the_first_token_is_told_that_and_not_the_opposite(capsys):
+    verdict = embeddings.order_matters(keeps_the_first)
+    assert verdict.mistake == "first token kept"
+    assert "put ids[-1:] after it" in capsys.readouterr().out
 
 
 def test_v_times_b_plus_c_is_no_mistake_with_a_name():
@@ -341,10 +474,17 @@ def test_v_times_b_plus_c_is_no_mistake_with_a_name():
     assert not embeddings.count_parameters(lambda V, limit, C: V * limit + C).mistake
 
 
+def test_a_vector_with_the_place_of_a_different_token_is_told_so():
+    verdict = embeddings.embed(lambda ids, wte, wpe: wte[ids] + wpe[0])
+    seen = "the id 0 at place 1 of sentence 0 has its row of wte plus row 0 of wpe"
+    assert verdict.observation == seen
+
+
 def test_the_sums_of_the_model_that_adds_up_differ_by_rounding():
+    model = embeddings.order_models()["rounding"]
     for ids, size in ((embeddings.NEXT_TO_ZERO, 0), (embeddings.LARGE, -80)):
         turned = (*ids[:-1][::-1], ids[-1])
-        one, other = embeddings.AddsUp()(torch.tensor([ids, turned]))[:, -1, ids[0]]
+        one, other = model(torch.tensor([ids, turned]))[:, -1, 0]
         assert 3e-6 < abs(one - other) < 1e-5 and abs(one - size) < 1e-4
 
 
@@ -361,7 +501,7 @@ def test_one_layer_without_positions_is_blind_to_order_but_for_rounding():
     for seed in range(3):
         one, other = logits_both_ways(embeddings.small_model(1, False, seed), embeddings.LONG)
         assert torch.allclose(one, other, atol=1e-5)
-    one, other = logits_both_ways(embeddings.CountsWords(), embeddings.SHORT)
+    one, other = logits_both_ways(embeddings.order_models()["counts"], embeddings.SHORT)
     assert torch.equal(one, other)
 
 
@@ -375,4 +515,4 @@ def test_two_layers_see_order_without_positions_and_one_layer_with_them():
 def test_gptlibs_own_tables_count_as_the_check_counts():
     config = gptlib.GPTConfig(vocab_size=11, block_size=8, n_layer=1, n_head=1, n_embd=4)
     model = gptlib.GPT(config, seed=0)
-    assert embeddings.right_count(11, 8, 4) == model.wte.weight.numel() + model.wpe.weight.numel()
+    assert embeddings.COUNT.right(11, 8, 4) == model.wte.weight.numel() + model.wpe.weight.numel()

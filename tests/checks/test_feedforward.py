@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from check_rules import CheckRules
 
 import gptlib
+from checks.check_rules import CheckRules
 from gptlib.checks import base, feedforward
 from gptlib.checks import feedforward_answers as answers
 

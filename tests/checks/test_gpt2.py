@@ -5,11 +5,12 @@ they are written, and the layer that exercise 3 reads computes what the model's 
 import numpy as np
 import pytest
 import torch
-from check_rules import CheckRules
 
 import gptlib
+from checks.mutants import Case
+from checks.rules import CheckRules
 from gptlib.checks import gpt2
-from gptlib.checks.gpt2_answers import right_count, right_read
+from gptlib.checks.gpt2 import right_count, right_read
 
 # ---- Right answers, as different people write them ----
 
@@ -70,11 +71,17 @@ def read_by_names(state, i):
     return {name: np.transpose(a) for name, a in layer.items()}  # a vector stays as it is
 
 
-RIGHT = {
-    gpt2.count: [count_by_shapes, count_by_numpy],
-    gpt2.token_cost: [cost_by_loop, cost_to_array],
-    gpt2.read_layer: [read_by_splitting, read_by_names],
-}
+def count_of_the_exercise(vocab_size, block_size, n_layer, n_embd):
+    C = n_embd
+    found = {"tokens": vocab_size * C, "places": block_size * C}
+    found["attention"] = n_layer * (C * 3 * C + 3 * C + C * C + C)
+    found["feedforward"] = n_layer * (C * 4 * C + 4 * C + 4 * C * C + C)
+    found["norms"] = (2 * n_layer + 1) * 2 * C
+    return found
+
+
+def read_in_double(state, i):
+    return {name: tensor.double() for name, tensor in read_by_splitting(state, i).items()}
 
 
 # ---- Mistakes, as beginners write them: {name in the check: the code} ----
@@ -169,8 +176,23 @@ def forgets_the_dot(state, i):
     return out
 
 
-WRONG = {
-    gpt2.count: {
+def random_shape(dice):
+    return tuple(dice.randint(1, 40) for _ in range(4))
+
+
+def random_cost(dice):
+    return (*(dice.randint(1, 900) for _ in range(4)), float(dice.randint(1, 1000)))
+
+
+def random_layer(dice):
+    prefix, buffers = dice.choice(("", "transformer.")), dice.choice((True, False))
+    return gpt2.stored_model(prefix, buffers, dice.randint(1, 2)), dice.randrange(12)
+
+
+COUNT = Case(
+    gpt2.COUNT,
+    right=[count_by_shapes, count_by_numpy, count_of_the_exercise],
+    slips={
         "no biases": counts(lambda L, C: L * (C * 4 * C + 4 * C * C)),
         "one layer": counts(lambda L, C: C * 4 * C + 4 * C + 4 * C * C + C),
         "one matrix": counts(lambda L, C: L * (C * 4 * C + 4 * C)),
@@ -183,8 +205,16 @@ WRONG = {
         "four by four": counts(lambda L, C: L * ((4 * C) ** 2 + 8 * C)),
         "head counted again": counts(whole, twice_the_table),
         "bytes": counts(whole, lambda part, n, V, C: 4 * n),
+        "norms of one layer": lambda *given: right_count(*given) | {"norms": 6 * given[3]},
+        "no places": lambda *given: {**right_count(*given), "places": 0},
     },
-    gpt2.token_cost: {
+    fuzz=random_shape,
+    mutated=[count_by_numpy, count_of_the_exercise],
+)
+COST = Case(
+    gpt2.COST,
+    right=[cost_by_loop, cost_to_array],
+    slips={
         "one of two": costs(cache="L * C * 4 * T"),
         "one layer's cache": costs(cache="2 * C * 4 * T"),
         "numbers for bytes": costs(cache="2 * L * C * T"),
@@ -200,8 +230,15 @@ WRONG = {
         "one FLOP": costs(flop="N"),
         "FLOP of the whole text": costs(flop="2 * N * T"),
         "FLOP from bytes": costs(flop="2 * 4 * N"),
+        "one token more": costs(cache="2 * L * C * 4 * (T + 1)"),
+        "half precision": costs(cache="2 * L * C * 2 * T"),
     },
-    gpt2.read_layer: {
+    fuzz=random_cost,
+)
+READ = Case(
+    gpt2.READ,
+    right=[read_by_splitting, read_by_names, read_in_double],
+    slips={
         "not turned": lambda state, i: reads(state, i, turn=lambda name, t: False),
         "square not turned": lambda state, i: reads(
             state, i, turn=lambda name, t: t.ndim == 2 and len(t) != len(t.T)
@@ -225,17 +262,16 @@ WRONG = {
         "layers 10 and 11 too": forgets_the_dot,
         "first layer always": lambda state, i: reads(state, 0),
         "one layer on": lambda state, i: reads(state, i + 1),
+        "only vectors": lambda state, i: reads(state, i, keep=lambda n: "weight" not in n),
+        "turned twice": lambda state, i: {n: t.T.T.T for n, t in reads(state, i).items()},
+        "zeros": lambda state, i: {n: 0 * t for n, t in reads(state, i).items()},
     },
-}
-KNOWN = {
-    gpt2.count: gpt2.COUNT_MISTAKES,
-    gpt2.token_cost: gpt2.COST_MISTAKES,
-    gpt2.read_layer: gpt2.READ_MISTAKES,
-}
+    fuzz=random_layer,
+)
 
 
 class TestChecks(CheckRules):
-    right, wrong, known = RIGHT, WRONG, KNOWN
+    cases = {gpt2.count: COUNT, gpt2.token_cost: COST, gpt2.read_layer: READ}
 
 
 # ---- Whatever a student writes ----
@@ -259,7 +295,7 @@ def test_a_result_of_the_wrong_kind_is_said_to_be_so(check, answer, said, capsys
 
 
 def test_a_part_that_is_missing_is_shown_by_what_is_given_and_wanted(capsys):
-    right = RIGHT[gpt2.count][1]
+    right = count_by_numpy
     assert not gpt2.count(lambda *given: {"norms": right(*given)["norms"]})
     assert "{'norms': 12}" in capsys.readouterr().out
 
@@ -275,9 +311,10 @@ def test_a_state_that_is_changed_is_noticed(capsys):
 def test_a_state_and_a_layer_stand_on_a_line_each(capsys):
     assert not gpt2.read_layer(lambda state, i: {})
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1].startswith("  <lambda>(<149 tensors: transformer.wte.weight, ")
-    assert lines[2].split() == ["gives", "0", "tensors:"]
-    assert "12 tensors: attn.c_proj.weight begins " in lines[3]
+    [call, gives, should_be] = [line for line in lines if "tensors" in line]
+    assert call.startswith("  <lambda>(<149 tensors: transformer.wte.weight, ")
+    assert gives.split(maxsplit=1) == ["gives", "<0 tensors>"]
+    assert "<12 tensors: ln_1.weight, " in should_be
 
 
 # ---- What the right answers rest on ----

@@ -7,10 +7,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from check_rules import CheckRules
 
 import gptlib
-from gptlib.checks import base, logits
+from checks.mutants import Case
+from checks.rules import CheckRules
+from gptlib.checks import logits, running
 
 # ---- Right answers, as different people write them ----
 
@@ -81,30 +82,6 @@ def recover_by_loop(probs, top):
 
 def recover_with_a_very_low_number(probs, top):
     return torch.nan_to_num(recover_by_torch(probs, top), neginf=-1000)
-
-
-RIGHT = {
-    logits.softmax: [
-        gptlib.softmax,
-        softmax_by_torch,
-        softmax_less_the_largest,
-        softmax_in_numpy,
-        softmax_by_loop,
-    ],
-    logits.log_softmax: [
-        gptlib.logits.log_softmax,
-        log_softmax_by_torch,
-        log_softmax_by_logsumexp,
-        log_softmax_in_numpy,
-    ],
-    logits.recover: [
-        recover_by_torch,
-        recover_by_odds,
-        recover_in_numpy,
-        recover_by_loop,
-        recover_with_a_very_low_number,
-    ],
-}
 
 
 # ---- Mistakes, as beginners write them: {name in the check: the code} ----
@@ -212,8 +189,29 @@ def shifted_to(z, top):
     return z - highest(z) + top
 
 
-WRONG = {
-    logits.softmax: {
+def random_rows(dice, of=3.0):
+    shape = [dice.randint(1, 4) for _ in range(dice.randint(0, 2))] + [dice.randint(1, 6)]
+    generator = torch.Generator().manual_seed(dice.randrange(2**30))
+    rows = of * torch.randn(shape, generator=generator, dtype=torch.float64)
+    return (64 * rows).round() / 64  # which float32 holds exactly
+
+
+def random_probs(dice):
+    found = torch.softmax(random_rows(dice), -1)
+    zero = torch.zeros_like(found).bernoulli_(0.2).bool() & (found < found.amax(-1, keepdim=True))
+    return found.masked_fill(zero, 0.0), round(dice.uniform(-5, 5), 2)
+
+
+SOFTMAX = Case(
+    logits.SOFTMAX,
+    right=[
+        gptlib.softmax,
+        softmax_by_torch,
+        softmax_less_the_largest,
+        softmax_in_numpy,
+        softmax_by_loop,
+    ],
+    slips={
         "wrong axis": lambda z: torch.exp(z) / torch.exp(z).sum(dim=0, keepdim=True),
         "over everything": lambda z: divided(torch.exp(z), torch.exp(z).sum()),
         "axis 1": lambda z: torch.exp(z) / torch.exp(z).sum(dim=1, keepdim=True),
@@ -227,8 +225,26 @@ WRONG = {
         "the logarithm": gptlib.logits.log_softmax,
         "softmax twice": twice,
         "the largest takes all": takes_all,
+        "sum over everything but keepdim": lambda z: z.exp() / z.exp().sum((-2, -1), keepdim=True),
+        "minus the exponent": lambda z: torch.softmax(-z, dim=-1),
+        "a sigmoid": torch.sigmoid,
+        "the mean": lambda z: torch.exp(z) / torch.exp(z).mean(-1, keepdim=True),
+        "rounded": lambda z: torch.softmax(z, -1).round(decimals=2),
+        "eps in the sum": lambda z: torch.exp(z) / (torch.exp(z).sum(-1, keepdim=True) + 0.01),
+        "first row only": lambda z: torch.softmax(z.reshape(-1, z.shape[-1])[0], -1),
+        "clamped": lambda z: torch.softmax(z.clamp(min=0), -1),
     },
-    logits.log_softmax: {
+    fuzz=lambda dice: (random_rows(dice),),
+)
+LOG_SOFTMAX = Case(
+    logits.LOG_SOFTMAX,
+    right=[
+        gptlib.logits.log_softmax,
+        log_softmax_by_torch,
+        log_softmax_by_logsumexp,
+        log_softmax_in_numpy,
+    ],
+    slips={
         "nothing taken off": lambda z: z - torch.log(torch.exp(z).sum(-1, keepdim=True)),
         "log of the naive softmax": lambda z: torch.log(softmax_by_torch(z)),
         "log of a softmax": lambda z: torch.log(gptlib.softmax(z)),
@@ -251,8 +267,22 @@ WRONG = {
         "base 2": lambda z: in_base(z, torch.log2),
         "base 10": lambda z: in_base(z, torch.log10),
         "the probabilities": gptlib.softmax,
+        "clamped at 50": lambda z: torch.log_softmax(z.clamp(max=50), -1),
+        "an eps in the logarithm": lambda z: torch.log(torch.softmax(z, -1) + 1e-9),
+        "the largest absolute": lambda z: log_softmax_less(z, z.abs().max(-1, keepdim=True).values),
     },
-    logits.recover: {
+    fuzz=lambda dice: (random_rows(dice, of=dice.choice((1.0, 800.0))),),
+)
+RECOVER = Case(
+    logits.RECOVER,
+    right=[
+        recover_by_torch,
+        recover_by_odds,
+        recover_in_numpy,
+        recover_by_loop,
+        recover_with_a_very_low_number,
+    ],
+    slips={
         "no constant": lambda p, top: torch.log(p),
         "top forgotten": lambda p, top: torch.log(p) - highest(torch.log(p)),
         "keepdim forgotten": lambda p, top: torch.log(p) - torch.log(p).amax(dim=-1) + top,
@@ -269,17 +299,20 @@ WRONG = {
         "0 for 0": zero_stays_zero,
         "0 for ln 0": infinity_taken_out,
         "stops at 0": by_math_log,
+        "top of the first row": lambda p, top: torch.log(p) + top - torch.log(p).reshape(-1)[0],
+        "the mean at top": lambda p, top: torch.log(p) - torch.log(p).mean(-1, keepdim=True) + top,
+        "minus top": lambda p, top: shifted_to(torch.log(p), -top),
     },
-}
-KNOWN = {
-    logits.softmax: logits.SOFTMAX_MISTAKES,
-    logits.log_softmax: logits.LOG_SOFTMAX_MISTAKES,
-    logits.recover: logits.RECOVER_MISTAKES,
-}
+    fuzz=random_probs,
+)
 
 
 class TestChecks(CheckRules):
-    right, wrong, known = RIGHT, WRONG, KNOWN
+    cases = {
+        logits.softmax: SOFTMAX,
+        logits.log_softmax: LOG_SOFTMAX,
+        logits.recover: RECOVER,
+    }
 
 
 # ---- What else students write ----
@@ -293,7 +326,7 @@ def in_place(z):
 
 @pytest.mark.parametrize("check", [logits.softmax, logits.log_softmax])
 def test_a_changed_input_is_named(check, capsys):
-    assert check(in_place).mistake == base.CHANGED
+    assert check(in_place).mistake == running.CHANGED
     assert "Work on a copy" in capsys.readouterr().out
 
 
@@ -307,7 +340,7 @@ def test_a_changed_input_is_named(check, capsys):
 )
 def test_that_max_gives_two_things_is_said(check, student, capsys):
     assert not check(student)
-    assert "values and places: take `.values`, or use amax" in capsys.readouterr().out
+    assert "values and places: take `.values`, or use amax and amin" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("eps", [1e-6, 1e-8, 1e-9, 1e-12, 1e-30, 1e-300])
@@ -343,7 +376,15 @@ def test_the_large_inputs_break_the_naive_softmax_in_both_directions():
 
 def test_a_right_answer_has_the_asked_for_largest_and_softmax():
     for (probs,), top in zip(logits._rows(*logits.PROBS), logits.TOPS, strict=True):
-        found = logits.right_recover(probs, top)
+        found = logits.RECOVER.right(probs, top)
         assert torch.allclose(gptlib.softmax(found), probs)
         assert torch.allclose(found.amax(-1), torch.tensor(top, dtype=torch.float64))
     assert any((torch.tensor(row) == 0).any() for row in logits.PROBS)
+
+
+def test_a_largest_absolute_value_is_not_told_to_subtract_the_largest_first(capsys):
+    largest = LOG_SOFTMAX.slips["the largest absolute"]
+    verdict = logits.log_softmax(largest)
+    assert (verdict.mistake, verdict.resembles) == ("", "")
+    assert "the logit -1000 gives inf" in capsys.readouterr().out
+    assert "Subtract the largest" not in verdict.words

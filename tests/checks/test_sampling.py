@@ -8,12 +8,12 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from check_rules import CheckRules
 
 import gptlib
-from gptlib.checks import base, sampling
+from checks.mutants import Case
+from checks.rules import CheckRules
 from gptlib.checks import capstone as own
-from gptlib.checks import sampling_answers as answers
+from gptlib.checks import running, sampling
 
 # ---- Right answers, as different people write them ----
 
@@ -79,13 +79,6 @@ def best_by_stack(table, prefix):
         else:
             stack += [(text + token, so_far + math.log(p)) for token, p in table[text].items()]
     return [best[0], torch.tensor(best[1]).exp()]
-
-
-RIGHT = {
-    sampling.bend: [bend_by_loop, bend_by_torch, bend_by_powers],
-    sampling.keep_top_k: [top_k_by_loop, top_k_by_numpy, top_k_by_logits],
-    sampling.best_sentence: [best_by_recursion, best_by_stack],
-}
 
 
 # ---- Mistakes, as beginners write them: {name in the check: the code} ----
@@ -193,15 +186,69 @@ def keeps_the_last(table, text):
     return best
 
 
-WRONG = {
-    sampling.bend: {
+def beam(width):
+    def search(table, text):
+        ways, done = [(text, 1.0)], []
+        while ways:
+            longer = [(w + t, p * q) for w, p in ways for t, q in table[w].items()]
+            done += [way for way in longer if way[0].endswith(".")]
+            ways = [way for way in longer if not way[0].endswith(".")]
+            ways = sorted(ways, key=lambda way: -way[1])[:width]
+        return max(done, key=lambda way: way[1])
+
+    return search
+
+
+def by_top_p(probs, k):
+    order = sorted_ids(probs)
+    p = k / len(probs)
+    before = probs[order].cumsum(0) - probs[order]
+    return anew(placed(probs, order[before < p]))
+
+
+def largest_of_rest(table, text):
+    """The likeliest first token, then the best of what follows it."""
+    token = max(table[text], key=table[text].get)
+    if token == ".":
+        return text + token, table[text][token]
+    whole, q = best_by_recursion(table, text + token)
+    return whole, table[text][token] * q
+
+
+def random_logits(dice):
+    size = dice.randint(1, 7)
+    logits = dice.sample([k / 16 for k in range(-64, 64)], size)
+    return torch.tensor(logits), dice.choice((0, 0.25, 0.5, 1.0, 1.7, 3.0))
+
+
+def random_probs(dice):
+    weights = torch.tensor([float(dice.randint(0, 4)) for _ in range(dice.randint(1, 24))])
+    weights[dice.randrange(len(weights))] += 1
+    return anew(weights), dice.randint(1, 9)
+
+
+def random_table(dice):
+    table, todo = {}, ["S"]
+    while todo:
+        text = todo.pop()
+        words = [f" {w}" for w in "abc"[: dice.randint(1, 3)]] if text.count(" ") < 3 else []
+        tokens = dice.sample([*words, "."], dice.randint(1, len(words) + 1))
+        weights = [dice.randint(1, 90) for _ in tokens]
+        table[text] = {t: w / sum(weights) for t, w in zip(tokens, weights)}
+        todo += [text + t for t in tokens if t != "."]
+    return table, "S"
+
+
+BEND = Case(
+    sampling.BEND,
+    right=[bend_by_loop, bend_by_torch, bend_by_powers],
+    slips={
         "multiplied": lambda logits, t: softmax(t * logits),
         "logits handed back": lambda logits, t: logits / t,
         "on the probabilities": lambda logits, t: softmax(logits) / t,
         "powers of the logits": lambda logits, t: softmax(logits ** (1 / t)),
         "never below one": lambda logits, t: softmax(logits / (t if t > 1 else 1)),
         "no temperature": lambda logits, t: softmax(logits),
-        "on the probabilities, divided anew": lambda logits, t: anew(softmax(logits) / t),
         "softmax twice": lambda logits, t: softmax(softmax(logits) / t),
         "zero": lambda logits, t: softmax(logits / t),
         "zero, stopped": divides_floats,
@@ -211,8 +258,23 @@ WRONG = {
         "not divided by the sum": lambda logits, t: torch.exp(logits / t),
         "powers not divided by the sum": lambda logits, t: softmax(logits) ** (1 / t),
         "greedy always": lambda logits, t: one_hot(logits),
+        "on the probabilities, divided anew": lambda logits, t: anew(softmax(logits) / t),
+        "never below a tenth": lambda logits, t: softmax(logits / max(t, 0.1)),
+        "never below a hundredth": lambda logits, t: softmax(logits / max(t, 0.01)),
+        "a little added": lambda logits, t: softmax(logits / (t + 0.01)),
+        "only above one": lambda logits, t: softmax(logits / t) if t > 1 else softmax(logits),
+        "the square": lambda logits, t: softmax(logits / max(t, 1e-6) ** 2),
+        "the root": lambda logits, t: softmax(logits / max(t, 1e-6) ** 0.5),
+        "subtracted": lambda logits, t: softmax(logits - t),
+        "the largest too": lambda logits, t: softmax(logits / max(t, 1e-6)).clamp(max=0.9),
+        "log": lambda logits, t: torch.log_softmax(logits / max(t, 1e-6), 0),
     },
-    sampling.keep_top_k: {
+    fuzz=random_logits,
+)
+TOP_K = Case(
+    sampling.TOP_K,
+    right=[top_k_by_loop, top_k_by_numpy, top_k_by_logits],
+    slips={
         "a threshold": at_least,
         "a strict threshold": partial(at_least, strict=True),
         "the larger of equals": turned_round,
@@ -227,8 +289,20 @@ WRONG = {
         "one too many": lambda probs, k: anew(placed(probs, sorted_ids(probs)[: k + 1])),
         "too few tokens": asks_for_the_kth,
         "all stay": lambda probs, k: anew(probs),
+        "top-p": by_top_p,
+        "one too few": lambda probs, k: anew(placed(probs, sorted_ids(probs)[: max(k - 1, 1)])),
+        "the first k ids": lambda probs, k: anew(placed(probs, torch.arange(len(probs))[:k])),
+        "twice": lambda probs, k: anew(placed(probs, sorted_ids(probs)[:k]) ** 2),
+        "divided by k": lambda probs, k: placed(probs, sorted_ids(probs)[:k]) / k,
+        "evenly": lambda probs, k: anew((placed(probs, sorted_ids(probs)[:k]) > 0).float()),
+        "ids": lambda probs, k: sorted_ids(probs)[:k],
     },
-    sampling.best_sentence: {
+    fuzz=random_probs,
+)
+BEST = Case(
+    sampling.BEST,
+    right=[best_by_recursion, best_by_stack],
+    slips={
         "greedy": greedy,
         "first branch only": returns_at_once,
         "back at the first full stop": ends_at_a_full_stop,
@@ -248,17 +322,29 @@ WRONG = {
             best_by_recursion(table, text)[0].rstrip("."),
             best_by_recursion(table, text)[1],
         ),
+        "a beam of three": beam(3),
+        "a beam of four": beam(4),
+        "the likeliest first": largest_of_rest,
+        "the longest": partial(chosen, by=len, says=math.prod),
+        "the probability without the last step": lambda table, text: (
+            best_by_recursion(table, text)[0],
+            max(every(table, text), key=lambda pair: math.prod(pair[1]))[1][0],
+        ),
+        "one hundred times": lambda table, text: (
+            best_by_recursion(table, text)[0],
+            100 * best_by_recursion(table, text)[1],
+        ),
     },
-}
-KNOWN = {
-    sampling.bend: answers.BEND_MISTAKES,
-    sampling.keep_top_k: answers.TOP_K_MISTAKES,
-    sampling.best_sentence: answers.BEST_MISTAKES,
-}
+    fuzz=random_table,
+)
 
 
 class TestChecks(CheckRules):
-    right, wrong, known = RIGHT, WRONG, KNOWN
+    cases = {
+        sampling.bend: BEND,
+        sampling.keep_top_k: TOP_K,
+        sampling.best_sentence: BEST,
+    }
 
 
 # ---- Whatever a student writes ----
@@ -277,7 +363,7 @@ def test_an_input_that_is_changed_is_named(capsys):
         (sampling.bend, divides_in_place),
         (sampling.keep_top_k, zeroes_in_place),
     ):
-        assert check(function).mistake == base.CHANGED
+        assert check(function).mistake == running.CHANGED
         assert "Work on a copy" in capsys.readouterr().out
 
 
@@ -285,12 +371,14 @@ def test_a_sorted_list_turned_round_is_not_taken_for_topk():
     def by_numpy(probs, k):  # of many equals, its sort too keeps no order
         return anew(placed(probs, np.argsort(probs.numpy())[::-1][:k].copy()))
 
-    assert sampling.keep_top_k(by_numpy).mistake == "the larger of equals"
+    verdict = sampling.keep_top_k(by_numpy)
+    assert verdict.property == "Of equals the smaller id stays."
+    assert "topk" not in (verdict.mistake, verdict.resembles)
 
 
 def test_a_sentence_without_its_probability_is_asked_for_it(capsys):
     for answer in (lambda table, text: greedy(table, text)[0], lambda *_: (0.5, "The cat.")):
-        assert sampling.best_sentence(answer).mistake == base.ODD
+        assert sampling.best_sentence(answer).mistake == running.ODD
         assert "probability" in capsys.readouterr().out
 
 
@@ -298,11 +386,11 @@ def test_a_recursion_without_an_end_is_told_where_the_end_is(capsys):
     def endless(table, text):
         return max(endless(table, text + token) for token in table[text])
 
-    assert sampling.best_sentence(endless).mistake == base.STOPPED
+    assert sampling.best_sentence(endless).mistake == running.STOPPED
     assert capsys.readouterr().out.endswith(
         "\n  Nothing follows a full stop: with it the sentence is whole.\n"
     )
-    assert sampling.best_sentence(lambda table, text: table["The"]).mistake == base.STOPPED
+    assert sampling.best_sentence(lambda table, text: table["The"]).mistake == running.STOPPED
     assert "full stop" not in capsys.readouterr().out
 
 
@@ -310,8 +398,8 @@ def test_the_right_answers_are_gptlibs_and_the_grammars():
     logits = torch.log(torch.tensor([0.60, 0.30, 0.05, 0.05]))
     for k in (1, 2, 3, 9):
         expected = gptlib.next_token_probs(logits, top_k=k)
-        torch.testing.assert_close(answers.right_top_k(softmax(logits), k), expected)
-    assert answers.right_best(sampling.DOG, "The dog is") == ("The dog is running.", 0.35)
+        torch.testing.assert_close(sampling.TOP_K.right(softmax(logits), k), expected)
+    assert sampling.BEST.right(sampling.DOG, "The dog is") == ("The dog is running.", 0.35)
     assert greedy(sampling.DOG, "The dog is") == ("The dog is on the bed.", pytest.approx(0.24))
 
 
@@ -333,7 +421,7 @@ def trained():
     tokenizer = gptlib.Tokenizer(merges)
     config = gptlib.GPTConfig(tokenizer.vocab_size, 16, n_layer=1, n_head=2, n_embd=16)
     model = gptlib.GPT(config, seed=0)
-    own.gptlibs_training(model, corpus.encode(tokenizer)[0], 60)
+    own.gptlibs_training(model, corpus.encode(tokenizer)[0], 150)
     return model, tokenizer, corpus
 
 
@@ -365,6 +453,39 @@ def test_a_folder_that_holds_a_gpt_is_right(trained, tmp_path, capsys):
     said = capsys.readouterr().out
     assert said.startswith("✔ capstone: it opens: 297 tokens") and "ln 297 = 5.69" in said
     assert str(tmp_path) not in said
+
+
+def test_a_model_trained_on_rows_shorter_than_its_context_is_told_so(trained, tmp_path, capsys):
+    model, tokenizer, corpus = trained
+    own_size = gptlib.GPTConfig(tokenizer.vocab_size, 32, n_layer=1, n_head=2, n_embd=16)
+    longer = gptlib.GPT(own_size, seed=0)
+    with torch.no_grad():
+        own_weights = model.state_dict()
+        own_weights["wpe.weight"] = torch.cat([own_weights["wpe.weight"], torch.randn(16, 16) * 3])
+        longer.load_state_dict(own_weights)
+    gptlib.save(tmp_path, longer, tokenizer)
+    mistake, said = said_of(capsys, tmp_path, corpus)
+    assert mistake == "untrained positions" and "at 17 to 32" in said
+
+
+def test_a_model_that_knows_only_frequencies_has_not_learned(trained, tmp_path, capsys):
+    model, tokenizer, corpus = trained
+    barely = gptlib.GPT(model.config, seed=0)
+    own.gptlibs_training(barely, corpus.encode(tokenizer)[0], 45)
+    gptlib.save(tmp_path, barely, tokenizer)
+    mistake, said = said_of(capsys, tmp_path, corpus)
+    assert mistake == "only frequencies" and "how frequent each token is" in said
+
+
+def test_ctrl_c_in_a_students_part_does_not_raise(trained, tmp_path, capsys):
+    model, tokenizer, corpus = trained
+    gptlib.save(tmp_path, model, tokenizer)
+
+    def interrupted(*given):
+        raise KeyboardInterrupt
+
+    for parts in ({"sampler": interrupted}, {"train_bpe": interrupted}):
+        assert "interrupted" in said_of(capsys, tmp_path, corpus, **parts)[1]
 
 
 def said_of(capsys, folder, corpus="pets", **how):
@@ -431,7 +552,7 @@ def test_a_folder_of_an_earlier_model_is_named(trained, tmp_path, capsys):
     ("sampler", "words"),
     [
         (lambda logits, t, k, p: softmax(logits * t), "gives other probabilities"),
-        (lambda logits, t, k, p: softmax(logits / t)[:5], "gives shape (5,), not (297,)"),
+        (lambda logits, t, k, p: softmax(logits / t)[:5], "gives shape (5,), not (297,)."),
         (lambda logits, t, k, p: {}[t], "stops with KeyError: 1.0"),
         (lambda logits: softmax(logits), "stops with TypeError"),
         (lambda logits, t, k, p: softmax(logits / max(t, 1e-6)), "temperature 0.5 and top_k 2"),
@@ -473,3 +594,28 @@ def test_gptlibs_parts_have_the_form_of_the_exercises(model):
         torch.testing.assert_close(
             attend_with(copied(model), own.gptlibs_attention)(ids), model(ids)
         )
+
+
+# ---- What verdicts must not say ----
+
+
+def test_top_p_is_told_how_many_stay_and_nothing_of_thresholds(capsys):
+    assert sampling.keep_top_k(by_top_p).mistake == ""
+    said = capsys.readouterr().out
+    assert "Exactly k tokens stay" in said and "k-th largest" not in said
+
+
+def test_the_shortest_sentence_is_not_called_greedy(capsys):
+    def shortest(table, text):
+        whole, ps = min(every(table, text), key=lambda pair: len(pair[1]))
+        return whole, math.prod(ps)
+
+    verdict = sampling.best_sentence(shortest)
+    assert (verdict.mistake, verdict.resembles) == ("", "")
+    assert "No sentence that goes on from the prefix is more probable." in capsys.readouterr().out
+
+
+def test_a_temperature_that_is_never_below_a_tenth_is_refused(capsys):
+    verdict = sampling.bend(lambda logits, t: softmax(logits / max(t, 0.1)))
+    assert "divided by the temperature" in verdict.property
+    assert "<lambda>([0.1, 0.05, 0], 0.05)" in capsys.readouterr().out

@@ -1,7 +1,8 @@
-"""gptlib.checks.tokenizer: every mistake it claims to know is named, right answers are accepted
+"""gptlib.checks.tokenizer: wrong answers are told what is so of them, right answers are accepted
 however they are written, and nothing that a student writes raises.
 """
 
+import re
 import time
 from collections import Counter
 from itertools import pairwise
@@ -9,10 +10,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from check_rules import CheckRules
 
 import gptlib
-from gptlib.checks import base, tokenizer
+from checks.mutants import Case
+from checks.rules import CheckRules
+from gptlib.checks import running, tokenizer
 from gptlib.tokenizer import apply_merges, merge, pair_counts, split
 
 # ---- Right answers, as different people write them ----
@@ -29,6 +31,11 @@ def decode_by_bytearray(ids, token_bytes):
     return str(bytearray(byte for id in ids for byte in token_bytes[id]), "utf-8", "replace")
 
 
+def decode_by_list(ids, token_bytes):
+    data = [token_bytes[id] for id in ids]
+    return b"".join(data).decode("utf-8", errors="replace")
+
+
 def pair_by_loop(ids):
     best, most = None, 0
     for pair in zip(ids, ids[1:]):
@@ -41,6 +48,11 @@ def pair_by_loop(ids):
 def pair_by_sorting(ids):
     counts = Counter(pairwise(ids))
     return sorted(counts, key=lambda pair: (-counts[pair], pair))[0] if counts else None
+
+
+def pair_by_lesson(ids):
+    counts = pair_counts(ids)
+    return min(counts, key=lambda pair: (-counts[pair], pair), default=None)
 
 
 def pair_by_numpy(ids):
@@ -62,6 +74,18 @@ def merge_by_recursion(ids, pair, new_id):
     if tuple(ids[:2]) == tuple(pair):
         return [new_id, *merge_by_recursion(ids[2:], pair, new_id)]
     return [ids[0], *merge_by_recursion(ids[1:], pair, new_id)] if ids else []
+
+
+def merge_by_lesson(ids, pair, new_id):
+    out, i = [], 0
+    while i < len(ids):
+        if i + 1 < len(ids) and (ids[i], ids[i + 1]) == pair:
+            out.append(new_id)
+            i += 2
+        else:
+            out.append(ids[i])
+            i += 1
+    return out
 
 
 def merge_by_generator(ids, pair, new_id):
@@ -93,13 +117,18 @@ def train_by_hand(text, n_merges, *, keep=list):
     return keep(merges)
 
 
+def weighted(pieces):
+    counts = Counter()
+    for ids, n in pieces.items():
+        for pair in pairwise(ids):
+            counts[pair] += n
+    return counts
+
+
 def train_by_weights(text, n_merges):
     pieces, merges = Counter(tuple(piece.encode()) for piece in split(text)), {}
     for new_id in range(256, 256 + n_merges):
-        counts = Counter()
-        for ids, n in pieces.items():
-            for pair in pairwise(ids):
-                counts[pair] += n
+        counts = weighted(pieces)
         if not counts:
             return merges
         merges[pair_by_count(counts)] = new_id
@@ -117,14 +146,6 @@ def train_to_array(text, n_merges):
 
 def train_to_lists(text, n_merges):
     return train_by_hand(text, n_merges, keep=lambda merges: [list(pair) for pair in merges])
-
-
-RIGHT = {
-    tokenizer.decode: [decode_by_loop, decode_by_bytearray],
-    tokenizer.most_frequent_pair: [pair_by_loop, pair_by_sorting, pair_by_numpy, pair_by_torch],
-    tokenizer.merge_pair: [merge, merge_by_recursion, merge_by_generator, merge_to_tensor],
-    tokenizer.train: [train_by_hand, train_by_weights, train_to_array, train_to_lists],
-}
 
 
 # ---- Mistakes, as beginners write them: {name in the check: the code} ----
@@ -224,6 +245,11 @@ def always_looks_too_far(ids, pair, new_id):
     return out
 
 
+def as_text(ids, pair, new_id):
+    text = " ".join(map(str, ids)).replace(f"{pair[0]} {pair[1]}", str(new_id))
+    return [int(word) for word in text.split()]
+
+
 def every_other(ids):
     counts = Counter((ids[i], ids[i + 1]) for i in range(0, len(ids) - 1, 2))
     return pair_by_count(counts) if counts else None
@@ -234,17 +260,29 @@ def unordered(ids):
     return pair_by_count(counts) if counts else None
 
 
-def trained(text, n_merges, *, cut=split, pick=pair_by_count, first=256, spell=str.encode, n=0):
+def trained(
+    text,
+    n_merges,
+    *,
+    cut=split,
+    pick=pair_by_count,
+    first=256,
+    spell=str.encode,
+    n=0,
+    least=1,
+    new_id=None,
+):
     """Training as a beginner writes it, with one thing else."""
     pieces, merges = [list(spell(piece)) for piece in cut(text)], []
     for k in range(n_merges + n):
         counts = Counter()
         for ids in pieces:
             counts.update(zip(ids, ids[1:]))
-        if len(counts) == 0:
+        if len(counts) == 0 or max(counts.values()) < least:
             break
         merges.append(pick(counts))
-        pieces = [merge(ids, merges[-1], first + k) for ids in pieces]
+        id = new_id(k) if new_id else first + k
+        pieces = [merge(ids, merges[-1], id) for ids in pieces]
     return merges
 
 
@@ -279,19 +317,76 @@ def seen_first(counts):
     return counts.most_common(1)[0][0]
 
 
-WRONG = {
-    tokenizer.decode: {
+# ---- Random inputs that the exercises allow ----
+
+
+def random_ids(dice):
+    few = [dice.choice((97, 98, 255, 256, 300, 50256)) + k for k in range(dice.randint(1, 3))]
+    return [dice.choice(few) for _ in range(dice.randint(0, 12))], few
+
+
+def random_tokens(dice):
+    parts = [b" cat", b"a", b" ", b"\n", "ï".encode(), b"\xc3", b"\x9f\x90", b"The", b"\xf0\x9f"]
+    table = {k * dice.choice((1, 40)): dice.choice(parts) for k in range(12)}
+    return [dice.choice(list(table)) for _ in range(dice.randint(0, 6))], table
+
+
+def random_merge(dice):
+    ids, few = random_ids(dice)
+    pair = dice.choice(few), dice.choice(few)
+    return ids, pair, max(256, *few) + dice.randint(1, 50)
+
+
+def random_text(dice):
+    words = [
+        "the",
+        " the",
+        " cat",
+        " hat.",
+        "aaa",
+        " ë",
+        "ïa",
+        "\n",
+        "  ",
+        "10",
+        " 10",
+        "it's",
+        "!",
+    ]
+    words = dice.sample(words, 5)
+    return "".join(dice.choice(words) for _ in range(dice.randint(0, 9))), dice.randint(0, 8)
+
+
+DECODE = Case(
+    tokenizer.DECODE,
+    right=[decode_by_loop, decode_by_bytearray, decode_by_list],
+    slips={
         "each token alone": each_alone,
         "each token alone, strictly": lambda ids, b: "".join(b[id].decode() for id in ids),
         "spaces between": lambda ids, b: b" ".join([b[i] for i in ids]).decode(errors="replace"),
+        "spaces between texts": spaces_between_texts,
         "white space lost": lambda ids, b: decode_by_loop(ids, b).strip(),
         "strict": lambda ids, b: b"".join(b[id] for id in ids).decode("utf-8"),
         "bad bytes ignored": lambda ids, b: b"".join(b[id] for id in ids).decode(errors="ignore"),
         "str of bytes": lambda ids, b: str(b"".join([b[id] for id in ids])),
         "ids as characters": lambda ids, b: "".join(map(chr, ids)),
         "latin-1": lambda ids, b: "".join(chr(byte) for id in ids for byte in b[id]),
+        "in the order of the table": lambda ids, b: b"".join(b.values()).decode(errors="replace"),
+        "each token once": lambda ids, b: decode_by_loop(dict.fromkeys(ids), b),
+        "ids below 256 are bytes": lambda ids, b: decode_by_loop(
+            ids, {id: bytes([id]) if id < 256 else b[id] for id in ids}
+        ),
+        "backslashes": lambda ids, b: b"".join(b[id] for id in ids).decode(
+            errors="backslashreplace"
+        ),
+        "the last one": lambda ids, b: [b[id] for id in ids][-1].decode(errors="replace"),
     },
-    tokenizer.most_frequent_pair: {
+    fuzz=random_tokens,
+)
+PAIR = Case(
+    tokenizer.PAIR,
+    right=[pair_by_loop, pair_by_sorting, pair_by_numpy, pair_by_torch, pair_by_lesson],
+    slips={
         "nothing at all": lambda ids: None,
         "first of equals": lambda ids: seen_first(Counter(zip(ids, ids[1:]))),
         "last of equals": lambda ids: largest(Counter(zip(ids, ids[1:]))),
@@ -304,8 +399,28 @@ WRONG = {
         "the count": lambda ids: max(Counter(zip(ids, ids[1:])).values()),
         "the pair and its count": lambda ids: Counter(zip(ids, ids[1:])).most_common(1)[0],
         "most_common's list": lambda ids: Counter(zip(ids, ids[1:])).most_common(1),
+        "all the most frequent": lambda ids: Counter(zip(ids, ids[1:])).most_common(),
+        "with the first": lambda ids: pair_by_loop([*ids, ids[0]]) if ids else None,
+        "two apart": lambda ids: pair_by_count(Counter(zip(ids, ids[2:]))),
+        "equals as text": lambda ids: min(
+            (c := pair_counts(ids)), key=lambda pair: (-c[pair], str(pair)), default=None
+        ),
+        "equals by their sum": lambda ids: min(
+            (c := pair_counts(ids)), key=lambda pair: (-c[pair], sum(pair)), default=None
+        ),
+        "no overlaps": lambda ids: min(
+            pairwise(ids),
+            key=lambda pair: (-len(ids) + len(merge(ids, pair, -1)), pair),
+            default=None,
+        ),
+        "None for two ids": lambda ids: pair_by_loop(ids) if len(ids) > 2 else None,
     },
-    tokenizer.merge_pair: {
+    fuzz=lambda dice: (random_ids(dice)[0],),
+)
+MERGE = Case(
+    tokenizer.MERGE,
+    right=[merge_by_recursion, merge_by_generator, merge_to_tensor, merge_by_lesson],
+    slips={
         "second id kept": loses_second,
         "last id lost": stops_before_the_last,
         "only once": one_place,
@@ -317,8 +432,28 @@ WRONG = {
         ],
         "too far": looks_too_far,
         "too far, each time": always_looks_too_far,
+        "always 256": lambda ids, pair, new_id: merge(ids, pair, 256),
+        "always 256 and more": lambda ids, pair, new_id: merge(ids, pair, max(256, *ids, 0) + 1),
+        "the pair in either order": lambda ids, pair, new_id: merge(
+            merge(ids, pair, new_id), pair[::-1], new_id
+        ),
+        "each first half": lambda ids, pair, new_id: [new_id if i == pair[0] else i for i in ids],
+        "the pair taken out": lambda ids, pair, new_id: [
+            id for id in merge(ids, pair, new_id) if id != new_id
+        ],
+        "as text": as_text,
+        "again and again": lambda ids, pair, new_id: merge(
+            merge(ids, pair, new_id), (new_id, new_id), new_id
+        ),
     },
-    tokenizer.train: {
+    fuzz=random_merge,
+    mutated=[merge_by_recursion, merge_by_lesson],
+    patience=0.05,
+)
+TRAIN = Case(
+    tokenizer.TRAIN,
+    right=[train_by_hand, train_by_weights, train_to_array, train_to_lists],
+    slips={
         "not split": lambda text, n: trained(text, n, cut=lambda whole: [whole]),
         "cut at spaces": lambda text, n: trained(text, n, cut=str.split),
         "first of equals": lambda text, n: trained(text, n, pick=seen_first),
@@ -331,18 +466,24 @@ WRONG = {
         "letters, not bytes": lambda text, n: trained(text, n, spell=lambda p: map(ord, p)),
         "does not stop": no_stop,
         "one too many": lambda text, n: trained(text, n, n=1),
+        "one too few": lambda text, n: trained(text, n, n=-1),
+        "the rarest": lambda text, n: trained(text, n, pick=lambda c: min(c, key=c.get)),
+        "cut into words": lambda text, n: trained(text, n, cut=lambda t: re.findall(r"\w+", t)),
+        "every new id is 256": lambda text, n: trained(text, n, new_id=lambda k: 256),
+        "only the first piece": lambda text, n: trained(text, n, cut=lambda t: split(t)[:1]),
+        "stops at pairs that occur once": lambda text, n: trained(text, n, least=2),
     },
-}
-KNOWN = {
-    tokenizer.decode: tokenizer.DECODE_MISTAKES,
-    tokenizer.most_frequent_pair: tokenizer.PAIR_MISTAKES,
-    tokenizer.merge_pair: tokenizer.MERGE_MISTAKES,
-    tokenizer.train: tokenizer.TRAIN_MISTAKES,
-}
+    fuzz=random_text,
+)
 
 
 class TestChecks(CheckRules):
-    right, wrong, known = RIGHT, WRONG, KNOWN
+    cases = {
+        tokenizer.decode: DECODE,
+        tokenizer.most_frequent_pair: PAIR,
+        tokenizer.merge_pair: MERGE,
+        tokenizer.train: TRAIN,
+    }
 
 
 # ---- Whatever a student writes ----
@@ -362,7 +503,7 @@ def test_an_error_is_shown_with_the_input_and_the_line_that_caused_it(capsys):
         unknown = {}
         return unknown[ids[0]]
 
-    assert tokenizer.most_frequent_pair(fails).mistake == base.STOPPED
+    assert tokenizer.most_frequent_pair(fails).mistake == running.STOPPED
     said = capsys.readouterr().out
     assert "fails([97, 98, 99, 97, 98])" in said and "KeyError: 97, in its line 3" in said
 
@@ -375,9 +516,9 @@ def test_a_forgotten_return_and_a_changed_input_are_named(capsys):
         ids[:] = merge(ids, pair, new_id)
         return ids
 
-    assert tokenizer.merge_pair(forgets).mistake == base.NOTHING
+    assert tokenizer.merge_pair(forgets).mistake == running.NOTHING
     assert "Is there a `return`?" in capsys.readouterr().out
-    assert tokenizer.merge_pair(changes).mistake == base.CHANGED
+    assert tokenizer.merge_pair(changes).mistake == running.CHANGED
     assert "Work on a copy" in capsys.readouterr().out
 
 
@@ -397,27 +538,66 @@ def test_a_result_of_the_wrong_kind_is_said_to_be_so(check, answer, said, capsys
     assert said in capsys.readouterr().out
 
 
-def test_tokens_decoded_alone_with_spaces_between_have_the_name_of_the_spaces(capsys):
-    assert tokenizer.decode(spaces_between_texts).mistake == "spaces between"
+def test_tokens_decoded_alone_with_spaces_between_have_a_space_too_many(capsys):
+    verdict = tokenizer.decode(spaces_between_texts)
+    assert verdict.observation == "your text has the bytes b'The  cat', and not b'The cat'"
+    assert (
+        verdict.property
+        == "The bytes of all tokens follow each other: none is added, none is lost."
+    )
 
 
-def test_a_mistake_is_named_even_if_the_empty_list_is_another_problem(capsys):
+def test_equals_are_told_even_if_the_empty_list_is_another_problem(capsys):
     def largest_pair(ids):
         return max(pair_counts(ids), key=lambda pair: (pair_counts(ids)[pair], pair))
 
-    assert tokenizer.most_frequent_pair(largest_pair).mistake == "last of equals"
+    verdict = tokenizer.most_frequent_pair(largest_pair)
+    assert verdict.observation == "(99, 97) and (97, 98) both occur twice"
 
 
-def test_of_two_mistakes_at_once_the_first_that_shows_is_named(capsys):
+def test_a_merge_that_always_writes_256_is_told_where_new_id_differs(capsys):
+    verdict = tokenizer.merge_pair(lambda ids, pair, new_id: merge(ids, pair, 256))
+    assert verdict.observation == "256 is not among the ids, and new_id is 300"
+    assert verdict.call == "<lambda>([97, 97, 97], (97, 97), 300)"
+    assert (verdict.gives, verdict.should_be) == ("[256, 97]", "[300, 97]")
+
+
+@pytest.mark.parametrize("merged", [looks_too_far, always_looks_too_far])
+def test_of_the_last_id_that_has_no_neighbour_a_line_is_added(merged, capsys):
+    assert tokenizer.merge_pair(merged).mistake == running.STOPPED
+    assert "The last id has no neighbour" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda ids: Counter(pairwise(ids)).most_common(1)[0],
+        lambda ids: Counter(pairwise(ids)).most_common(1),
+    ],
+)
+def test_a_pair_with_its_count_is_said_to_be_so(answer, capsys):
+    assert tokenizer.most_frequent_pair(answer).mistake == running.ODD
+    assert "the pair alone was expected, without how often it occurs" in capsys.readouterr().out
+
+
+def test_a_merge_across_words_is_spelled_out(capsys):
+    verdict = tokenizer.train(TRAIN.slips["not split"])
+    assert verdict.property.endswith("side by side within a piece of split(text).")
+    seen = "merge 4 is (101, 257), 'e' + ' c', and by then no piece has these two side by side"
+    assert verdict.observation == seen
+
+
+def test_of_two_mistakes_at_once_the_first_merge_that_is_wrong_is_told(capsys):
     def neither_splits_nor_merges(text, n_merges):
         counts = pair_counts(list(text.encode()))
         return [max(counts, key=counts.get) for _ in range(n_merges)]
 
-    assert tokenizer.train(neither_splits_nor_merges).mistake == "never merged"
+    verdict = tokenizer.train(neither_splits_nor_merges)
+    assert verdict.observation.startswith("merge 2 is (97, 97), 'a' + 'a', and ")
 
 
 def test_a_loop_without_end_is_ended(monkeypatch, capsys):
-    monkeypatch.setattr(base, "PATIENCE", 0.2)
+    monkeypatch.setattr(running, "PATIENCE", 0.2)
 
     def endless(ids):
         while True:
@@ -426,20 +606,20 @@ def test_a_loop_without_end_is_ended(monkeypatch, capsys):
             except Exception:
                 pass
 
-    assert tokenizer.most_frequent_pair(endless).mistake == base.ENDLESS
+    assert tokenizer.most_frequent_pair(endless).mistake == running.ENDLESS
     assert "Does the loop come to an end?" in capsys.readouterr().out
 
 
 def test_an_unknown_mistake_is_shown_by_example(capsys):
     assert not tokenizer.decode(lambda ids, token_bytes: "cat")
     lines = capsys.readouterr().out.splitlines()
-    assert "not right yet" in lines[0]
+    assert lines[0].startswith("✘ <lambda>: your text has the bytes b'cat', and not b'The cat'.")
     assert lines[1] == "  <lambda>([260, 258], {258: b' cat', 260: b'The'})"
-    assert lines[2:] == ["  gives      'cat'", "  should be  'The cat'"]
+    assert lines[2:] == ["  gives      'cat'", "  should be  'The cat'", "              ^"]
 
 
 def test_a_verdict_is_printed_once():
-    verdict = base.Verdict(True, "✔ right")
+    verdict = gptlib.checks.Verdict(True, "✔ right")
     assert verdict and verdict._ipython_display_() is None
 
 

@@ -2,14 +2,18 @@
 loops are accepted with whatever optimizer and batches.
 """
 
+import copy
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from check_rules import CheckRules
 
 import gptlib
-from gptlib.checks import base, training
+from checks.mutants import Case
+from checks.rules import CheckRules
+from gptlib.checks import running, training
 from gptlib.training import get_batch
 
 # ---- Right answers, as different people write them ----
@@ -97,11 +101,91 @@ def with_a_schedule(model, tokens, steps):
         optimizer.step()
 
 
-RIGHT = {
-    training.nll: [nll_by_loop, nll_by_numpy, nll_by_masking, F.cross_entropy, gptlib.nll],
-    training.gradient: [gradient_by_autograd, gradient_by_loop, gradient_by_one_hot],
-    training.train: [plain, by_hand, by_trainer, by_trainer_with_adamw, with_a_schedule],
-}
+def micro_batches(model, tokens, steps):
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for step in range(steps):
+        optimizer.zero_grad()
+        for part in range(4):
+            x, y = get_batch(tokens, 8, 16, seed=part, step=step)
+            (gptlib.nll(model(x), y) / 4).backward()
+        optimizer.step()
+
+
+def under_autocast(model, tokens, steps):
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for step in range(steps):
+        x, y = get_batch(tokens, 8, 64, seed=0, step=step)
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = gptlib.nll(model(x).float(), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def by_keyword(model, tokens, steps):
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for step in range(steps):
+        x, y = get_batch(tokens, 8, 64, seed=0, step=step)
+        optimizer.zero_grad()
+        gptlib.nll(model(ids=x), y).backward()
+        optimizer.step()
+
+
+def by_forward_in_double(model, tokens, steps):
+    model.double()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for step in range(steps):
+        x, y = get_batch(tokens, 8, 64, seed=0, step=step)
+        optimizer.zero_grad()
+        gptlib.nll(model.forward(x), y).backward()
+        optimizer.step()
+
+
+def with_hooks(model, tokens, steps):
+    """Each parameter has an optimizer of its own, which a hook calls."""
+    own = {p: torch.optim.AdamW([p], lr=1e-2) for p in model.parameters()}
+
+    def update(parameter):
+        own[parameter].step()
+        own[parameter].zero_grad()
+
+    for parameter in model.parameters():
+        parameter.register_post_accumulate_grad_hook(update)
+    for step in range(steps):
+        x, y = get_batch(tokens, 8, 64, seed=0, step=step)
+        gptlib.nll(model(x), y).backward()
+
+
+def with_a_copy_as_average(model, tokens, steps):
+    average = copy.deepcopy(model)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for step in range(steps):
+        x, y = get_batch(tokens, 8, 64, seed=0, step=step)
+        loss = gptlib.nll(model(x), y)
+        for p in model.parameters():
+            p.grad = None
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        for a, p in zip(average.parameters(), model.parameters()):
+            a.data.lerp_(p.data, 0.1)
+
+
+def by_data(model, tokens, steps):
+    """Signs of the gradient, put in through .data."""
+    for step in range(steps):
+        x, y = get_batch(tokens, 8, 64, seed=0, step=step)
+        gptlib.nll(model(x), y).backward()
+        for p in model.parameters():
+            p.data = p.data - 0.01 * (1 - step / steps) * p.grad.sign()
+            p.grad = None
+
+
+def random_case(dice):
+    T, V = dice.randint(1, 5), dice.randint(2, 7)
+    generator = torch.Generator().manual_seed(dice.randrange(2**30))
+    targets = torch.randint(V, (T,), generator=generator)
+    return dice.choice((1.0, 300.0)) * torch.randn(T, V, generator=generator), targets
 
 
 # ---- Mistakes, as beginners write them ----
@@ -177,8 +261,32 @@ def rows(y):
     return torch.arange(len(y))
 
 
-WRONG = {
-    training.nll: {
+def anew_each_step(model, tokens, steps):
+    for step in range(steps):
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+        x, y = get_batch(tokens, 8, 64, seed=0, step=step)
+        gptlib.nll(model(x), y).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def on_a_copy(model, tokens, steps):
+    plain(copy.deepcopy(model), tokens, 20)
+
+
+def frozen(model, tokens, steps):
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.0)
+    for step in range(10):
+        x, y = get_batch(tokens, 8, 16, seed=0, step=step)
+        optimizer.zero_grad()
+        gptlib.nll(model(x), y).backward()
+        optimizer.step()
+
+
+NLL = Case(
+    training.NLL,
+    right=[nll_by_loop, nll_by_numpy, nll_by_masking, F.cross_entropy, gptlib.nll],
+    slips={
         "sign": lambda z, y: F.log_softmax(z, -1)[rows(y), y].mean(),
         "sum": lambda z, y: F.cross_entropy(z, y, reduction="sum"),
         "every position": lambda z, y: F.cross_entropy(z, y, reduction="none"),
@@ -197,8 +305,18 @@ WRONG = {
             (z.exp().sum(-1).log() - z[rows(y), y]).mean() * z.exp().sum() / (z.exp().sum())
         ),
         "underflow": lambda z, y: -z.softmax(-1)[rows(y), y].log().mean(),
+        "a half": lambda z, y: F.cross_entropy(z, y) / 2,
+        "the worst": lambda z, y: F.cross_entropy(z, y, reduction="none").max(),
+        "the first": lambda z, y: F.cross_entropy(z[:1], y[:1]),
+        "clamped": lambda z, y: F.cross_entropy(z, y).clamp(max=10),
+        "over the vocabulary": lambda z, y: F.cross_entropy(z, y, reduction="sum") / z.shape[1],
     },
-    training.gradient: {
+    fuzz=random_case,
+)
+GRADIENT = Case(
+    training.GRADIENT,
+    right=[gradient_by_autograd, gradient_by_loop, gradient_by_one_hot],
+    slips={
         "not divided": lambda z, y: z.softmax(-1) - F.one_hot(y, z.shape[1]),
         "sign": lambda z, y: (F.one_hot(y, z.shape[1]) - z.softmax(-1)) / len(y),
         "sign, not divided": lambda z, y: F.one_hot(y, z.shape[1]) - z.softmax(-1),
@@ -222,10 +340,31 @@ WRONG = {
         "the likeliest": lambda z, y: (
             (z.softmax(-1) - F.one_hot(z.argmax(-1), z.shape[1])) / len(y)
         ),
+        "one row": lambda z, y: gradient_by_one_hot(z, y)[0],
+        "twice": lambda z, y: 2 * gradient_by_one_hot(z, y),
+        "half taken off": lambda z, y: (z.softmax(-1) - 0.5 * F.one_hot(y, z.shape[1])) / len(y),
     },
-    training.train: {
-        "model unused": trains_another,
-        "no gradient": loses_the_graph,
+    fuzz=random_case,
+)
+TRAIN = Case(
+    training.TRAIN,
+    right=[
+        plain,
+        by_hand,
+        by_trainer,
+        by_trainer_with_adamw,
+        with_a_schedule,
+        micro_batches,
+        under_autocast,
+        by_keyword,
+        by_forward_in_double,
+        with_hooks,
+        with_a_copy_as_average,
+        by_data,
+    ],
+    slips={
+        "trains another model": trains_another,
+        "no history": loses_the_graph,
         "no step": loop(update=False),
         "one step": loop(leave=True),
         "no zero_grad": loop(zero=False),
@@ -238,23 +377,29 @@ WRONG = {
         "same batch": loop(step=0),
         "not far enough": loop(rate=1e-5, kind=torch.optim.SGD),
         "too many steps": never_ends,
+        "optimizer made anew": anew_each_step,
+        "trains a copy": on_a_copy,
+        "a rate of 0": frozen,
+        "the loss grows": loop(kind=partial(torch.optim.AdamW, maximize=True)),
+        "a rate far too high": loop(rate=1.0),
+        "few steps": loop(rate=1e-3),
+        "only the last logits": loop(loss=lambda z, y: gptlib.nll(z[:, -1:], y[:, :1])),
     },
-}
-KNOWN = {
-    training.nll: training.NLL_MISTAKES,
-    training.gradient: training.GRADIENT_MISTAKES,
-    training.train: training.TRAIN_MISTAKES,
-}
+    fuzz=lambda dice: (training.Problem((0.3, 0.3, 0.2, 0.2), dice.randrange(99)),),
+    mutated=[by_keyword],
+    patience=4.0,
+    every=30,
+)
 
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch):
     """More of it: where tests run side by side, five seconds on the clock are few of computing."""
-    monkeypatch.setattr(base, "PATIENCE", 60)
+    monkeypatch.setattr(running, "PATIENCE", 60)
 
 
 class TestChecks(CheckRules):
-    right, wrong, known = RIGHT, WRONG, KNOWN
+    cases = {training.nll: NLL, training.gradient: GRADIENT, training.train: TRAIN}
 
 
 def test_gradients_cleared_before_the_step_are_no_step_and_the_words_say_so(capsys):
@@ -270,7 +415,7 @@ def test_an_error_in_a_loop_is_shown_with_its_line(capsys):
         for _ in range(steps):
             unknown()  # noqa: F821
 
-    assert training.train(forgets).mistake == base.STOPPED
+    assert training.train(forgets).mistake == running.STOPPED
     said = capsys.readouterr().out
     assert "forgets(model, tokens, 120)" in said and "in its line 3" in said
 
@@ -284,7 +429,8 @@ def test_a_loss_without_a_history_is_no_gradient(change, capsys):
                 loss = gptlib.nll(model(x), y)
             (loss.detach() if change == "detached" else loss).backward()
 
-    assert training.train(detached).mistake == "no gradient"
+    assert training.train(detached).mistake == running.STOPPED
+    assert "The loss has lost its history" in capsys.readouterr().out
 
 
 def test_a_model_left_in_eval_mode_is_no_mistake():
@@ -331,3 +477,9 @@ def test_a_mean_of_gradients_over_two_half_batches_does_not_count_as_piled_up():
             optimizer.step()
 
     assert training.train(train)
+
+
+def test_a_rate_far_too_high_is_not_told_to_take_a_larger_one(capsys):
+    verdict = training.train(partial(plain, rate=1.0))
+    assert verdict.mistake in ("the loss grows", "not far enough")
+    assert "larger learning rate" not in capsys.readouterr().out

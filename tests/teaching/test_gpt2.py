@@ -61,17 +61,17 @@ def test_memory_and_arithmetic_are_as_told():
 
 def test_the_explorers_numbers_are_those_folded_away():
     explorer = size_explorer("gpt2")
-    explorer.boxes["cached"].value = 1024
+    explorer.cached = 1024
     folded = re.search(r"<details>.*?</details>", prose(), re.DOTALL)[0]
     assert "(15.2% more)" in explorer.describe() and "Question 1: 15.2." in folded
-    explorer.buttons["gpt2-xl"].click()
-    explorer.boxes["cached"].value = 0
+    explorer.take("gpt2-xl")
+    explorer.cached = 0
     for stored, gb, speed in ((4, "6.23", "3.21"), (1, "1.56", "12.8")):
-        explorer.stored.value = stored
+        explorer.stored = stored
         assert f"weights {gb} GB" in explorer.describe() and gb in folded
         assert f"at most {speed} tokens" in explorer.describe() and speed in folded
-    explorer.buttons["gpt2"].click()
-    explorer.boxes["width"].value = 1536
+    explorer.take("gpt2")
+    explorer.width = 1536
     assert "418,748,928 parameters" in explorer.describe() and "418,748,928" in folded
     assert round(418_748_928 / 124_439_808, 2) == 3.37 and "3.37 times" in folded
 

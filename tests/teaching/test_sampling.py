@@ -79,21 +79,20 @@ def test_greedy_misses_the_best_sentence(pets):
 
 def test_the_studios_three_numbers_are_those_folded_away(pets):
     studio = sampling_studio(*pets, truth=grammar.next_words)
-    studio.top_k.value, both = 2, []
-    for studio.temperature.value in (1.0, 0.5):
+    studio.top_k, both = 2, []
+    for studio.temperature in (1.0, 0.5):
         both.append(f"{studio.rows()[0].now:.2f}")
     said = f"1: {both[0]} and {both[1]}, since the model has "
-    studio.top_k.value, studio.temperature.value = 0, 1.0
+    studio.top_k, studio.temperature = 0, 1.0
     has, on = (f"{row.now:.2f}"[1:] for row in studio.rows()[:2])
     said += f"{has} and {on}, not .60 and .30. "
     assert studio.rows()[-1].name.endswith("others")
-    studio.temperature.value, others = 3.0, []
-    for studio.top_p.value in (1.0, 0.85):
+    studio.temperature, others = 3.0, []
+    for studio.top_p in (1.0, 0.85):
         others.append(f"{studio.rows()[-1].now:.2f}")
     said += f"2: {others[0]} and {others[1]}. 3: all."
-    studio.temperature.value, studio.top_p.value = 0.0, 1.0
-    studio.draw_many()
-    assert studio.rows()[0].name == "␣sleeping" and studio.rows()[0].drawn == 1000
+    studio.temperature, studio.top_p = 0.0, 1.0
+    assert studio.rows()[0].name == "␣sleeping" and studio.rows()[0].now == 1
     assert said in notebook_words()
 
 

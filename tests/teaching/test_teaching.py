@@ -8,7 +8,8 @@ import pytest
 from explorers import check_names
 
 from gptlib import teaching
-from gptlib.teaching import answers, counting
+from gptlib.storage import answers
+from gptlib.teaching import counting
 from gptlib.teaching import tokenizer as words
 from gptlib.teaching.lesson import PARTS
 from gptlib.teaching.questions import PREDICTION, Question, QuestionBox

@@ -9,9 +9,10 @@ import xml.etree.ElementTree as ET
 
 import ipywidgets
 import pytest
-from explorers import TAGS, check_names, elements, text_of
+from explorers import TAGS, check_names, elements, image_of, text_of
 
 import gptlib
+from gptlib import widgets
 from gptlib.widgets import set_up_check, svg
 from gptlib.widgets.base import Explorer, capped, number, token_name
 
@@ -156,8 +157,19 @@ def test_the_fallback_has_picture_and_words_and_is_the_same_each_time(doubler):
     first, second = doubler.fallback(), Doubler().fallback()
     assert first == second
     assert first["text/plain"] == "2 is twice \ufffd"
-    assert first["text/html"].startswith("<svg")
-    assert first["text/html"].endswith("<p>2 is twice \ufffd</p>")
+    alt, picture = image_of(first["text/html"])
+    assert alt == "2 is twice \ufffd"
+    assert [e.text for e in picture.iter() if e.tag.endswith("}text")] == ["twice is 2"]
+
+
+@pytest.mark.parametrize("name", ["attention_explorer", "logit_lens", "tokenizer_explorer"])
+def test_a_page_that_is_not_trusted_is_given_an_image_and_no_words_to_be_left_behind(name, pets):
+    model, tokenizer = pets
+    made = getattr(widgets, name)(*([tokenizer] if name == "tokenizer_explorer" else pets))
+    alt, picture = image_of(made.fallback()["text/html"])
+    assert alt == made.fallback()["text/plain"]
+    assert len(list(picture.iter())) > 10
+    assert "prefers-color-scheme: dark" in picture[0].text
 
 
 def test_the_fallback_of_a_picture_that_cannot_be_drawn_says_why(doubler):
@@ -167,7 +179,7 @@ def test_the_fallback_of_a_picture_that_cannot_be_drawn_says_why(doubler):
 
     bundle = Broken()._repr_mimebundle_()
     assert bundle["text/plain"] == "Broken: no <words>"
-    assert "<p>Broken: no &lt;words&gt;</p>" in bundle["text/html"]
+    assert image_of(bundle["text/html"])[0] == "Broken: no <words>"
 
 
 def test_a_notebook_is_given_the_live_widget_first_and_the_fallback_beside_it(doubler):

@@ -5,9 +5,7 @@ tests skip, or fail where GPTLIB_REQUIRE_BROWSER is 1, as it is in continuous in
 pictures of all explorers, light and dark, in artifacts/.
 """
 
-import dataclasses
 import os
-import re
 from pathlib import Path
 
 import nbformat
@@ -21,8 +19,6 @@ from gptlib.attention import attention_scores, mask_scores
 from gptlib.corpora import pets as grammar
 from gptlib.widgets import svg
 from gptlib.widgets.by_hand import KEYS, QUERIES, TOKENS
-from gptlib.widgets.gpt2 import SHAPES, parts
-from gptlib.widgets.gpt2 import said as costs_said
 from gptlib.widgets.logits import CAT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,18 +36,14 @@ def show(make):
     display(make(), make())
 """
 NOTEBOOKS = {
-    "sampling_studio": "widgets.sampling_studio(model, tokenizer, truth=grammar.next_words)",
     "softmax_explorer": "widgets.softmax_explorer()",
     "logit_lens": "widgets.logit_lens(model, tokenizer)",
-    "size_explorer": "widgets.size_explorer()",
     "tokenizer_explorer": "widgets.tokenizer_explorer(tokenizer)",
     "attention_explorer": "widgets.attention_explorer(model, tokenizer)",
     "attention_by_hand": "widgets.attention_by_hand()",
     "embedding_explorer": "widgets.embedding_explorer("
     f"{{step: gptlib.load('pets', step=step)[0] for step in {STEPS}}}, tokenizer)",
     "block_explorer": "widgets.block_explorer(model, tokenizer, truth=grammar.next_words)",
-    "training_explorer": "widgets.training_explorer('pets', truth=grammar.next_words, config="
-    f"{CONFIG}, tokens=torch.tensor(tokenizer.encode({SAMPLE}, allowed_special='all')))",
 }
 
 
@@ -65,14 +57,8 @@ def buttons(*names):
 
 
 CONTROLS = {
-    "sampling_studio": {("textbox", "prompt"), ("spinbutton", "seed")}
-    | numbers("temperature", "top-k, 0: all", "top-p, 1: all")
-    | buttons("Step", "Run", "Undo", "Reset", "Draw 1,000"),
     "softmax_explorer": numbers(*CAT, "+ c", "temperature") | buttons("Add 1 to all", "Reset"),
     "logit_lens": {("textbox", "text")} | numbers("words"),
-    "size_explorer": {("combobox", "each number in")}
-    | numbers("layers", "width", "vocabulary", "cached", "GB a second")
-    | buttons(*SHAPES),
     "tokenizer_explorer": {("textbox", "text"), ("checkbox", "special tokens")}
     | numbers("merges")
     | buttons("Fuse back", "Fuse on"),
@@ -86,10 +72,6 @@ CONTROLS = {
     "embedding_explorer": {("combobox", "word"), ("slider", "step"), ("combobox", "step")},
     "block_explorer": {("textbox", "prompt"), ("combobox", "out")}
     | {("checkbox", part) for part in ("attention", "feedforward", "layer norm", "residual path")},
-    "training_explorer": {("textbox", "prompt"), ("slider", "step"), ("combobox", "step")}
-    | {("slider", "learning rate"), ("combobox", "learning rate")}
-    | {("combobox", "layer"), ("combobox", "head"), ("combobox", "show")}
-    | buttons("Start", "Stop", "Begin again"),
 }
 
 
@@ -195,63 +177,6 @@ def first_numbers(explorer, words):
     return [explorer.row(f"␣{word}", 1)[0] for word in words]
 
 
-def sampling_studio(studio, model, tokenizer):
-    words = [*grammar.next_words("The cat is")]
-    logits = gptlib.trace(model, tokenizer.encode("The cat is")).logits[-1]
-
-    def bends(temperature=1.0, top_k=None, top_p=None):
-        probs = gptlib.next_token_probs(logits, temperature, top_k, top_p)
-        expected = chances(probs, tokenizer, words)
-        if top_k or top_p:
-            expected = ["cut" if number == "0" else number for number in expected]
-        shows(lambda: first_numbers(studio, words), expected)
-
-    bends()
-    studio.press("slider", "temperature", "ArrowRight", 10)
-    bends(1.5)
-    shows(lambda: studio.value("spinbutton", "temperature"), "1.5")
-    studio.type("spinbutton", "temperature", "0.5")
-    bends(0.5)
-    studio.press("slider", "top-k, 0: all", "ArrowRight", 2)
-    bends(0.5, top_k=2)
-    studio.type("spinbutton", "top-k, 0: all", "0")
-    studio.press("slider", "top-p, 1: all", "ArrowLeft", 6)
-    bends(0.5, top_p=0.7)
-    studio.type("spinbutton", "top-p, 1: all", "1")
-    studio.type("spinbutton", "temperature", "1")
-    bends()
-
-    studio.press("button", "Draw 1,000", "Enter")
-    shows(lambda: "of 1,000" in studio.words(), True)
-    drawn = [int(studio.row(f"␣{word}", 4)[3]) for word in words]
-    true = [1000 * p for p in grammar.next_words("The cat is").values()]
-    assert all(abs(seen - p) < 80 for seen, p in zip(drawn, true, strict=True))
-
-    studio.type("spinbutton", "seed", "3")
-    ids = tokenizer.encode("The cat is")
-    generator = torch.Generator().manual_seed(3)
-    whole = gptlib.generate(model, ids, 40, eos_id=tokenizer.eos_id, generator=generator)
-    said = [f"After {tokenizer.decode(whole[:n])!r}" for n in range(len(whole) + 1)]
-
-    def says(words):
-        shows(lambda: studio.label().partition(", temperature")[0], words)
-
-    studio.press("button", "Step", "Enter")
-    says(said[4])
-    p = gptlib.softmax(logits)[whole[3]].item()
-    assert studio.words()[3:5] == [tokenizer.token_str(int(whole[3])), svg.chance(p)]
-    studio.press("button", "Run", "Space")
-    says(said[-1])
-    studio.press("button", "Undo", "Enter")
-    says(said[-2])
-    studio.press("button", "Reset", "Enter")
-    says(said[3])
-    studio.type("textbox", "prompt", "The dog was")
-    words = [*grammar.next_words("The dog was")]
-    expected = chances(probs_after(model, tokenizer, "The dog was"), tokenizer, words)
-    shows(lambda: first_numbers(studio, words), expected)
-
-
 def softmax_explorer(explorer, *_):
     logits, c, temperature = dict(CAT), 0.0, 1.0
 
@@ -287,42 +212,6 @@ def softmax_explorer(explorer, *_):
     explorer.press("button", "Reset", "Enter")
     logits, c, temperature = dict(CAT), 0.0, 1.0
     columns()
-
-
-def size_explorer(explorer, *_):
-    shape, rest = (
-        dataclasses.asdict(SHAPES["gpt2"]),
-        {"n_tokens": 256, "stored": 4, "bandwidth": 20e9},
-    )
-
-    def says():
-        config = gptlib.GPTConfig(**shape)
-        expected = [f"{count:,}" for count in parts(config).values()]
-        shows(lambda: [explorer.row(name, 1)[0] for name in parts(config)], expected)
-        shows(lambda: explorer.words()[-3:], costs_said(config, **rest))
-
-    says()
-    explorer.press("button", "gpt2-medium", "Enter")
-    shape = dataclasses.asdict(SHAPES["gpt2-medium"])
-    says()
-    explorer.press("slider", "layers", "ArrowRight", 3)
-    shape["n_layer"] += 3
-    says()
-    explorer.type("spinbutton", "width", "512")
-    shape["n_embd"] = 512
-    says()
-    explorer.type("spinbutton", "vocabulary", "397")
-    shape["vocab_size"] = 397
-    says()
-    explorer.type("spinbutton", "cached", "1000")
-    rest["n_tokens"] = 1000
-    says()
-    explorer.type("spinbutton", "GB a second", "100")
-    rest["bandwidth"] = 100e9
-    says()
-    explorer.press("combobox", "each number in", "ArrowDown", 2)
-    rest["stored"] = 1
-    says()
 
 
 def logit_lens(lens, model, tokenizer):
@@ -506,78 +395,12 @@ def block_explorer(explorer, model, tokenizer):
     comes("The dog was", layers=[1])
 
 
-def training_explorer(explorer, model, tokenizer):
-    steps = gptlib.load_history("pets").steps
-    tokens = torch.tensor(tokenizer.encode(eval(SAMPLE), allowed_special="all"))
-
-    def has(model, text="The cat is", layer=0, head=0):
-        words = [*grammar.next_words(text)]
-        expected = chances(probs_after(model, tokenizer, text), tokenizer, words)
-        shows(lambda: first_numbers(explorer, words), expected)
-        ids = tokenizer.encode(text)
-        weights = gptlib.trace(model, ids).weights[layer, head, -1].tolist()
-        said = {
-            f"at “{tokenizer.token_str(id)}” {svg.two(weight)}"
-            for id, weight in zip(ids, weights, strict=True)
-            if svg.two(weight) != "0.00"  # nothing is not read out
-        }
-        where = f"In layer {layer}, head {head}, "
-        shows(lambda: set(re.findall("at “[^”]*” [0-9.]+[0-9]", after(where))), said)
-
-    def after(where):
-        return explorer.label().partition(where)[2]
-
-    def recorded(step):
-        return gptlib.load("pets", step=step)[0]
-
-    def stopped_live_run(rate):
-        """Press Stop, and train as many steps here."""
-        explorer.press("button", "Stop", "Enter")
-        shows(lambda: explorer.label().startswith("Live run (stopped), step "), True)
-        count = int(explorer.label().split()[4].replace(",", ""))
-        config = dataclasses.replace(eval(CONFIG), learning_rate=rate, final_learning_rate=rate)
-        trainer = gptlib.Trainer(gptlib.GPT(model.config, seed=0), tokens, config)
-        for _ in range(count):
-            trainer.update()
-        assert svg.two(trainer.history[-1].loss) in explorer.label() or count > 200
-        return trainer.model
-
-    has(model)
-    explorer.press("slider", "step", "ArrowLeft", 2)
-    has(recorded(steps[-3]))
-    explorer.press("combobox", "step", "ArrowUp", 2)
-    has(recorded(steps[-5]))
-    explorer.press("combobox", "layer", "ArrowDown")
-    explorer.press("combobox", "head", "ArrowDown", 2)
-    has(recorded(steps[-5]), layer=1, head=2)
-
-    def rate(role, *keys):
-        """ipywidgets holds a second change back until the first is answered, a click never."""
-        explorer.press(role, "learning rate", *keys)
-        explorer.page.wait_for_timeout(700)
-
-    rate("slider", "ArrowRight")
-    explorer.press("button", "Start", "Enter")
-    shows(lambda: explorer.label().startswith("Live run (training), step "), True)
-    has(stopped_live_run(1e-2), layer=1, head=2)
-    rate("combobox", "ArrowUp", 2)
-    explorer.press("button", "Begin again", "Enter")
-    shows(lambda: explorer.label().startswith("Live run (training), step "), True)
-    has(stopped_live_run(1e-3), layer=1, head=2)
-    explorer.press("combobox", "show", "ArrowUp")
-    explorer.type("textbox", "prompt", "The dog was")
-    has(recorded(steps[-5]), "The dog was", layer=1, head=2)
-
-
 DRIVES = {
-    "sampling_studio": sampling_studio,
     "softmax_explorer": softmax_explorer,
     "logit_lens": logit_lens,
-    "size_explorer": size_explorer,
     "tokenizer_explorer": tokenizer_explorer,
     "attention_explorer": attention_explorer,
     "attention_by_hand": attention_by_hand,
     "embedding_explorer": embedding_explorer,
     "block_explorer": block_explorer,
-    "training_explorer": training_explorer,
 }

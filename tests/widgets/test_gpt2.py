@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from explorers import check_names, elements, text_of
+from explorers import elements, image_of
+from live import grave, open_live, shows
 
 import gptlib
 from gptlib.widgets import size_explorer
-from gptlib.widgets.gpt2 import SHAPES, costs, in_units, parts
+from gptlib.widgets.gpt2 import SHAPES, costs, in_units, parts, said
 
 # What is known of these models (Radford et al. 2019, and the counts of their published weights).
 TOTALS = {"gpt2": 124_439_808, "gpt2-medium": 354_823_168, "gpt2-large": 774_030_080}
@@ -41,56 +42,100 @@ def test_costs_by_hand():
 
 
 @pytest.mark.parametrize(
-    "value,said", [(999, "999 B"), (999.6, "1 kB"), (1e6, "1 MB"), (6.23e9, "6.23 GB")]
+    "value, words", [(999, "999 B"), (999.6, "1 kB"), (1e6, "1 MB"), (6.23e9, "6.23 GB")]
 )
-def test_units(value, said):
-    assert in_units(value, "B") == said
+def test_units(value, words):
+    assert in_units(value, "B") == words
 
 
-def test_a_button_takes_a_models_shape():
-    explorer = size_explorer()
-    for name, button in explorer.buttons.items():
-        button.click()
-        total = sum(parts(SHAPES[name]).values())
-        assert text_of(explorer.picture.value)[0].startswith(f"{total:,} parameters")
-    assert "1,557,611,200 parameters" in explorer.describe()
-
-
-def test_each_control_moves_the_numbers():
-    explorer = size_explorer("pets")
-    assert explorer.boxes["cached"].value == explorer.boxes["cached"].max == 64
-    changes = {"layers": 3, "width": 96, "vocabulary": 500, "cached": 10, "GB a second": 7}
-    for name, value in changes.items():
-        before = explorer.picture.value
-        explorer.boxes[name].value = value
-        assert explorer.picture.value != before
-    before = explorer.picture.value
-    explorer.stored.value = 1
-    assert explorer.picture.value != before
-    config, n_tokens, stored, bandwidth = explorer.settings
-    assert (config.n_layer, config.n_embd, config.vocab_size) == (3, 96, 500)
-    assert (n_tokens, stored, bandwidth) == (10, 1, 7e9)
-
-
-def test_going_from_a_large_model_to_a_small_one_shortens_the_text():
+def test_the_python_side_takes_shapes_and_shortens_the_cache():
     explorer = size_explorer("gpt2-xl")
-    explorer.boxes["cached"].value = 1024
-    explorer.buttons["pets"].click()
-    assert explorer.boxes["cached"].value == 64
-    explorer.buttons["gpt2"].click()
-    assert explorer.boxes["cached"].max == 1024
+    explorer.cached = 1024
+    explorer.take("pets")
+    assert explorer.cached == explorer.block == 64
+    assert explorer.describe().startswith("Size explorer: 129,600 parameters.")
+    assert explorer.fallback() != size_explorer("gpt2").fallback()
 
 
-def test_the_picture_is_well_formed_and_every_control_has_a_name():
-    explorer = size_explorer()
-    check_names(explorer)
-    elements(explorer.picture.value)
-    explorer.boxes["layers"].value = 96
-    explorer.boxes["width"].value = 12_288
-    elements(explorer.picture.value)
-    assert "GB" in explorer.describe()
+def test_the_fallback_is_a_picture_with_words_the_same_each_time():
+    alt, _ = image_of(size_explorer().fallback()["text/html"])
+    assert alt.startswith("Size explorer: 124,439,808 parameters. Memory: weights 498 MB")
+    elements(size_explorer().draw())
+    assert size_explorer().fallback() == size_explorer().fallback()
 
 
 def test_a_shape_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match="one of pets, gpt2"):
         size_explorer("gpt5")
+
+
+# ---- The page ----
+
+
+@pytest.fixture(scope="module")
+def both(lab):
+    code = "display(widgets.size_explorer(), widgets.size_explorer())"
+    return open_live(lab, "sizes", code, count=2)[1]
+
+
+def test_every_control_has_a_name(both):
+    numbers = ("layers", "width", "vocabulary", "cached", "GB a second")
+    expected = {(role, name) for name in numbers for role in ("slider", "spinbutton")}
+    expected |= {("button", name) for name in SHAPES} | {("combobox", "each number in")}
+    assert both[0].controls() == both[1].controls() == expected
+
+
+def test_each_control_moves_the_numbers_that_python_counts(both):
+    live, other = both[0], both[1].words()
+    shape = {"vocab_size": 50257, "block_size": 1024, "n_layer": 12, "n_head": 1, "n_embd": 768}
+    rest = {"n_tokens": 256, "stored": 4, "bandwidth": 20e9}
+
+    def counted():
+        config = gptlib.GPTConfig(**shape)
+        expected = [f"{count:,}" for count in parts(config).values()]
+        shows(lambda: [live.row(name, 1)[0] for name in parts(config)], expected)
+        shows(lambda: live.words()[-3:], said(config, **rest))
+
+    counted()
+    live.press("button", "gpt2-medium", "Enter")
+    shape |= {"n_layer": 24, "n_embd": 1024}
+    counted()
+    live.press("slider", "layers", "ArrowRight", 3)
+    shape["n_layer"] = 27
+    counted()
+    live.type("spinbutton", "width", "512")
+    shape["n_embd"] = 512
+    live.type("spinbutton", "vocabulary", "397")
+    shape["vocab_size"] = 397
+    live.type("spinbutton", "cached", "1000")
+    rest["n_tokens"] = 1000
+    live.type("spinbutton", "GB a second", "100")
+    rest["bandwidth"] = 100e9
+    counted()
+    live.press("combobox", "each number in", "ArrowDown", 2)
+    rest["stored"] = 1
+    counted()
+    live.press("button", "pets", "Space")
+    shape |= {"n_layer": 2, "n_embd": 64, "block_size": 64}
+    rest["n_tokens"] = 64
+    counted()
+    assert live.control("button", "pets").get_attribute("aria-pressed") == "true"
+    assert both[1].words() == other
+
+
+def test_a_wrong_number_is_said_and_greys_the_picture(both):
+    live = both[0]
+    live.type("spinbutton", "layers", "0")
+    shows(lambda: live.message(), "⚠ layers: type a whole number from 1 to 96")
+    assert live.root.locator(".gptlib-stale").count() == 1
+    live.type("spinbutton", "layers", "2")
+    shows(lambda: live.message(), "")
+
+
+@pytest.mark.parametrize("colours", ["light", "dark", "forced"])
+def test_no_serious_violation_of_accessibility_is_found(both, lab, colours):
+    lab.theme("JupyterLab Dark" if colours == "dark" else "JupyterLab Light")
+    lab.page.emulate_media(forced_colors="active" if colours == "forced" else "none")
+    found = grave(lab.page)
+    lab.page.emulate_media(forced_colors="none")
+    assert not found

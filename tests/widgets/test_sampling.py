@@ -1,436 +1,379 @@
-"""gptlib.widgets.sampling: the studio shows and draws what gptlib computes, and nothing else."""
+"""gptlib.widgets.sampling: the studio in a page shows and draws what gptlib computes."""
 
+import numpy as np
 import pytest
 import torch
-from explorers import HOSTILE, Names, check_names, elements, text_of
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from live import grave, open_live, shows
 
 import gptlib
 from gptlib.corpora import pets as grammar
-from gptlib.widgets import bars, sampling_studio, svg
-from gptlib.widgets.bars import Bar
-from gptlib.widgets.sampling import MANY, RUN, studio_svg
-from gptlib.widgets.sentence import Word
-from gptlib.widgets.truth import true_tokens
+from gptlib.widgets import sampling_studio, svg
+from gptlib.widgets.sampling import _checked, rows_that_matter
 
-TRUE = {"sleeping": 0.60, "on": 0.30, "happy": 0.05, "running": 0.05}
-
-
-@pytest.fixture
-def studio(pets):
-    return sampling_studio(*pets, truth=grammar.next_words)
-
-
-def numbers(studio):
-    """{token: its numbers} from the picture: the rows come one after another."""
-    shown, rows = {}, studio.rows()
-    words = iter(text_of(studio.picture.value))
-    for row in rows:
-        while next(words) != row.name:
-            pass
-        count = 1 + sum(value is not None for value in row[2:5])
-        shown[row.name] = [next(words) for _ in range(count)]
-    return shown
+WORDS = [*grammar.next_words("The cat is")]
+STUDIO = "widgets.sampling_studio(model, tokenizer, truth=grammar.next_words)"
 
 
 def logits_of(pets, text):
     model, tokenizer = pets
-    with torch.no_grad():
-        return model(torch.tensor([tokenizer.encode(text)]))[0, -1]
+    return gptlib.trace(model, tokenizer.encode(text)).logits[-1]
 
 
-def id_of(pets, word):
-    (id,) = pets[1].encode(f" {word}")
-    return id
+def chances(pets, probs, words=WORDS):
+    return [svg.chance(probs[pets[1].encode(f" {word}")[0]].item()) for word in words]
 
 
-def test_the_picture_has_the_models_probabilities_and_the_truth(studio, pets):
+# ---- The page ----
+
+
+@pytest.fixture(scope="module")
+def both(lab):
+    """Two studios of one notebook, that pick up where the test before left them."""
+    _, found = open_live(lab, "studio", f"display({STUDIO}, {STUDIO})", count=2)
+    return found
+
+
+@pytest.fixture
+def studio(both):
+    """The first of the two, as it opens."""
+    studio = both[0]
+    for name, value in {
+        "temperature": 1,
+        "top-k, 0: all": 0,
+        "top-p, 1: all": 1,
+        "seed": 0,
+    }.items():
+        if studio.value("spinbutton", name) != str(value):
+            studio.type("spinbutton", name, str(value))
+    studio.type("textbox", "prompt", "The cat is")
+    studio.control("button", "Reset").click()
+    studio.control("combobox", "pace").select_option("at once")
+    return studio
+
+
+def first_numbers(studio, words=WORDS):
+    return [studio.row(f"␣{word}", 1)[0] for word in words]
+
+
+def test_every_control_has_a_name(both):
+    numbers = ("temperature", "top-k, 0: all", "top-p, 1: all")
+    expected = {(role, name) for name in numbers for role in ("slider", "spinbutton")}
+    expected |= {("button", name) for name in ("Step", "Run", "Undo", "Reset", "Draw 1,000")}
+    expected |= {("textbox", "prompt"), ("spinbutton", "seed"), ("combobox", "pace")}
+    assert both[0].controls() == both[1].controls() == expected
+
+
+def test_each_row_has_the_models_probability_and_the_truth(studio, pets):
     probs = gptlib.softmax(logits_of(pets, "The cat is"))
-    shown = numbers(studio)
-    for word, p in TRUE.items():
-        expected = svg.chance(probs[id_of(pets, word)].item())
-        assert shown[f"␣{word}"] == [expected, expected, svg.chance(p)]
+    said = chances(pets, probs)
+    true = [svg.chance(p) for p in grammar.next_words("The cat is").values()]
+    shows(
+        lambda: [studio.row(f"␣{word}", 3) for word in WORDS],
+        list(map(list, zip(said, said, true))),
+    )
+    shows(lambda: studio.row("393 others", 3), ["<0.01", "<0.01", "0"])
 
 
-@pytest.mark.parametrize(
-    "change", [{"temperature": 0.5}, {"temperature": 2.0}, {"top_k": 2}, {"top_p": 0.7}]
-)
-def test_each_setting_gives_the_probabilities_that_gptlib_computes(studio, pets, change):
-    for name, value in change.items():
-        getattr(studio, name).value = value
-    expected = gptlib.next_token_probs(logits_of(pets, "The cat is"), **change)
-    shown = numbers(studio)
-    for word in TRUE:
-        p = expected[id_of(pets, word)].item()
-        cut = p == 0 and "temperature" not in change
-        assert shown[f"␣{word}"][0] == ("cut" if cut else svg.chance(p))
-    torch.testing.assert_close(studio.probs(), expected)
+def test_each_slider_bends_the_bars_and_leaves_the_other_studio_alone(studio, both, pets):
+    logits, other = logits_of(pets, "The cat is"), both[1].words()
+
+    def bends(temperature=1.0, **filters):
+        probs = gptlib.next_token_probs(logits, temperature, **filters)
+        said = chances(pets, probs)
+        if filters:
+            said = ["cut" if words == "0" else words for words in said]
+        shows(lambda: first_numbers(studio), said)
+
+    studio.press("slider", "temperature", "ArrowLeft", 10)
+    bends(0.5)
+    studio.press("slider", "top-k, 0: all", "ArrowRight", 2)
+    bends(0.5, top_k=2)
+    studio.type("spinbutton", "top-k, 0: all", "0")
+    studio.press("slider", "top-p, 1: all", "ArrowLeft", 6)
+    bends(0.5, top_p=0.7)
+    studio.type("spinbutton", "top-p, 1: all", "1")
+    studio.type("spinbutton", "temperature", "0")
+    bends(0.0)
+    assert both[1].words() == other
 
 
-def test_neither_temperature_nor_filters_touch_the_truth_or_the_models_own(studio):
-    before = {name: row[1:] for name, row in numbers(studio).items()}
-    studio.temperature.value, studio.top_k.value, studio.top_p.value = 2.5, 2, 0.6
-    assert {name: row[1:] for name, row in numbers(studio).items()} == before
+def sentence(studio):
+    return studio.root.locator(".gptlib-sentence").get_attribute("aria-label")
 
 
-def test_rows_keep_their_places_whatever_the_settings(studio):
-    before = list(numbers(studio))
-    for temperature in (0.0, 0.1, 3.0):
-        studio.temperature.value = temperature
-        assert list(numbers(studio)) == before
-
-
-def test_temperature_zero_leaves_one_token(studio):
-    studio.temperature.value = 0.0
-    shown = numbers(studio)
-    assert shown["␣sleeping"][0] == "1.00" and shown["␣on"][0] == "0"
-
-
-def test_the_rows_sum_to_one_with_the_others(studio):
-    for column in (1, 2, 3):
-        assert sum(row[column] for row in studio.rows()) == pytest.approx(1, abs=1e-5)
-
-
-def test_what_a_filter_cut_is_said_in_words(studio):
-    studio.top_k.value = 1
-    assert numbers(studio)["␣on"][0] == "cut"
-    assert "␣on cut" in studio.describe()
-
-
-def test_step_draws_from_the_bars_and_the_sentence_grows(studio, pets):
-    studio.buttons["Step"].click()
-    id, p = studio.words[-1]
-    assert p == pytest.approx(gptlib.softmax(logits_of(pets, "The cat is"))[id].item())
-    words = text_of(studio.picture.value)
-    assert words[3:5] == [pets[1].token_str(id), svg.chance(p)]
-    assert len(studio.ids) == 4
-
-
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("change", [{}, {"temperature": 1.5, "top_k": 3}, {"temperature": 0.0}])
-def test_run_draws_what_generate_draws_with_the_same_seed(studio, pets, seed, change):
-    studio.seed.value = seed
-    for name, value in change.items():
-        getattr(studio, name).value = value
-    studio.buttons["Run"].click()
+@pytest.mark.parametrize("seed, temperature", [(0, 1.0), (3, 1.0), (7, 2.0), (0, 0.0)])
+def test_run_draws_what_generate_draws_with_the_same_seed(studio, pets, seed, temperature):
     model, tokenizer = pets
+    studio.type("spinbutton", "seed", str(seed))
+    studio.type("spinbutton", "temperature", str(temperature))
+    studio.press("button", "Run", "Enter")
     generator = torch.Generator().manual_seed(seed)
-    expected = gptlib.generate(
-        model,
-        tokenizer.encode("The cat is"),
-        RUN,
-        eos_id=tokenizer.eos_id,
-        generator=generator,
-        **change,
-    )
-    assert studio.ids == expected.tolist()
+    ids = tokenizer.encode("The cat is")
+    stop = {"eos_id": tokenizer.eos_id, "temperature": temperature}
+    whole = gptlib.generate(model, ids, 40, generator=generator, **stop)
+    shows(lambda: sentence(studio), f"The text so far: {tokenizer.decode(whole)}")
 
 
-def test_it_stops_at_the_stop_token_and_says_so(studio, pets):
-    studio.buttons["Run"].click()
-    assert studio.ids[-1] == pets[1].eos_id
-    assert any("Stopped: the stop token" in word for word in text_of(studio.picture.value))
-    before = studio.ids
-    studio.buttons["Step"].click()
-    studio.buttons["Run"].click()
-    assert studio.ids == before
+def test_step_says_where_the_number_fell_and_undo_and_reset_go_back(studio, pets):
+    model, tokenizer = pets
+    generator = torch.Generator().manual_seed(0)
+    u = torch.rand(1, dtype=torch.float64, generator=generator).item()
+    ids = tokenizer.encode("The cat is")
+    drawn = gptlib.generate(model, ids, 1, generator=torch.Generator().manual_seed(0))[-1]
+    studio.press("button", "Step", "Enter")
+    name = tokenizer.token_str(int(drawn))
+    shows(lambda: f"1 drawn. {u:.3f} fell on “{name}”." in " ".join(studio.words()), True)
+    p = gptlib.softmax(logits_of(pets, "The cat is"))[drawn].item()
+    assert studio.row(name, 1) or svg.chance(p) in studio.words()
+    studio.press("button", "Undo", "Enter")
+    shows(lambda: sentence(studio), "The text so far: The cat is")
+    studio.press("button", "Step", "Space", 3)
+    shows(lambda: len(studio.root.locator(".gptlib-made").all()), 3)
+    studio.press("button", "Reset", "Enter")
+    shows(lambda: sentence(studio), "The text so far: The cat is")
 
 
-def test_run_ends_where_no_stop_token_comes(model):
-    studio = sampling_studio(model, Names([f"w{k}" for k in range(11)]), "123")
-    studio.buttons["Run"].click()
-    assert len(studio.words) == RUN
+def test_after_the_stop_token_step_says_why_it_waits(studio):
+    studio.press("button", "Run", "Enter")
+    shows(lambda: studio.root.locator(".gptlib-stop").count(), 1)
+    before = sentence(studio)
+    studio.press("button", "Step", "Enter")
+    shows(lambda: studio.message()[:18], "The text has ended")
+    assert sentence(studio) == before
 
 
-def test_undo_takes_one_back_and_step_draws_it_again(studio):
-    studio.buttons["Step"].click()
-    studio.buttons["Step"].click()
-    before = studio.picture.value
-    studio.buttons["Undo"].click()
-    assert len(studio.words) == 1
-    studio.buttons["Step"].click()
-    assert studio.picture.value == before
+def test_at_a_pace_the_number_is_seen_to_fall_and_run_can_pause(studio, lab):
+    lab.page.emulate_media(reduced_motion="no-preference")
+    studio.control("combobox", "pace").select_option("slow")
+    studio.press("button", "Step", "Enter")
+    shows(lambda: studio.root.locator(".gptlib-hit").count(), 1)
+    said = studio.label(".gptlib-strip")
+    assert said.startswith("The random number 0.") and "falls on" in said
+    shows(lambda: studio.root.locator(".gptlib-made").count(), 1)
+    studio.control("combobox", "pace").select_option("fast")
+    studio.press("button", "Run", "Enter")
+    shows(lambda: studio.root.locator(".gptlib-made").count() > 1, True)
+    if studio.control("button", "Pause").count():  # it has not come to the stop token
+        studio.press("button", "Pause", "Enter")
+    shows(lambda: studio.control("button", "Run").count(), 1)
+    lab.page.emulate_media(reduced_motion="reduce")
 
 
-def test_undo_at_the_prompt_does_nothing(studio):
-    before = studio.picture.value
-    studio.buttons["Undo"].click()
-    assert studio.picture.value == before and studio.message.value == ""
+def test_a_thousand_draws_are_counted_beside_the_bars(studio, pets):
+    studio.press("button", "Draw 1,000", "Enter")
+    shows(lambda: "of 1,000" in studio.words(), True)
+    u = torch.rand(1000, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    sums = gptlib.softmax(logits_of(pets, "The cat is")).double().cumsum(-1)
+    counts = np.bincount(torch.searchsorted(sums, u * sums[-1], right=True), minlength=397)
+    ids = [pets[1].encode(f" {word}")[0] for word in WORDS]
+    found = [int(studio.row(f"␣{word}", 4)[3].replace(",", "")) for word in WORDS]
+    assert np.abs(np.array(found) - counts[ids]).max() <= 1  # a draw on an edge may fall either way
 
 
-def test_reset_and_another_prompt_go_back_to_the_prompt(studio):
-    before = studio.picture.value
-    studio.buttons["Run"].click()
-    studio.buttons["Reset"].click()
-    assert studio.picture.value == before
-    studio.buttons["Step"].click()
-    studio.prompt.value = "The dog"
-    assert studio.words == [] and "␣was" in numbers(studio)
+def test_another_prompt_has_its_own_bars_and_truth(studio, pets):
+    studio.type("textbox", "prompt", "The dog was")
+    words = [*grammar.next_words("The dog was")]
+    probs = gptlib.softmax(logits_of(pets, "The dog was"))
+    shows(lambda: first_numbers(studio, words), chances(pets, probs, words))
+    true = [svg.chance(p) for p in grammar.next_words("The dog was").values()]
+    shows(lambda: [studio.row(f"␣{word}", 3)[2] for word in words], true)
 
 
-def test_reset_reads_a_model_that_has_learned_meanwhile(pets):
-    model, tokenizer = gptlib.load("pets")
-    studio = sampling_studio(model, tokenizer)
-    with torch.no_grad():
-        model.wte.weight.mul_(0.5)
-    studio.buttons["Reset"].click()
-    expected = gptlib.softmax(logits_of((model, tokenizer), "The cat is"))
-    torch.testing.assert_close(studio.probs(), expected)
+def test_a_wrong_number_or_an_empty_prompt_greys_the_picture_and_says_why(studio):
+    grey = studio.root.locator(".gptlib-stale")
+    for typed, said in [("9", "temperature: type a number from 0 to 3"), ("", "temperature: type")]:
+        studio.reach("spinbutton", "temperature")
+        studio.page.keyboard.press("ControlOrMeta+a")
+        studio.page.keyboard.press("Backspace")
+        studio.page.keyboard.type(typed)
+        shows(lambda said=said: said in studio.message(), True)
+        assert grey.count() == 1
+    studio.type("spinbutton", "temperature", "1")
+    shows(grey.count, 0)
+    studio.type("textbox", "prompt", "x")
+    studio.page.keyboard.press("Backspace")
+    shows(studio.message, "⚠ type some text")
+    assert grey.count() == 1
+    studio.type("textbox", "prompt", "cat " * 70)
+    shows(lambda: "are too many to show: 64 at most" in studio.message(), True)
 
 
-def test_another_seed_draws_another_sentence(studio):
-    sentences = set()
-    for seed in range(8):
-        studio.seed.value = seed
-        studio.buttons["Reset"].click()
-        studio.buttons["Run"].click()
-        sentences.add(tuple(studio.ids))
-    assert len(sentences) > 3
+def test_a_prompt_beyond_the_grammar_says_that_there_is_no_truth(studio):
+    studio.type("textbox", "prompt", "The cat is blue")
+    shows(lambda: "No truth here" in " ".join(studio.words()), True)
+    assert "truth" not in studio.words()
 
 
-def test_a_thousand_draws_are_counted_beside_the_probabilities(studio):
-    studio.buttons["Draw"].click()
-    shown = numbers(studio)
-    counts = {name: int(row[-1].replace(",", "")) for name, row in shown.items()}
-    assert sum(counts.values()) == MANY
-    assert counts["␣sleeping"] == pytest.approx(600, abs=80)
-    assert counts["␣on"] == pytest.approx(300, abs=80)
+@pytest.mark.parametrize("colours", ["light", "dark", "forced"])
+def test_no_serious_violation_of_accessibility_is_found(studio, lab, colours):
+    lab.theme("JupyterLab Dark" if colours == "dark" else "JupyterLab Light")
+    lab.page.emulate_media(forced_colors="active" if colours == "forced" else "none")
+    studio.press("button", "Run", "Enter")
+    shows(lambda: studio.root.locator(".gptlib-stop").count(), 1)
+    found = grave(lab.page)
+    lab.page.emulate_media(forced_colors="none")
+    assert not found
 
 
-def test_the_draws_bend_with_the_distribution_and_nothing_cut_is_drawn(studio):
-    studio.buttons["Draw"].click()
-    studio.top_k.value = 1
-    assert numbers(studio)["␣sleeping"][-1] == "1,000"
-    assert numbers(studio)["␣on"][-1] == "0"
+def test_controls_can_be_limited_and_kl_asked_for(lab):
+    only = f"{STUDIO[:-1]}, controls=('temperature',))"
+    more = f"{STUDIO[:-1]}, controls=('top_k', 'kl'))"
+    _, (few, kl) = open_live(lab, "limited", f"display({only}, {more})", count=2)
+    assert ("slider", "temperature") in few.controls()
+    assert not {("slider", "top-k, 0: all"), ("button", "Draw 1,000")} & few.controls()
+    shows(lambda: "KL from the truth: 0.00 nats" in " ".join(kl.words()), True)
+    assert "KL" not in " ".join(few.words())
 
 
-def test_each_press_draws_anew_and_a_step_puts_the_counts_away(studio):
-    studio.buttons["Draw"].click()
-    first = studio.picture.value
-    studio.buttons["Draw"].click()
-    assert studio.picture.value != first
-    studio.buttons["Step"].click()
-    assert all(row.drawn is None for row in studio.rows())
+SAMPLER = """
+asked = []
+def mine(logits, temperature, top_k, top_p):
+    asked.append((temperature, top_k, top_p))
+    if top_k == 3:
+        raise KeyError("<img src=x onerror=alert(1)>")
+    if top_k == 4:
+        return logits[:3]
+    return gptlib.next_token_probs(logits, 2 * temperature)
+"""
 
 
-def test_the_model_is_asked_once_for_each_text(studio, pets, monkeypatch):
-    calls = []
-    forward = pets[0].forward
-    monkeypatch.setattr(pets[0], "forward", lambda *a: calls.append(1) or forward(*a))
-    for name, values in {"temperature": (0.5, 2.0), "top_k": (1, 5), "top_p": (0.5, 0.9)}.items():
-        for value in values:
-            getattr(studio, name).value = value
-    assert not calls
-    studio.buttons["Step"].click()
-    studio.buttons["Undo"].click()
-    studio.buttons["Step"].click()
-    assert len(calls) == 1
+def test_a_students_sampler_is_asked_and_its_errors_are_said(lab, pets):
+    code = "widgets.sampling_studio(model, tokenizer, sampler=mine)"
+    _, (studio,) = open_live(lab, "sampler", SAMPLER, code)
+    expected = chances(pets, gptlib.next_token_probs(logits_of(pets, "The cat is"), 2.0))
+    shows(lambda: first_numbers(studio), expected)
+    studio.type("spinbutton", "top-k, 0: all", "3")
+    shows(studio.message, "⚠ KeyError: '<img src=x onerror=alert(1)>'")
+    assert studio.root.locator(".gptlib-stale").count() == 1 and not studio.strange()
+    studio.type("spinbutton", "top-k, 0: all", "4")
+    shows(studio.message, "⚠ your sampler gave shape (3,); logits have (397,)")
+    studio.type("spinbutton", "top-k, 0: all", "0")
+    shows(lambda: first_numbers(studio), expected)
 
 
-def test_a_students_sampler_takes_the_place_of_ours(pets):
-    asked = []
+def test_a_model_too_large_for_a_browser_answers_from_the_kernel(lab, pets):
+    code = "widgets.shared.LARGEST = 0\nwidgets.sampling_studio(model, tokenizer)"
+    _, (studio,) = open_live(lab, "large", code)
+    probs = gptlib.softmax(logits_of(pets, "The cat is"))
+    shows(lambda: first_numbers(studio), chances(pets, probs))
+    studio.type("textbox", "prompt", "The dog was")
+    probs = gptlib.softmax(logits_of(pets, "The dog was"))
+    shows(lambda: first_numbers(studio, ["hungry"]), chances(pets, probs, ["hungry"]))
+    restart(lab)
+    shows(lambda: "run this cell again" in studio.message(), True)
+    assert studio.control("button", "Step").is_disabled()
 
-    def sampler(logits, temperature, top_k, top_p):
-        asked.append((temperature, top_k, top_p))
-        probs = torch.zeros_like(logits)
-        probs[id_of(pets, "purrs")] = 1
-        logits.fill_(0)  # its own copy: the next call has the model's logits again
-        return probs
 
-    studio = sampling_studio(*pets, sampler=sampler)
-    studio.top_k.value = 3
-    assert asked[-1] == (1.0, 3, None)
-    studio.buttons["Step"].click()
-    assert studio.words == [(id_of(pets, "purrs"), 1.0)]
-    assert numbers(sampling_studio(*pets, sampler=gptlib.next_token_probs)) == numbers(
-        sampling_studio(*pets)
-    )
+def test_a_studio_in_the_browser_goes_on_when_the_kernel_has_gone(lab, pets):
+    _, (studio,) = open_live(lab, "alone", STUDIO)
+    shows(lambda: studio.row("␣sleeping", 3)[2], "0.60")
+    restart(lab)
+    studio.type("textbox", "prompt", "The dog was")
+    probs = gptlib.softmax(logits_of(pets, "The dog was"))
+    shows(lambda: first_numbers(studio, ["hungry"]), chances(pets, probs, ["hungry"]))
+    shows(lambda: "No truth here: the kernel has stopped" in " ".join(studio.words()), True)
+
+
+def restart(lab):
+    """The kernel, as by its menu."""
+    session = "window.jupyterapp.shell.currentWidget.sessionContext.session"
+    lab.page.evaluate(f"{session}.kernel.restart()")
+
+
+HOSTILE = """
+bad = '</svg><img src=x onerror=alert(1)>" onload="alert(2)" --><script>alert(3)</script>'
+tokenizer = gptlib.Tokenizer.train(bad * 3, 300)
+model = gptlib.GPT(gptlib.GPTConfig(tokenizer.vocab_size, 64, 1, 2, 8), seed=0)
+widgets.sampling_studio(model, tokenizer, bad[:40], truth=lambda prefix: {bad: 1.0})
+"""
+
+
+def test_hostile_tokens_bring_nothing_into_the_page(lab):
+    _, (studio,) = open_live(lab, "hostile", HOSTILE)
+    studio.control("combobox", "pace").select_option("at once")
+    studio.press("button", "Run", "Enter")
+    shows(lambda: studio.root.locator(".gptlib-made").count() > 10, True)
+    assert not studio.strange()
+
+
+def test_nothing_was_asked_of_another_machine(both, lab):
+    assert not lab.left
+
+
+# ---- The Python side ----
+
+
+@pytest.fixture
+def made(pets):
+    return sampling_studio(*pets, truth=grammar.next_words)
+
+
+def test_the_rows_of_the_fallback_sum_to_one_with_the_others(made):
+    for column in (1, 2, 3):
+        assert sum(row[column] for row in made.rows()) == pytest.approx(1, abs=1e-5)
+    made.temperature, made.top_k = 0.5, 2
+    assert [row.name for row in made.rows() if row.now][:2] == ["␣sleeping", "␣on"]
+
+
+def test_rows_are_those_that_matter_the_likeliest_first():
+    model = torch.tensor([0.001, 0.6, 0.001, 0.3, 0.05, 0.046, 0.002])
+    assert rows_that_matter(model, {}) == [1, 3, 4, 5]
+    assert rows_that_matter(model, {6: 1.0}) == [1, 3, 4, 5, 6]
+    assert len(rows_that_matter(torch.full((100,), 0.01), {})) == 8
+
+
+def test_the_fallback_says_the_same_each_time_and_is_written_to_files(made, pets, tmp_path):
+    assert made.fallback() == sampling_studio(*pets, truth=grammar.next_words).fallback()
+    words = made.fallback()["text/plain"]
+    assert words.startswith("After 'The cat is', temperature 1: ␣sleeping 0.62 (truth 0.60)")
+    for name in ("a.svg", "a.html"):
+        made.save(tmp_path / name)
+        assert "sleeping" in (tmp_path / name).read_text(encoding="utf-8")
+
+
+def test_the_notebook_is_given_the_widget_and_an_image_beside_it(made):
+    data, _ = made._repr_mimebundle_()
+    assert set(data) == {"application/vnd.jupyter.widget-view+json", "text/plain", "text/html"}
+    assert data["text/html"].startswith('<img alt="After ')
+
+
+def test_a_model_is_sent_once_however_many_explorers_show_it(pets):
+    one, other = sampling_studio(*pets), sampling_studio(*pets)
+    assert one.shared_model is other.shared_model
+    assert one.shared_tokenizer is other.shared_tokenizer
+    one.shared_model.close()
+    assert sampling_studio(*pets).shared_model is not one.shared_model
+
+
+def test_a_model_with_a_part_taken_out_stays_in_the_kernel(pets):
+    broken = gptlib.ablate(pets[0], "mask")
+    assert sampling_studio(broken, pets[1]).shared_model is None
+
+
+def test_an_unknown_control_is_refused_by_name(pets):
+    with pytest.raises(ValueError, match="controls: 'top_q' is not one of temperature, top_k"):
+        sampling_studio(*pets, controls=("top_q",))
 
 
 @pytest.mark.parametrize(
     "wrong, said",
     [
-        (lambda p: p[:3], "your sampler gave shape (3,); logits have (397,)"),
+        (lambda p: p[:3], r"your sampler gave shape \(3,\); logits have \(397,\)"),
         (lambda p: p - 0.5, "found NaN, a negative, or only 0"),
         (lambda p: p * float("nan"), "found NaN, a negative, or only 0"),
         (lambda p: p * 0, "found NaN, a negative, or only 0"),
-        (lambda p: {}["x"], "KeyError: 'x'"),
     ],
 )
-def test_what_is_wrong_with_a_sampler_is_said_in_the_widget(pets, wrong, said):
-    def sampler(logits, *settings):
-        return wrong(torch.softmax(logits, -1))
-
-    studio = sampling_studio(*pets, sampler=sampler)
-    assert said in "".join(text_of(studio.message.value))
-    studio.buttons["Step"].click()
-    assert said in "".join(text_of(studio.message.value)) and studio.words == []
+def test_what_is_wrong_with_a_sampler_is_said(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        _checked(wrong(torch.full((397,), 1 / 397)), 397)
 
 
-def test_a_sampler_that_is_not_written_yet_is_told_so_in_the_widget_and_the_fallback(pets):
+def test_a_sampler_that_is_not_written_yet_is_told_so(pets):
     def sampler(logits, *settings):
         raise NotImplementedError
 
     studio = sampling_studio(*pets, sampler=sampler)
-    words = "your sampler is not written yet"
-    assert words in "".join(text_of(studio.message.value))
-    assert words in studio.fallback()["text/plain"]
-
-
-def test_a_sampler_that_forgets_to_normalise_is_told_and_still_drawn_from(pets):
-    def sampler(logits, *settings):
-        return (torch.softmax(logits, -1) / 2).tolist()
-
-    studio = sampling_studio(*pets, sampler=sampler)
-    assert any("sum to 0.50, not to 1" in word for word in text_of(studio.picture.value))
-    studio.buttons["Step"].click()
-    assert len(studio.words) == 1
-
-
-def test_a_prompt_that_the_grammar_cannot_say_has_no_truth_and_says_why(studio):
-    studio.prompt.value = "The sofa"
-    assert studio.message.value == ""
-    assert all(row.truth is None for row in studio.rows())
-    assert any("No truth here" in word and "sofa" in word for word in text_of(studio.draw()))
-
-
-def test_the_kl_from_the_truth_is_shown(studio, pets):
-    ids = [id_of(pets, word) for word in TRUE]
-    probs = gptlib.softmax(logits_of(pets, "The cat is"))
-    cost = gptlib.kl(torch.tensor(list(TRUE.values())), probs[ids]).item()
-    assert any(f"KL {svg.two(cost)} nats" in word for word in text_of(studio.picture.value))
-    studio.top_k.value = 1
-    assert any("KL ∞ nats" in word for word in text_of(studio.picture.value))
-
-
-@pytest.mark.parametrize(
-    "prompt, said",
-    [
-        ("", "type some text"),
-        ("The cat is " * 30, "tokens are too many to show: 64 at most"),
-        ("\ud800", "lone surrogate"),
-    ],
-)
-def test_a_prompt_that_cannot_be_read_is_said_and_the_picture_stays(studio, prompt, said):
-    before = studio.picture.value
-    studio.prompt.value = prompt
-    assert said in "".join(text_of(studio.message.value))
-    assert studio.picture.value == before
-    for button in studio.buttons.values():
-        button.click()
-        assert said in "".join(text_of(studio.message.value))
-    studio.prompt.value = "The cat is"
-    assert studio.message.value == "" and studio.picture.value == before
-
-
-def test_a_prompt_longer_than_the_context_is_read_through_its_last_tokens(model):
-    studio = sampling_studio(model, Names([f"w{k}" for k in range(11)]), "1234567890123")
-    with torch.no_grad():
-        expected = model(torch.tensor([[6, 7, 8, 9, 0, 1, 2, 3]]))[0, -1]
-    torch.testing.assert_close(studio.probs(), gptlib.softmax(expected))
-
-
-def test_special_tokens_in_the_prompt_are_read_as_tokens(studio, pets):
-    studio.prompt.value = "<|endoftext|>"
-    assert studio.ids == [pets[1].eos_id]
-    assert numbers(studio)["The"][2] == "0.60"
-
-
-def test_two_studios_do_not_interfere(pets):
-    one, other = sampling_studio(*pets), sampling_studio(*pets)
-    before = other.picture.value
-    one.temperature.value = 2.0
-    one.buttons["Step"].click()
-    assert other.picture.value == before
-
-
-def test_a_long_sentence_shows_its_end_in_the_same_room(studio):
-    short = elements(studio.draw())[0][1]["viewbox"]
-    studio.words = [(studio.ids[0], 0.5)] * 60
-    picture = studio.draw()
-    assert elements(picture)[0][1]["viewbox"] == short
-    assert any("tokens before" in word for word in text_of(picture))
-
-
-def test_every_control_has_a_name(studio):
-    check_names(studio)
-
-
-def test_the_fallback_and_the_files_say_the_same_each_time(studio, pets, tmp_path):
-    again = sampling_studio(*pets, truth=grammar.next_words)
-    assert studio.fallback() == again.fallback()
-    assert studio.fallback()["text/plain"].startswith(
-        "After 'The cat is', temperature 1: ␣sleeping 0.62 (truth 0.60)"
-    )
-    for name in ("a.svg", "a.html"):
-        studio.save(tmp_path / name)
-        assert "sleeping" in (tmp_path / name).read_text(encoding="utf-8")
-
-
-def test_the_picture_is_announced_with_its_numbers(studio):
-    attributes = elements(studio.picture.value)[0][1]
-    assert attributes["role"] == "img" and "␣sleeping 0.62" in attributes["aria-label"]
-    assert float(attributes["width"]) <= 900
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.lists(HOSTILE, min_size=4, max_size=4))
-def test_hostile_tokens_add_nothing_to_the_picture(names):
-    rows = [Bar(name, 0.5, 0.25, 0.25, 10) for name in names]
-    words = [Word(names[0]), Word(names[1], 0.5), Word(names[2], 0.1, stop=True)]
-    picture = studio_svg(rows, words, names[2:], label=names[3])
-    tame = studio_svg(
-        [row._replace(name="x") for row in rows],
-        [word._replace(name="x") for word in words],
-        ["x", "x"],
-        label="x",
-    )
-    assert [tag for tag, _ in elements(picture)] == [tag for tag, _ in elements(tame)]
-
-
-@settings(max_examples=15, deadline=None)
-@given(HOSTILE)
-def test_hostile_tokens_of_a_tokenizer_reach_no_page_unescaped(name):
-    config = gptlib.GPTConfig(vocab_size=4, block_size=8, n_layer=1, n_head=1, n_embd=2)
-    studio = sampling_studio(gptlib.GPT(config, seed=0), Names([name] * 4), "012")
-    studio.buttons["Step"].click()
-    elements(studio.picture.value)
-    elements(studio.message.value)
-    studio.fallback()["text/plain"].encode()
-
-
-def test_the_bars_are_as_long_as_their_numbers():
-    body = bars.bars_svg([Bar("a", 0.254, 0.5, 0.75, 100)], ["n", "m", "t", "d"], draws=1000)
-    picture = svg.document(body, 10, 10, "")
-    widths = [a["width"] for t, a in elements(picture) if t == "rect"]
-    widths = [float(width) for width in widths if float(width) > 20]
-    assert widths == [pytest.approx(share * bars.BAR, abs=0.1) for share in (0.25, 0.5, 0.1)]
-
-
-# ---- The truth, in tokens ----
-
-
-def test_words_of_the_truth_become_the_tokens_that_continue_the_text(pets):
-    tokenizer = pets[1]
-    found = true_tokens(grammar.next_words, tokenizer, tokenizer.encode("The cat is"))
-    assert found == {id_of(pets, word): p for word, p in TRUE.items()}
-
-
-def test_a_full_stop_and_the_stop_token_stand_without_a_space(pets):
-    tokenizer = pets[1]
-    ids = tokenizer.encode("The cat is happy")
-    assert true_tokens(grammar.next_words, tokenizer, ids) == {tokenizer.encode(".")[0]: 1.0}
-    ids = tokenizer.encode("The cat is happy. It purrs.")
-    assert true_tokens(grammar.next_words, tokenizer, ids)[tokenizer.eos_id] == pytest.approx(0.5)
-
-
-def test_the_first_word_of_a_document_has_no_space(pets):
-    tokenizer = pets[1]
-    found = true_tokens(grammar.next_words, tokenizer, [tokenizer.eos_id])
-    assert found[tokenizer.encode("The")[0]] == 0.6
-
-
-def test_words_that_begin_with_the_same_token_give_it_their_sum():
-    found = true_tokens(grammar.next_words, gptlib.Tokenizer(), list(b"The cat is"))
-    assert found == {32: pytest.approx(1.0)}
+    with pytest.raises(ValueError, match="your sampler is not written yet"):
+        studio.answer_sample([1], temperature=1.0, top_k=None, top_p=None)
+    assert "your sampler is not written yet" in studio.fallback()["text/plain"]

@@ -1,14 +1,14 @@
 """gptlib.widgets.training: what was recorded is shown as it was; what is live can be stopped."""
 
 import dataclasses
-import re
 import time
 
 import pytest
 import torch
-from explorers import HOSTILE, Names, check_names, elements, text_of
+from explorers import HOSTILE, Names, elements, image_of, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from live import grave, open_live, shows
 
 import gptlib
 from gptlib.corpora import pets as grammar
@@ -16,7 +16,7 @@ from gptlib.storage.checkpoint import History
 from gptlib.widgets import svg, training_explorer, watch
 from gptlib.widgets.bars import Bar
 from gptlib.widgets.runs import LiveRun, Recording
-from gptlib.widgets.training import RATES, loss_curve, training_svg
+from gptlib.widgets.training import RATES, LossCurve, loss_curve, training_svg
 
 LETTERS = Names([*"abcdefghijk"])
 TOKENS = torch.arange(4000) % 11
@@ -53,41 +53,32 @@ def wait_for(condition, seconds=20):
         time.sleep(0.005)
 
 
-def press(explorer, name):
-    explorer.buttons[name].click()
+def press(explorer, action):
+    explorer.answer_live(action, explorer.rate)
 
 
-def numbers(explorer):
-    """{token: [now, at the end, truth]} from the picture."""
-    words, shown = text_of(explorer.picture.value), {}
-    start = words.index("at the end")
-    for row in explorer.rows():
-        place = words.index(row.name, start)
-        shown[row.name] = words[place + 1 : place + 1 + (2 if row.truth is None else 3)]
-    return shown
+def by_name(explorer):
+    return {row.name: row for row in explorer.rows()}
 
 
 # ---- The recorded run ----
 
 
 @pytest.mark.parametrize("place", [0, 4, -1])
-def test_at_each_step_the_bars_and_the_heatmap_are_that_snapshots(explorer, place):
+def test_at_each_step_bars_and_weights_are_that_snapshots(explorer, place):
     history = gptlib.load_history("pets")
     step = history.steps[place]
-    explorer.step.value = history.steps.index(step)
+    explorer.step = history.steps.index(step)
     model, tokenizer = gptlib.load("pets", step=step)
     seen = gptlib.trace(model, tokenizer.encode("The cat is"))
-    last = gptlib.softmax(
-        gptlib.load("pets")[0](torch.tensor([tokenizer.encode("The cat is")]))[0, -1]
-    )
     for word, p in grammar.next_words("The cat is").items():
         id = tokenizer.encode(f" {word}")[0]
-        expected = [seen.probs[-1, id].item(), last[id].item(), p]
-        assert numbers(explorer)[f"␣{word}"] == [svg.chance(x) for x in expected]
-    words = text_of(explorer.picture.value)
-    for share in seen.weights[0, 0, -1].tolist():
-        assert svg.two(share) in words
-    assert f"step {step:,} of {history.steps[-1]:,}" in words[0]
+        row = by_name(explorer)[f"␣{word}"]
+        assert (row.now, row.truth) == (pytest.approx(seen.probs[-1, id].item(), abs=1e-6), p)
+    sent = torch.frombuffer(bytearray(explorer.weights), dtype=torch.float32)
+    sent = sent.view(len(history.steps), *seen.weights.shape)
+    torch.testing.assert_close(sent[place], seen.weights)
+    assert explorer.title().startswith(f"Recorded run, step {step:,} of {history.steps[-1]:,}")
 
 
 def test_the_title_has_the_held_out_loss_and_the_distance_from_the_truth(explorer):
@@ -101,78 +92,46 @@ def test_the_title_has_the_held_out_loss_and_the_distance_from_the_truth(explore
     )
 
 
-def test_the_curve_lies_between_ln_v_and_the_floor_and_the_mark_moves(explorer):
-    def mark():
-        found = re.findall(
-            r'<line x1="([\d.]+)"[^>]*stroke-width="2"/><path', explorer.picture.value
-        )
-        return float(found[0])
-
-    words = text_of(explorer.picture.value)
-    floor = gptlib.load_history("pets").floor
-    assert f"floor {svg.two(floor)}" in words
-    assert any(word.startswith("ln V ") for word in words)
-    places = []
-    for k in range(len(explorer.recording.history.steps)):
-        explorer.step.value = k
-        places.append(mark())
-    assert places == sorted(set(places))
-
-
-def test_layer_head_and_prompt_redraw_and_only_the_prompt_needs_a_pass(explorer, monkeypatch):
-    passes = []
-    monkeypatch.setattr(
-        "gptlib.widgets.runs.trace",
-        lambda model, ids: passes.append(ids) or gptlib.trace(model, ids),
-    )
-    seen = {explorer.picture.value}
-    for control, value in ((explorer.layer, 1), (explorer.head, 3)):
-        control.value = value
-        assert explorer.picture.value not in seen
-        seen.add(explorer.picture.value)
-    assert passes == []
-    explorer.prompt.value = "The dog was"
-    assert len(passes) == 1 and numbers(explorer)["␣hungry"][2] == "0.60"
-
-
-def test_a_step_seen_before_costs_no_pass(explorer, monkeypatch):
-    for place in (0, 1):
-        explorer.step.value = place
-    monkeypatch.setattr("gptlib.widgets.runs.trace", None)
-    explorer.step.value = 0
-    assert explorer.message.value == ""
+def test_the_page_is_told_the_curve_ln_v_and_the_floor(explorer):
+    levels = explorer.settings["levels"]
+    assert levels["floor"] == gptlib.load_history("pets").floor
+    assert levels["ln V"] == pytest.approx(5.984, abs=1e-3)
+    assert set(explorer.settings["curve"]) == {"loss", "held-out"}
 
 
 def test_rows_keep_their_places_from_first_step_to_last_and_sum_to_one(explorer):
-    names = [row.name for row in explorer.rows()]
-    for place in range(len(explorer.recording.history.steps)):
-        explorer.step.value = place
-        assert [row.name for row in explorer.rows()] == names
-        for column in (1, 2, 3):
-            assert sum(row[column] for row in explorer.rows()) == pytest.approx(1, abs=1e-6)
+    for frame in explorer.seen["frames"]:
+        assert len(frame) == len(explorer.seen["names"])
+        assert sum(frame) == pytest.approx(1, abs=1e-6)
+    assert sum(explorer.seen["truth"]) == pytest.approx(1)
 
 
-def test_a_prompt_without_truth_says_so(explorer):
-    explorer.prompt.value = "The zebra"
-    assert explorer.message.value == "" and "no truth for this prompt" in explorer.describe()
-    assert "truth" not in text_of(explorer.picture.value)
+def test_another_prompt_is_answered_with_all_steps_and_its_truth(explorer):
+    seen = explorer.answer_prompt("The dog was")
+    place = seen["names"].index("␣hungry")
+    assert seen["truth"][place] == 0.6 and len(seen["frames"]) == len(explorer.settings["steps"])
+    assert explorer.prompt == "The dog was"
+
+
+def test_a_prompt_without_truth_has_none(explorer):
+    seen = explorer.answer_prompt("The zebra")
+    assert seen["truth"] is None and seen["kl"] is None
+    assert "no truth for this prompt" in explorer.describe()
 
 
 @pytest.mark.parametrize(
     "text, message", [("", "type some text"), ("cat " * 20, "too many to show: 16 at most")]
 )
-def test_what_cannot_be_shown_is_said_in_the_widget(explorer, text, message):
-    before = explorer.picture.value
-    explorer.prompt.value = text
-    assert message in explorer.message.value and explorer.picture.value == before
-    explorer.prompt.value = "The cat is"
-    assert explorer.message.value == ""
+def test_what_cannot_be_shown_is_refused_and_the_prompt_stays(explorer, text, message):
+    with pytest.raises(ValueError, match=message):
+        explorer.answer_prompt(text)
+    assert explorer.prompt == "The cat is"
 
 
 def test_any_run_can_be_shown(recording):
     explorer = training_explorer(recording, "012")
-    assert explorer.message.value == "" and "held-out loss 0.40" in explorer.describe()
-    explorer.step.value = 1
+    assert "held-out loss 0.40" in explorer.describe()
+    explorer.step = 1
     expected = gptlib.trace(recording.load(10), [0, 1, 2]).probs[-1]
     shown = {row.name: row.now for row in explorer.rows() if row.name in LETTERS.names}
     for name, p in shown.items():
@@ -187,39 +146,32 @@ def test_a_folder_without_a_history_is_refused(tmp_path):
 # ---- The live run ----
 
 
-def test_without_a_corpus_there_is_nothing_to_start(explorer):
-    check_names(explorer)
-    names = {
-        child.description for row in explorer.children for child in getattr(row, "children", [])
-    }
-    assert "Start" not in names
-
-
 def test_start_trains_what_the_trainer_alone_would_train(live, config):
-    press(live, "Start")
+    press(live, "start")
     wait_for(lambda: live.run.done and not live.run.running)
-    rate = RATES[live.rate.value]
+    rate = RATES[live.rate]
     alone = dataclasses.replace(CONFIG, learning_rate=rate, final_learning_rate=rate)
     trainer = gptlib.Trainer(gptlib.GPT(config, seed=CONFIG.seed), TOKENS, alone)
     losses = [step.loss for step in trainer]
     assert [step.loss for step in live.run.trainer.history] == pytest.approx(losses)
-    wait_for(lambda: "done" in live.title())
+    news = live.news()
+    assert news["title"].startswith("Live run (done), step 30 of 30") and news["of"] == 30
     expected = gptlib.trace(trainer.model, [0, 1, 2]).probs[-1]
-    for row in live.rows():
-        if row.name in LETTERS.names:
-            place = LETTERS.names.index(row.name)
-            assert row.now == pytest.approx(expected[place].item(), abs=1e-4)
-    assert "step 30 of 30" in live.describe() and live.message.value == ""
+    for name, p in zip(live.seen["names"], news["probs"], strict=True):
+        if name in LETTERS.names:
+            place = LETTERS.names.index(name)
+            assert p == pytest.approx(expected[place].item(), abs=1e-4)
+    assert list(news["curve"]) == ["rate 0.003"]
 
 
-def test_it_shows_the_live_run_once_it_is_started(live):
-    assert live.show.value == "recorded run"
-    press(live, "Start")
-    assert live.show.value == "live run"
-    wait_for(lambda: "Live run (done), step 30 of 30" in text_of(live.picture.value)[0])
-    assert any(word.startswith("rate 0.003 ") for word in text_of(live.picture.value))
-    live.show.value = "recorded run"
-    assert "Recorded run" in text_of(live.picture.value)[0]
+def test_news_are_sent_while_it_trains_and_at_the_end(live, monkeypatch):
+    sent = []
+    monkeypatch.setattr(live, "send", lambda content, buffers: sent.append((content, buffers)))
+    press(live, "start")
+    wait_for(lambda: sent and "(done), step 30" in sent[-1][0]["title"])
+    content, buffers = sent[-1]
+    assert content["news"] == "live" and content["error"] is None
+    assert len(buffers[0]) == 4 * 2 * 2 * 3 * 3  # float32: layers, heads, queries, keys
 
 
 def slowly(live, seconds=0.02):
@@ -236,17 +188,17 @@ def slowly(live, seconds=0.02):
 def test_stop_acts_within_a_fraction_of_a_second_and_start_goes_on(live):
     live.run = live.new_run()
     slowly(live)
-    press(live, "Start")
+    press(live, "start")
     wait_for(lambda: live.run.trainer.step >= 2)
     began = time.monotonic()
-    press(live, "Stop")
+    press(live, "stop")
     wait_for(lambda: not live.run.running)
     assert time.monotonic() - began < 1
     step = live.run.trainer.step
-    wait_for(lambda: f"(stopped), step {step} of 30" in text_of(live.picture.value)[0])
+    assert f"(stopped), step {step} of 30" in live.news()["title"]
     time.sleep(0.1)
     assert live.run.trainer.step == step < 30
-    press(live, "Start")
+    press(live, "start")
     wait_for(lambda: live.run.trainer.step > step)
     assert live.run.trainer.history[step].step == step + 1
 
@@ -265,8 +217,8 @@ def test_however_often_start_is_pressed_there_is_one_update_at_a_time(live):
 
     live.run.trainer.update = counted
     while not live.run.done:
-        press(live, "Start")
-        press(live, "Stop")
+        live.run.start()
+        press(live, "stop")
         live.run.start()
         time.sleep(0.002)
     wait_for(lambda: not live.run.running)
@@ -275,25 +227,22 @@ def test_however_often_start_is_pressed_there_is_one_update_at_a_time(live):
 
 
 def test_a_run_ends_by_itself_and_a_new_one_begins_again(live):
-    press(live, "Start")
+    press(live, "start")
     wait_for(lambda: live.run.done and not live.run.running)
-    press(live, "Start")
-    assert "press Begin again" in live.message.value
+    with pytest.raises(ValueError, match="press Begin again"):
+        press(live, "start")
     first = live.run
-    live.rate.value = RATES.index(1e-2)
-    press(live, "Begin again")
-    assert live.run is not first and live.message.value == ""
+    live.answer_live("rate", RATES.index(1e-2))
+    press(live, "begin")
+    assert live.run is not first
     wait_for(lambda: live.run.done and not live.run.running)
-    wait_for(lambda: "done" in text_of(live.picture.value)[0])
-    words = text_of(live.picture.value)
-    assert any(word.startswith("before 0.003 ") for word in words)
-    assert any(word.startswith("rate 0.01 ") for word in words)
+    assert list(live.news()["curve"]) == ["rate 0.01", "before 0.003"]
 
 
 def test_closing_stops_the_training(live):
     live.run = live.new_run()
     slowly(live)
-    press(live, "Start")
+    press(live, "start")
     wait_for(lambda: live.run.trainer.step >= 1)
     live.close()
     wait_for(lambda: not live.run.running)
@@ -303,34 +252,30 @@ def test_closing_stops_the_training(live):
 def test_the_rate_can_be_changed_while_it_trains(live):
     live.run = live.new_run()
     slowly(live)
-    press(live, "Start")
+    press(live, "start")
     wait_for(lambda: live.run.trainer.step >= 2)
-    live.rate.value = RATES.index(1e-1)
+    live.answer_live("rate", RATES.index(1e-1))
     step = live.run.trainer.step
     wait_for(lambda: live.run.trainer.step >= step + 3)
     assert live.run.trainer.history[-1].learning_rate == 0.1
     assert live.run.trainer.history[0].learning_rate == 0.003
-    wait_for(lambda: "rate 0.003→0.1 " in live.picture.value)
+    assert "rate 0.003→0.1" in live.news()["curve"]
 
 
-def test_the_rate_of_a_run_that_stands_counts_when_it_goes_on(live):
-    live.rate.value = RATES.index(1e-2)
-    press(live, "Start")
+def test_the_rate_of_a_run_that_waits_counts_when_it_goes_on(live):
+    live.rate = RATES.index(1e-2)
+    press(live, "start")
     wait_for(lambda: live.run.done)
     assert {step.learning_rate for step in live.run.trainer.history} == {0.01}
 
 
-def test_other_controls_answer_while_it_trains_and_none_of_them_errs(live):
+def test_other_prompts_are_answered_while_it_trains(live):
     live.run = live.new_run()
     slowly(live, 0.005)
-    press(live, "Start")
+    press(live, "start")
     k = 0
     while not live.run.done:
-        live.head.value = k % 2
-        live.step.value = k % 3
-        live.show.value = ("live run", "recorded run")[k % 5 == 0]
-        live.prompt.value = "012"[: 1 + k % 3]
-        assert live.message.value == ""
+        assert live.answer_prompt("012"[: 1 + k % 3])["tokens"] == list("abc"[: 1 + k % 3])
         k += 1
     assert k > 10
 
@@ -342,19 +287,20 @@ def test_a_loss_that_blows_up_is_said_and_ends_the_run(live):
         raise FloatingPointError("the loss is nan at step 1: try a learning rate below 3")
 
     live.run.trainer.update = fails
-    press(live, "Start")
+    press(live, "start")
     wait_for(lambda: not live.run.running)
-    wait_for(lambda: "the loss is nan at step 1" in live.message.value)
-    assert live.run.done and "Begin again" in live.message.value
-    press(live, "Begin again")
+    assert live.run.done
+    assert live.news()["error"].startswith("the loss is nan at step 1")
+    assert "Begin again" in live.news()["error"]
+    press(live, "begin")
     wait_for(lambda: live.run.trainer.step > 0)
-    assert live.message.value == ""
+    assert live.news()["error"] is None
 
 
-def test_a_corpus_that_is_too_short_is_said_in_the_widget(recording):
+def test_a_corpus_that_is_too_short_is_refused_at_start(recording):
     explorer = training_explorer(recording, "012", tokens=TOKENS[:5], config=CONFIG)
-    press(explorer, "Start")
-    assert "the corpus has 5 tokens" in explorer.message.value
+    with pytest.raises(ValueError, match="the corpus has 5 tokens"):
+        press(explorer, "start")
 
 
 def test_a_live_run_tells_its_news_and_the_last_of_them_at_the_end(config):
@@ -377,7 +323,7 @@ def test_while_it_is_paused_the_model_stays_as_it_is(config):
     wait_for(lambda: run.done)
 
 
-# ---- All of it ----
+# ---- What is kept ----
 
 
 @settings(max_examples=60, deadline=None)
@@ -397,20 +343,11 @@ def test_hostile_tokens_stay_words(tokens):
     elements(picture)
 
 
-def test_two_do_not_interfere_and_both_can_be_named(live, recording):
-    other = training_explorer(recording, "012", tokens=TOKENS, config=CONFIG)
-    assert other.fallback() == live.fallback()
-    before = other.picture.value
-    live.step.value = 0
-    press(live, "Start")
-    wait_for(lambda: live.run.done)
-    assert other.picture.value == before and other.run is None
-    check_names(live)
-
-
-def test_it_is_saved(explorer, tmp_path):
+def test_the_fallback_is_the_same_each_time_and_saved_to_files(explorer, tmp_path):
+    again = training_explorer("pets", truth=grammar.next_words)
+    assert explorer.fallback() == again.fallback()
+    assert image_of(explorer.fallback()["text/html"])[0].startswith("Recorded run, step 5,000")
     explorer.save(tmp_path / "run.svg")
-    explorer.save(tmp_path / "run.html")
     saved = (tmp_path / "run.svg").read_text(encoding="utf-8")
     assert "var(--" not in saved
     elements(saved.strip())
@@ -425,3 +362,120 @@ def test_watch_gives_every_step_and_leaves_the_whole_curve(config, capsys):
     picture = loss_curve(trainer, {"ln V": 2.4})
     elements(picture)
     assert "ln V 2.40" in text_of(picture) and "step 30" in picture
+
+
+def test_the_curve_that_watch_shows_grows_and_is_kept_as_a_picture(config):
+    trainer = gptlib.Trainer(gptlib.GPT(config, seed=0), TOKENS, CONFIG)
+    curve = LossCurve(trainer, {"ln V": 2.4})
+    assert curve.curve["series"]["loss"] == []
+    for _ in trainer:
+        pass
+    curve.grow()
+    assert curve.curve["series"]["loss"][-1][0] == 30 and curve.curve["levels"] == {"ln V": 2.4}
+    alt, _ = image_of(curve.bundle()["text/html"])
+    assert alt == curve.bundle()["text/plain"] == "Loss by step"
+
+
+# ---- The page ----
+
+CORPUS = """
+tokens = torch.tensor(tokenizer.encode(grammar.sample(100, seed=1), allowed_special="all"))
+config = gptlib.TrainConfig(steps=5000, batch_size=2, warmup_steps=0, device="cpu")
+"""
+PAGE = "widgets.training_explorer('pets', truth=grammar.next_words, tokens=tokens, config=config)"
+
+
+@pytest.fixture(scope="module")
+def both(lab):
+    return open_live(lab, "training", CORPUS, f"display({PAGE}, {PAGE})", count=2)[1]
+
+
+def probs_of(step, text="The cat is"):
+    model, tokenizer = gptlib.load("pets", step=step)
+    return gptlib.trace(model, tokenizer.encode(text)).probs[-1]
+
+
+def says(live, step, text="The cat is"):
+    """The first number of each word's row is that of the snapshot."""
+    tokenizer = gptlib.load("pets")[1]
+    words = [*grammar.next_words(text)]
+    probs = probs_of(step, text)
+    expected = [svg.chance(probs[tokenizer.encode(f" {word}")[0]].item()) for word in words]
+    shows(lambda: [live.row(f"␣{word}", 1)[0] for word in words], expected)
+
+
+def test_every_control_has_a_name(both):
+    expected = {("textbox", "prompt"), ("slider", "step"), ("combobox", "step")}
+    expected |= {("combobox", name) for name in ("layer", "head", "learning rate", "show")}
+    expected |= {("button", name) for name in ("Play", "Start", "Stop", "Begin again")}
+    assert both[0].controls() == both[1].controls() == expected
+
+
+def test_step_play_and_the_chart_move_through_the_recorded_run(both):
+    live, steps, other = both[0], gptlib.load_history("pets").steps, both[1].words()
+    says(live, steps[-1])
+    live.press("slider", "step", "ArrowLeft", 2)
+    says(live, steps[-3])
+    assert f"step {steps[-3]:,} of" in " ".join(live.words())
+    live.press("combobox", "step", "ArrowUp", 2)
+    says(live, steps[-5])
+    live.root.locator(".gptlib-chart").click(position={"x": 46, "y": 60})
+    says(live, steps[0])
+    live.press("button", "Play", "Enter")
+    says(live, steps[-1])
+    shows(lambda: live.control("button", "Play").count(), 1)
+    assert both[1].words() == other
+
+
+def test_layer_and_head_choose_the_weights(both, pets):
+    live = both[0]
+    seen = gptlib.trace(pets[0], pets[1].encode("The cat is"))
+    live.press("combobox", "layer", "ArrowDown")
+    live.press("combobox", "head", "ArrowDown", 2)
+    expected = [svg.two(w) for t in range(3) for w in seen.weights[1, 2, t, : t + 1].tolist()]
+    cells = live.root.locator(".gptlib-cell")
+    shows(lambda: [w for w in cells.all_inner_texts() if w], expected)
+
+
+def test_another_prompt_is_shown_at_each_step_and_a_wrong_one_greys_the_picture(both):
+    live, steps = both[0], gptlib.load_history("pets").steps
+    live.type("textbox", "prompt", "The dog was")
+    says(live, steps[-1], "The dog was")
+    live.type("textbox", "prompt", "cat " * 20)
+    shows(lambda: "16 at most" in live.message(), True)
+    assert live.root.locator(".gptlib-stale").count() == 1
+    live.type("textbox", "prompt", "The cat is")
+    says(live, steps[-1])
+
+
+def test_a_live_run_is_seen_to_train_and_stops(both):
+    live = both[0]
+    live.press("combobox", "learning rate", "ArrowDown")
+    live.press("button", "Start", "Enter")
+    shows(lambda: "Live run (training), step" in " ".join(live.words()), True)
+    live.press("button", "Stop", "Enter")
+    shows(lambda: "Live run (stopped), step" in " ".join(live.words()), True)
+    assert "rate 0.01" in " ".join(live.words())
+    live.press("combobox", "show", "ArrowUp")
+    says(live, gptlib.load_history("pets").steps[-1])
+
+
+@pytest.mark.parametrize("colours", ["light", "dark", "forced"])
+def test_no_serious_violation_of_accessibility_is_found(both, lab, colours):
+    lab.theme("JupyterLab Dark" if colours == "dark" else "JupyterLab Light")
+    lab.page.emulate_media(forced_colors="active" if colours == "forced" else "none")
+    found = grave(lab.page)
+    lab.page.emulate_media(forced_colors="none")
+    assert not found and not lab.left
+
+
+def test_watch_shows_a_curve_that_grows(lab):
+    code = """
+trainer = gptlib.Trainer(gptlib.GPT(model.config, seed=0), tokens, gptlib.TrainConfig(
+    steps=20, batch_size=2, warmup_steps=0, device="cpu"))
+for step in widgets.watch(trainer, {"floor": 0.46}):
+    pass
+"""
+    _, (live,) = open_live(lab, "watch", CORPUS, code)
+    shows(lambda: live.label().startswith("Loss in nats per token: step 20, loss "), True)
+    assert "floor 0.46" in live.words()

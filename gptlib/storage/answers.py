@@ -1,6 +1,7 @@
-"""A student's answers in a file of their own, a line of JSON an answer.
+"""A student's answers, and the verdicts on their exercises, in a file of their own.
 
-No name is kept and nothing is sent: a teacher collects the files, and `counting` reads them.
+One line of JSON an answer. No name and no code is kept and nothing is sent: a teacher collects
+the files.
 """
 
 import json
@@ -12,6 +13,8 @@ import platformdirs
 
 from ..formats.files import user_path
 
+FILE = "answers.jsonl"
+
 
 def answers_file() -> Path | None:
     """Where answers go: the file that `GPTLIB_ANSWERS` names, or one in the user's data folder.
@@ -22,9 +25,6 @@ def answers_file() -> Path | None:
     if named == "off":
         return None
     return user_path(named) if named else Path(platformdirs.user_data_dir("gptlib")) / FILE
-
-
-FILE = "answers.jsonl"
 
 
 def record(lesson: str, question: str, kind: str, chosen: str, right: bool) -> None:

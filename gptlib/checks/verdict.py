@@ -1,0 +1,51 @@
+"""What a check found: printed as text, kept for the teacher, and with parts for a widget."""
+
+from dataclasses import dataclass, field
+
+from ..storage import answers
+
+LESSONS = ("tokenizer", "embeddings", "attention", "feedforward", "logits", "training")
+LESSONS += ("sampling", "gpt2")  # in a class's answers a lesson goes by its number, 01 to 08
+
+
+@dataclass(repr=False)
+class Verdict:
+    """True when right. The check has printed `words`, so a notebook shows nothing more.
+
+    `mistake` is the name of a known mistake that explains every input, or the kind of trouble
+    ("stopped", "not written", ...), or "".
+    """
+
+    right: bool
+    words: str  # all that is printed
+    mistake: str = ""
+    exercise: str = ""  # "logits.softmax"
+    property: str = ""  # the sentence that does not hold: "Each row sums to 1."
+    observation: str = ""  # what was seen: "row 2 sums to 0.95"
+    advice: str = ""  # about the mistake
+    resembles: str = ""  # the name of a mistake that explains most inputs
+    call: str = ""  # "softmax([2, 1, 0])"
+    gives: str = ""
+    should_be: str = ""
+    marks: str = ""  # under `gives` and `should_be`: ^ where they differ
+    given: tuple = field(default=(), compare=False)  # the input that is told about
+
+    def __bool__(self) -> bool:
+        return self.right
+
+    def __repr__(self) -> str:
+        return f"<{'right' if self.right else self.mistake or 'not right yet'}>"
+
+    def _ipython_display_(self) -> None:
+        """Nothing: it is printed already."""
+
+    def keep(self) -> str:
+        """Add it to the student's answers, without code or name; "" or why that failed."""
+        lesson, _, exercise = self.exercise.rpartition(".")
+        chosen = "right" if self.right else self.mistake or self.property or "not right yet"
+        try:
+            number = f"{LESSONS.index(lesson) + 1:02d}" if lesson in LESSONS else lesson
+            answers.record(number, exercise, "check", chosen, self.right)
+        except ValueError as error:
+            return str(error)
+        return ""

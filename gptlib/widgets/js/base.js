@@ -1,0 +1,136 @@
+// What every explorer is made of: controls above, one picture below, a line where trouble is said.
+
+import { make, put, say, set, still } from "./dom.js";
+import { Kernel, GONE } from "./kernel.js";
+import { adopt } from "./style.js";
+
+/**
+ * The frame of an explorer, put into `el`.
+ *
+ * name: what a screen reader calls the whole. css: rules of its own, under a class of its own.
+ * Returns {root, controls, picture, kernel, row, run, trouble, note, close}.
+ */
+export function frame({ model, el, name, css = "" }) {
+  adopt();
+  if (css) adopt(css);
+  const controls = make("div", {});
+  const message = make("div", { class: "gptlib-message", role: "status" });
+  const picture = make("div", {});
+  const root = make(
+    "section",
+    { class: "gptlib-live gptlib-explorer", "aria-label": name },
+    controls, message, picture,
+  );
+  put(el, root);
+  const kernel = new Kernel(model);
+  const self = {
+    root, controls, picture, kernel,
+    /** A row of controls. */
+    row(...items) {
+      const made = make("div", { class: "gptlib-row" }, ...items.map((item) => item.root ?? item));
+      controls.append(made);
+      return made;
+    },
+    /** Say what went wrong, and grey the picture, which shows an earlier moment. "" ends it. */
+    trouble(words) {
+      set(message, { role: words ? "alert" : "status", class: "gptlib-message" });
+      say(message, words && `⚠ ${words}`);
+      picture.classList.toggle("gptlib-stale", Boolean(words));
+    },
+    /** Say something that is no trouble: why nothing happens, what is waited for. */
+    note(words) {
+      set(message, { role: "status", class: "gptlib-message gptlib-quiet" });
+      say(message, words);
+      picture.classList.remove("gptlib-stale");
+    },
+    /** Do something, and say its error in the explorer: nobody looks into a browser's console. */
+    run(action) {
+      try {
+        const result = action();
+        if (result instanceof Promise) return result.catch(fail);
+        return result;
+      } catch (error) {
+        return fail(error);
+      }
+    },
+    close() {
+      kernel.close();
+    },
+  };
+  const fail = (error) => {
+    if (!(error instanceof Error)) throw error;
+    if (error.name !== "Error") console.error(error); // a fault of ours, for who looks for it
+    self.trouble(error.message);
+  };
+  return self;
+}
+
+/** Switch these controls off, and say why, while the kernel is gone. */
+export function needsKernel(self, ...controls) {
+  self.kernel.watch((gone) => {
+    for (const control of controls) control.disabled = gone;
+    if (gone) self.trouble(GONE);
+  });
+}
+
+/**
+ * Something done again and again at a pace, until it says false or is stopped.
+ *
+ * step(): one of them, returns (a promise of) whether there is more. seconds(): from one to the
+ * next. onChange(playing): it begins or ends.
+ */
+export function player({ step, seconds, onChange }) {
+  let timer = null;
+  let run = 0;
+  const stop = () => {
+    clearTimeout(timer);
+    run++;
+    if (timer !== null) {
+      timer = null;
+      onChange?.(false);
+    }
+  };
+  const go = async (mine) => {
+    const more = await step();
+    if (mine !== run) return;
+    if (!more) return stop();
+    timer = setTimeout(() => go(mine), 1000 * seconds());
+  };
+  return {
+    get playing() {
+      return timer !== null;
+    },
+    start() {
+      if (timer !== null) return;
+      timer = 0;
+      onChange?.(true);
+      go(run);
+    },
+    stop,
+  };
+}
+
+/** Redraw at most once a frame, with the latest state. */
+export function onceAFrame(paint) {
+  let asked = false;
+  return () => {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(() => {
+      asked = false;
+      paint();
+    });
+  };
+}
+
+/** Call `paint(width)` with the width of a node in pixels, now and whenever it changes. */
+export function onWidth(node, paint) {
+  const observer = new ResizeObserver(([entry]) => paint(entry.contentRect.width));
+  observer.observe(node);
+  return () => observer.disconnect();
+}
+
+/** Seconds that a motion may take: none where the reader has asked for none. */
+export function motion(seconds) {
+  return still() ? 0 : seconds;
+}

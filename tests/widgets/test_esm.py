@@ -1,0 +1,67 @@
+"""gptlib.widgets.esm: several files become one module that says the same."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from gptlib.widgets import esm
+
+FILES = {
+    "low": "let count = 0;\nexport function next() {\n  return ++count;\n}\n"
+    "export const two = 2;\n",
+    "left": 'import { next, two as both } from "./low.js";\n'
+    "const two = both * 10;\nexport class Left {\n  get() {\n    return next() + two;\n  }\n}\n",
+    "right": 'import { next } from "./low.js";\n'
+    "export async function right() {\n  return next();\n}\n",
+    "top": 'import { Left } from "./left.js";\nimport { right } from "./right.js";\n'
+    "export default async () => [new Left().get(), await right(), new Left().get()];\n",
+}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(esm, "FOLDER", tmp_path)
+    esm.bundle.cache_clear()
+    for name, text in FILES.items():
+        (tmp_path / f"{name}.js").write_text(text)
+    yield tmp_path
+    esm.bundle.cache_clear()
+
+
+def test_a_module_that_two_others_import_is_there_once_and_before_them(folder):
+    text = esm.bundle("top")
+    assert text.count("const $low") == 1
+    assert text.index("const $low") < text.index("const $left") < text.index("export default")
+    assert "import" not in text
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
+def test_one_module_answers_as_the_files_do(folder):
+    (folder / "all.mjs").write_text(esm.bundle("top"))
+    (folder / "package.json").write_text('{"type": "module"}')
+    said = [
+        subprocess.run(
+            ["node", "-e", f"import('./{name}').then(m => m.default()).then(x => console.log(x))"],
+            cwd=folder, capture_output=True, text=True, check=True,
+        ).stdout
+        for name in ("top.js", "all.mjs")
+    ]  # fmt: skip
+    assert said == ["[ 21, 2, 23 ]\n"] * 2
+
+
+def test_an_import_in_another_form_is_refused_by_its_line(folder):
+    (folder / "odd.js").write_text('import * as low from "./low.js";\nexport default low;\n')
+    with pytest.raises(ValueError, match="odd.js: 'import .* as low"):
+        esm.bundle("odd")
+
+
+def test_a_circle_is_refused_by_name(folder):
+    (folder / "low.js").write_text('import { Left } from "./left.js";\nexport const next = Left;\n')
+    with pytest.raises(ValueError, match="left imports low imports left: a circle"):
+        esm.bundle("top")
+
+
+def test_a_file_that_is_not_there_is_named(folder):
+    with pytest.raises(FileNotFoundError, match="none.js"):
+        esm.bundle("none")

@@ -1,0 +1,214 @@
+"""gptlib.widgets.machine: the machine in a page does what the model does, station by station."""
+
+import pytest
+import torch
+from explorers import elements, image_of
+from live import grave, open_live, shows
+
+import gptlib
+from gptlib.widgets import machine, svg
+from gptlib.widgets.machine import OPENED, STATIONS
+
+MACHINE = "widgets.machine(model, tokenizer)"
+# On the way round: attention and feedforward once for each of the two layers.
+WAY = ["text", "tokenizer", "embeddings", "attention, layer 0", "feedforward, layer 0"]
+WAY += ["attention, layer 1", "feedforward, layer 1", "logits", "sampling"]
+
+
+@pytest.fixture(scope="module")
+def opened(lab):
+    return open_live(lab, "machine", f"display({MACHINE}, {MACHINE})", count=2)[1]
+
+
+@pytest.fixture
+def live(opened):
+    live = opened[0]
+    live.type("textbox", "text", "The cat is")
+    live.control("button", "Reset").click()
+    return live
+
+
+def lit(live):
+    return live.root.locator("[aria-current=step]").get_attribute("aria-label")
+
+
+def detail(live):
+    return live.root.locator(".gptlib-detail").inner_text()
+
+
+def generated(pets, count, seed=0):
+    model, tokenizer = pets
+    generator = torch.Generator().manual_seed(seed)
+    ids = tokenizer.encode("The cat is")
+    return gptlib.generate(model, ids, count, eos_id=tokenizer.eos_id, generator=generator).tolist()
+
+
+def test_every_control_and_station_has_a_name(opened):
+    names = ["Step", "Play", "Next token", "Reset", *STATIONS, "training"]
+    found = opened[0].controls()
+    assert {("button", name) for name in names} <= found
+    assert {("textbox", "text"), ("combobox", "speed")} <= found
+    assert opened[1].controls() == found
+
+
+def test_step_goes_from_station_to_station_through_both_layers_and_round_again(live, pets):
+    for station in WAY:
+        live.press("button", "Step", "Enter")
+        shows(lambda: lit(live), station)
+        assert live.root.locator(".gptlib-detail-title").inner_text() == station
+    ids = generated(pets, 1)
+    name = pets[1].token_str(ids[-1])
+    assert f"fell on “{name}”" in detail(live)
+    live.press("button", "Step", "Enter")
+    shows(lambda: lit(live), "text")
+    assert f"“{pets[1].decode(ids)}”" in detail(live)
+
+
+def test_what_the_text_has_not_reached_is_not_shown(live):
+    live.press("button", "Step", "Enter", 2)
+    shows(lambda: lit(live), "tokenizer")
+    insides = live.root.locator(".gptlib-inside")
+    filled = [insides.nth(k).inner_text() != "" for k in range(len(STATIONS))]
+    assert filled == [True, True, False, False, False, False, False]
+
+
+def test_next_token_goes_round_once_and_leaves_open_what_is_open(live, pets):
+    live.press("button", "logits", "Enter")
+    for count in (1, 2):
+        live.press("button", "Next token", "Enter")
+        said = pets[1].decode(generated(pets, count))
+        shows(lambda said=said: live.root.locator(".gptlib-text").inner_text(), said)
+        assert live.root.locator(".gptlib-detail-title").inner_text() == "logits"
+
+
+def test_play_writes_to_the_stop_token_what_generate_writes(live, pets):
+    live.control("combobox", "speed").select_option("fast")
+    live.press("button", "Play", "Enter")
+    whole = pets[1].decode(generated(pets, 40))
+    text = live.root.locator(".gptlib-text")
+    live.page.wait_for_function(
+        "() => [...document.querySelectorAll('.gptlib-loop')].some(l => "
+        "l.textContent.includes('the text has ended'))"
+    )
+    assert whole.endswith(text.inner_text().removeprefix("…")[-30:])
+    shows(lambda: live.control("button", "Play").count(), 1)
+    live.press("button", "Step", "Enter")
+    shows(lambda: "Reset begins again" in live.message(), True)
+
+
+@pytest.mark.parametrize("station", OPENED)
+def test_a_click_opens_a_station(live, station):
+    live.press("button", station, "Space")
+    title = {"attention": "attention, layer 0", "feedforward": "feedforward, layer 0"}
+    shows(
+        lambda: live.root.locator(".gptlib-detail-title").inner_text(), title.get(station, station)
+    )
+    assert live.control("button", station).get_attribute("aria-pressed") == "true"
+
+
+def test_the_tokenizer_shows_the_ids(live, pets):
+    live.press("button", "tokenizer", "Enter")
+    for id in pets[1].encode("The cat is"):
+        assert live.row(pets[1].token_str(id), 1) == [str(id)]
+
+
+def test_attention_shows_the_weights_of_the_chosen_layer_and_token(live, pets):
+    seen = gptlib.trace(pets[0], pets[1].encode("The cat is"))
+    live.press("button", "attention", "Enter")
+    live.press("button", "layer 1", "Enter")
+    live.press("button", "␣cat", "Enter")
+
+    def rows():
+        return live.root.locator("tbody tr").all_inner_texts()
+
+    expected = [
+        "\t".join([str(h), *map(svg.two, seen.weights[1, h, 1, :2].tolist())]) for h in range(4)
+    ]
+    shows(rows, expected)
+    assert live.page.evaluate("document.activeElement.textContent") == "␣cat"
+
+
+def test_embeddings_and_feedforward_say_the_models_numbers(live, pets):
+    seen = gptlib.trace(pets[0], pets[1].encode("The cat is"))
+    live.press("button", "embeddings", "Enter")
+    first = ", ".join(map(svg.two, seen.layers[0].x[-1, :6].tolist()))
+    shows(lambda: f"The sum begins {first}, …" in detail(live), True)
+    live.press("button", "feedforward", "Enter")
+    live.press("button", "layer 0", "Enter")
+    hidden = seen.layers[0].mlp_hidden[-1]
+    said = f"makes {int((hidden > 0.1).sum())} of 256 hidden numbers larger than 0.1; the largest "
+    said += f"is number {int(hidden.argmax())}, {svg.two(hidden.max().item())}."
+    shows(lambda: said in detail(live), True)
+
+
+def test_logits_show_the_probabilities_and_training_the_surprise(live, pets):
+    model, tokenizer = pets
+    ids = tokenizer.encode("The cat is")
+    seen = gptlib.trace(model, ids)
+    live.press("button", "logits", "Enter")
+    shows(lambda: live.row("␣sleeping", 1), ["0.62"])
+    live.press("button", "training", "Enter")
+    losses = gptlib.logits.token_nll(seen.logits[:-1], torch.tensor(ids[1:])).tolist()
+    for id, loss in zip(ids[1:], losses, strict=True):
+        assert svg.two(loss) in live.row(tokenizer.token_str(id), 2)
+    assert f"on average {svg.two(sum(losses) / 2)} nats" in detail(live)
+
+
+def test_a_wrong_text_is_said_and_greys_the_picture(live):
+    live.type("textbox", "text", "x")
+    live.page.keyboard.press("Backspace")
+    shows(live.message, "⚠ type some text")
+    assert live.root.locator(".gptlib-stale").count() == 1
+    live.type("textbox", "text", "cat " * 60)
+    shows(lambda: "are too many to show: 48 at most" in live.message(), True)
+
+
+@pytest.mark.parametrize("colours", ["light", "dark", "forced"])
+@pytest.mark.parametrize("station", ["attention", "sampling"])
+def test_no_serious_violation_of_accessibility_is_found(live, lab, colours, station):
+    lab.theme("JupyterLab Dark" if colours == "dark" else "JupyterLab Light")
+    lab.page.emulate_media(forced_colors="active" if colours == "forced" else "none")
+    live.press("button", station, "Enter")
+    found = grave(lab.page)
+    lab.page.emulate_media(forced_colors="none")
+    assert not found
+
+
+HOSTILE = """
+bad = '</svg><img src=x onerror=alert(1)>" onload="alert(2)" --><script>alert(3)</script>'
+tokenizer = gptlib.Tokenizer.train(bad * 3, 300)
+model = gptlib.GPT(gptlib.GPTConfig(tokenizer.vocab_size, 64, 3, 2, 8), seed=0)
+widgets.machine(model, tokenizer, bad[:40])
+"""
+
+
+def test_hostile_tokens_bring_nothing_into_the_page(lab):
+    _, (live,) = open_live(lab, "hostile_machine", HOSTILE)
+    for station in OPENED:
+        live.press("button", station, "Enter")
+        assert not live.strange()
+
+
+def test_nothing_was_asked_of_another_machine(opened, lab):
+    assert not lab.left
+
+
+# ---- The Python side ----
+
+
+@pytest.mark.parametrize("station", OPENED)
+def test_the_fallback_is_a_picture_with_words_the_same_each_time(pets, station):
+    made = machine(*pets, station=station)
+    elements(made.draw())
+    alt, _ = image_of(made.fallback()["text/html"])
+    assert alt.startswith(f"The whole machine, open at {station}. 'The cat is' becomes 3 tokens")
+    assert "␣sleeping 0.62" in alt
+    assert made.fallback() == machine(*pets, station=station).fallback()
+
+
+def test_an_unknown_station_and_a_model_too_large_are_refused(pets, monkeypatch):
+    with pytest.raises(ValueError, match="station must be one of text, tokenizer"):
+        machine(*pets, station="softmax")
+    monkeypatch.setattr("gptlib.widgets.shared.LARGEST", 10)
+    with pytest.raises(ValueError, match="the machine runs in the page"):
+        machine(*pets)
