@@ -50,7 +50,7 @@ def one_thread_where_there_are_no_more() -> None:
     if not can_start(2 * (wanted - 1)):  # OpenMP's and the BLAS's
         os.environ.update(dict.fromkeys(THREADS, "1"))
         with suppress(OSError):
-            os.write(2, b"gptlib: the system allows no more threads or processes: one must do\n")
+            os.write(2, b"gptlib: the system allows no more threads: working with one\n")
 
 
 def can_start(count: int) -> bool:

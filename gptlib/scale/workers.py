@@ -110,7 +110,9 @@ def _begins(pool: ProcessPoolExecutor) -> bool:
 
 def _warn(error: Exception) -> None:
     reason = str(error) or type(error).__name__
-    warnings.warn(f"no other process could be started ({reason}): one did it all", stacklevel=4)
+    warnings.warn(
+        f"no other process could be started ({reason}): this one works alone", stacklevel=4
+    )
 
 
 @contextmanager

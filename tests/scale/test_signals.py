@@ -66,3 +66,20 @@ def test_what_is_held_back_comes_when_the_block_is_done(number):
         signal.raise_signal(number)
         done.append(True)
     assert done
+
+
+def test_the_handlers_of_before_are_back_afterwards_and_other_threads_change_none():
+    before = [signal.getsignal(number) for number in (signal.SIGINT, *ENDING)]
+    with end_as_ctrl_c(), undisturbed(), uninterrupted():
+        pass
+    inside = []
+
+    def elsewhere():
+        with end_as_ctrl_c(), undisturbed(), uninterrupted():
+            inside.append([signal.getsignal(number) for number in (signal.SIGINT, *ENDING)])
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert [signal.getsignal(number) for number in (signal.SIGINT, *ENDING)] == before
+    assert inside == [before]

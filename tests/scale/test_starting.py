@@ -1,6 +1,8 @@
 """What the command sees to before PyTorch is loaded; what it does is in tests/cli."""
 
 import os
+import shutil
+import subprocess
 import sys
 import threading
 
@@ -67,3 +69,19 @@ def test_where_there_are_no_more_threads_one_is_asked_for_and_a_line_says_so(
     assert os.environ.get("OPENBLAS_NUM_THREADS") == (None if enough else "1")
     said = capfd.readouterr().err
     assert said.count("\n") == (not enough) and ("allows no more threads" in said) is not enough
+
+
+@pytest.mark.skipif(not shutil.which("prlimit"), reason="needs Linux's prlimit")
+def test_a_limit_of_processes_is_one_line_and_the_command_works_with_one_thread():
+    command = ["prlimit", "--nproc=1", sys.executable, "-m", "gptlib"]
+    if os.getuid() == 0:  # whom the limit does not bind: as somebody else, who may read all files
+        if not shutil.which("setpriv"):
+            pytest.skip("needs setpriv, to be somebody else than root")
+        caps = "+dac_override,+dac_read_search"
+        other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        command = [*other, f"--inh-caps=-all,{caps}", f"--ambient-caps=-all,{caps}", *command]
+    command += ["sample", "--prompt", "The cat is", "--temperature", "0"]
+    environment = os.environ | {"OMP_NUM_THREADS": "2"}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    assert result.returncode == 0 and result.stdout.startswith("The cat is sleeping.")
+    assert result.stderr == "gptlib: the system allows no more threads: working with one\n"

@@ -44,7 +44,7 @@ def test_where_no_process_can_be_started_this_one_does_it_all_and_says_so(
     plan = list(chunks.plan(files))
     alone = list(workers.encode_in_order(plan, saved, "<u2", 1))
     said = "a limit of the system" if reason == "limit" else "AF_UNIX path too long"
-    with pytest.warns(UserWarning, match=f"no other process could be started .{said}.: one did"):
+    with pytest.warns(UserWarning, match=f"no other process could be started .{said}.: this one"):
         assert list(workers.encode_in_order(plan, saved, "<u2", 2)) == alone
 
 
