@@ -18,7 +18,7 @@ export JUPYTER_PATH :=
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab test soak notebooks pictures data ablations bench lint clean
+.PHONY: help install lab test soak notebooks pictures data ablations bench hashes lint clean
 
 help:  ## this list
 	@echo 'Usage: make TARGET [NAME=value]'
@@ -118,6 +118,16 @@ ablations: install  ## measure every "break it" again (data/ablations.json, abou
 
 bench: install  ## measure gptlib beside its peers, into benchmarks/RESULTS.md
 	env -u OMP_WAIT_POLICY $(PY) -m benchmarks $(BENCH_ARGS)
+
+# uv finds the packages for every system and Python at once. What is not in constraints.txt are the
+# CUDA packages of one build of PyTorch.
+hashes: install  ## write requirements-server.txt: what a server installs, with SHA-256
+	$(PIP_INSTALL) --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra lessons --constraints constraints.txt --universal \
+	    --generate-hashes --no-header --no-annotate --quiet --output-file .venv/all-hashes.txt
+	{ sed '/^#/!d' requirements-server.txt; awk -F '==' 'NR == FNR { known[$$1]; next } \
+	    /^[a-z]/ { keep = $$1 in known && $$1 != "torch" } keep' constraints.txt .venv/all-hashes.txt; \
+	    } > .venv/requirements-server.txt && mv .venv/requirements-server.txt requirements-server.txt
 
 lint: install  ## check style with ruff, and the core's types with mypy
 	$(PY) -m ruff check .

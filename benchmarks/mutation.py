@@ -22,9 +22,11 @@ def main() -> None:
         found.append(row)
     total = sum(len(row.wrong) for row in found)
     accepted = sum(row.count("accepted") for row in found)
+    stopped, bare = (sum(row.count(told) for row in found) for told in ("trouble", ""))
     note = (
-        f"Of {total:,} wrong answers to {len(found)} exercises {accepted} were accepted, and "
-        f'{table.share(found):.0%} were told more than "not right yet".'
+        f"Of {total:,} wrong answers to {len(found)} exercises {accepted} were accepted. "
+        f"{stopped:,} gave no result (mostly an error of Python's, told with its line). Of the "
+        f'other {total - stopped:,}, {bare} were told no more than "not right yet".'
     )
     replace_section(BEGIN, END, "\n".join([note, "", *table.HEAD, *map(str, found)]))
 

@@ -69,7 +69,7 @@ peer
 TIMER = """([root, what]) => {
   const seen = () => what === 'img'
     ? root.querySelector('.widget-output img')?.src
-    : [...root.querySelectorAll('.widget-html-content')].at(-1)?.innerHTML;
+    : [...root.querySelectorAll('[role=img], [role=region]')].at(-1)?.outerHTML;
   const timer = {key: 0, change: 0, seen: seen()};
   document.addEventListener('keydown', event => { timer.key = event.timeStamp; }, true);
   new MutationObserver(() => {

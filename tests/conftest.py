@@ -8,7 +8,6 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 import soak
 import torch
-from checks.check_rules import CheckRules, give_cases
 
 import gptlib
 from gptlib.corpora import pets as grammar
@@ -113,8 +112,3 @@ def pytest_terminal_summary(terminalreporter, config):
 def pytest_runtest_setup(item):
     if item.get_closest_marker("cuda") and not torch.cuda.is_available():
         pytest.skip("no CUDA device here")
-
-
-def pytest_generate_tests(metafunc):
-    if metafunc.cls is not None and issubclass(metafunc.cls, CheckRules):
-        give_cases(metafunc)

@@ -1,7 +1,18 @@
-"""Lessons in a real Jupyter kernel, treated as classes do: again, backwards, interrupted."""
+"""Lessons in a real Jupyter kernel, treated as classes do: again, backwards, interrupted; and
+kernels that start side by side."""
 
+import gc
+import json
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import kernels
 import pytest
-from kernels import Lesson
+from kernels import Lesson, start_kernel
 
 LESSONS = ("00_the_whole_machine", "03_masked_attention", "06_training", "07_sampling")
 QUICK = "07_sampling"
@@ -97,3 +108,117 @@ def test_a_cell_that_fails_in_the_kernel_fails_here(tmp_path):
         with pytest.raises(AssertionError, match="name 'x' is not defined"):
             lesson.run(1)
     assert not lesson.manager.is_alive()
+
+
+# ---- Many kernels that start at once ----
+
+
+@pytest.fixture
+def spec(tmp_path, monkeypatch):
+    """Makes a kind of kernel from Python code that runs before ipykernel; gives its name."""
+
+    def make(before):
+        start = "from ipykernel.kernelapp import launch_new_instance as start; start()"
+        command = [sys.executable, "-c", f"{before}\n{start}", "-f", "{connection_file}"]
+        folder = tmp_path / "jupyter" / "kernels" / "odd"
+        folder.mkdir(parents=True)
+        told = {"argv": command, "display_name": "odd", "language": "python"}
+        (folder / "kernel.json").write_text(json.dumps(told), encoding="utf-8")
+        monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+        return "odd"
+
+    return make
+
+
+def stop(started):
+    manager, client = started
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kernels listen at ports on Windows")
+def test_a_kernel_listens_at_files_of_its_own_where_no_other_can_be_in_its_way():
+    started = [start_kernel() for _ in range(2)]
+    folders = {Path(manager.connection_file).parent for manager, _ in started}
+    assert {manager.transport for manager, _ in started} == {"ipc"} and len(folders) == 2
+    for kernel in started:
+        stop(kernel)
+    del started, kernel
+    gc.collect()
+    assert not any(folder.exists() for folder in folders)
+
+
+def test_where_the_names_of_files_would_be_too_long_a_kernel_listens_at_ports(
+    tmp_path, monkeypatch
+):
+    (tmp_path / ("long" * 20)).mkdir()
+    monkeypatch.setattr(kernels.tempfile, "tempdir", str(tmp_path / ("long" * 20)))
+    started = start_kernel()
+    assert started[0].transport == "tcp"
+    stop(started)
+
+
+def test_a_kernel_that_dies_at_its_start_is_tried_again(spec, tmp_path):
+    mark = f"open({str(tmp_path / 'tries')!r}, 'a+')"
+    once = f"tries = {mark}; tries.write('x'); tries.seek(0); assert len(tries.read()) == 2"
+    stop(start_kernel(kernel_name=spec(once)))
+    assert (tmp_path / "tries").read_text() == "xx"
+
+
+def test_what_a_kernel_said_that_does_not_start_is_shown(spec):
+    name = spec("import sys; print('to stdout'); sys.exit('Address already in use')")
+    with pytest.raises(RuntimeError, match="Kernel died") as raised:
+        start_kernel(kernel_name=name)
+    assert "to stdout" in str(raised.value) and "Address already in use" in str(raised.value)
+
+
+NOTEBOOK = {
+    "cells": [],
+    "metadata": {"kernelspec": {"name": "odd", "display_name": "odd", "language": "python"}},
+    "nbformat": 4,
+    "nbformat_minor": 5,
+}
+
+
+def nbval(tmp_path, *sources, options=("--nbval-current-env",)):
+    """What pytest prints of a notebook with these cells, which have no outputs yet."""
+    cells = [
+        {"cell_type": "code", "id": f"cell-{k}", "source": source, "metadata": {}}
+        | {"outputs": [], "execution_count": None}
+        for k, source in enumerate(sources)
+    ]
+    (tmp_path / "it.ipynb").write_text(json.dumps(NOTEBOOK | {"cells": cells}), encoding="utf-8")
+    shutil.copy(kernels.TESTS.parent / "notebooks" / "conftest.py", tmp_path)
+    command = [sys.executable, "-m", "pytest", "--nbval", *options, str(tmp_path / "it.ipynb")]
+    paths = [str(kernels.TESTS), os.environ.get("PYTHONPATH", "")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    return done.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kernels listen at ports on Windows")
+def test_nbval_starts_its_kernels_so(tmp_path):
+    code = "assert get_ipython().kernel.parent.transport == 'ipc', 'by ports'"
+    assert "1 passed" in nbval(tmp_path, code)
+
+
+def test_nbval_shows_what_a_kernel_said_that_did_not_start(spec, tmp_path):
+    name = spec("import sys; sys.exit('Address already in use')")
+    said = nbval(tmp_path, "1", options=("--nbval-kernel-name", name))
+    assert "It said:" in said and "Address already in use" in said
+
+
+def test_nbval_shows_what_a_kernel_said_that_died_later(tmp_path):
+    end = "import os; os.write(2, b'out of memory, said the system'); os._exit(1)"
+    said = nbval(tmp_path, end, "1")
+    assert "It said:" in said and "out of memory, said the system" in said
+
+
+@pytest.mark.soak
+def test_many_kernels_start_at_once(record_property, starts=240, at_once=16):
+    def start(_):
+        stop(start_kernel())
+
+    with ThreadPoolExecutor(at_once) as pool:
+        list(pool.map(start, range(starts)))
+    record_property("soak", f"{starts} starts, {at_once} at a time; kernels that died: 0")

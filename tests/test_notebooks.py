@@ -160,6 +160,14 @@ def test_an_assert_beside_a_time_is_none_on_it(untimed):
     assert asserts_on_time(untimed.splitlines()) == []
 
 
+@each_notebook
+def test_gptlib_is_imported_before_torch(path):
+    """It chooses how threads wait, and torch reads that when it is loaded."""
+    code = "\n".join(source(cell) for cell in cells(path, "code"))
+    first = re.search(r"^ *(?:from|import) (gptlib|torch)\b", code, re.MULTILINE)
+    assert first is None or first[1] == "gptlib"
+
+
 def test_no_lesson_names_the_folder_that_it_saves_in():
     """`teaching.run_folder` does: the course's own may be read-only."""
     for path in NOTEBOOKS:

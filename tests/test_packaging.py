@@ -105,6 +105,46 @@ def test_constraints_are_exact_sorted_and_named_once():
         assert not Version(only.version).local, f"{pin} names one build of a wheel"
 
 
+def test_a_server_installs_the_same_versions_with_hashes_and_pytorch_by_itself():
+    """`pip install --require-hashes --no-deps` takes nothing that has no hash."""
+    text = re.sub(r"^#.*\n", "", read(SERVER), flags=re.MULTILINE)
+    exact = {canonicalize_name(pin.name): str(pin.specifier) for pin in pins()}
+    names = set()
+    for entry in re.findall(
+        r"\S.*(?:\n .*)*", text
+    ):  # a line, and those below it that are indented
+        asked, *hashes = entry.split(" \\\n    --hash=")
+        pin = Requirement(asked)
+        assert str(pin.specifier) == exact[pin.name], "run `make hashes`"
+        assert hashes and all(re.fullmatch("sha256:[0-9a-f]{64}", found) for found in hashes)
+        names.add(pin.name)
+    asked = project()["dependencies"] + project()["optional-dependencies"]["lessons"]
+    assert {canonicalize_name(Requirement(line).name) for line in asked} - names == {"torch"}
+
+
+SERVER = "requirements-server.txt"
+
+
+def test_a_bot_looks_after_what_is_pinned():
+    told = yaml.safe_load(read(".github/dependabot.yml"))["updates"]
+    assert {update["package-ecosystem"] for update in told} == {"pip", "github-actions"}
+
+
+OPENS_ANYTHING = (
+    r"\b(pickle|marshal|shelve|dill|joblib|allow_pickle|weights_only|eval|exec)\b *[(,.=]"
+)
+
+
+def test_nothing_in_gptlib_opens_a_pickle_or_runs_text_as_code():
+    """As SECURITY.md says: only the checks run code, the student's. `model.eval()` does not."""
+    checks = ROOT / "gptlib" / "checks"
+    for path in sorted(set((ROOT / "gptlib").rglob("*.py")) - {checks / "blanks.py"}):
+        code = re.sub(r"\.eval\(\)", "", path.read_text(encoding="utf-8"))
+        code = re.sub(r'""".*?"""|"[^"\n]*"|#[^\n]*', "", code, flags=re.DOTALL)
+        assert not re.search(OPENS_ANYTHING + r"|\b(torch|np|numpy)\.load\(", code), path
+        assert not re.search(r"import (pickle|marshal|shelve|dill|joblib|subprocess)", code), path
+
+
 def test_python_ranges_agree():
     asked = SpecifierSet(project()["requires-python"])
     _, by_conda, _ = conda()
@@ -172,7 +212,7 @@ def test_readme_links_no_lesson_that_is_still_to_come():
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md"]
+    ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "data/README.md"]
     + [f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")],
 )
 def test_relative_links_point_at_something(page):
@@ -203,3 +243,13 @@ def test_no_tracked_file_names_a_folder_of_one_machine():
         if b"\0" not in content and (hit := pattern.search(content)):
             found[path.relative_to(ROOT).as_posix()] = hit.group().decode()
     assert not found
+
+
+def test_every_action_is_pinned_by_its_commit_with_the_version_beside_it():
+    pages = list((ROOT / ".github" / "workflows").glob("*.yml"))
+    used = [
+        line for page in pages for line in page.read_text("utf-8").splitlines() if "uses:" in line
+    ]
+    assert used
+    for line in used:
+        assert re.search(r"uses: [\w./-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+$", line), line

@@ -1,4 +1,4 @@
-"""Checks for the exercises: each runs the student's function and names the mistake.
+"""Checks for the exercises: each runs the student's function and says what does not hold, and why.
 
 One file a lesson: `checks.tokenizer.decode(my_decode)` prints a verdict and returns it. Where only
 a right answer will do, as in the solutions: `assert checks.tokenizer.decode(my_decode)`.

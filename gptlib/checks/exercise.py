@@ -63,7 +63,6 @@ class Exercise:
     `notes`: as NOTES, of this exercise alone.
     `shown`: how an argument is written in a verdict.
     `adapt`: makes of a student's function one that takes the inputs.
-    `goal`: what a result should be, where properties alone decide.
     """
 
     name: str  # "logits.softmax"
@@ -75,7 +74,6 @@ class Exercise:
     notes: dict[str, str] = field(default_factory=dict)
     shown: Callable[[object], str] = shown
     adapt: Callable[[Callable], Callable] = lambda student: student
-    goal: str = ""
 
     @cached_property
     def given(self) -> list[tuple]:
@@ -207,15 +205,16 @@ class Exercise:
         return verdict
 
     def _put_beside(self, verdict: Verdict, got: Outcome, k: int) -> None:
-        """What came and what should have come."""
+        """What came and what should have come, where that is one thing and can be told apart."""
         if not self.right:
-            verdict.gives, verdict.should_be = "" if got.kind else shown(got.value), self.goal
             return
         want = self.wanted[k].value
         if got.kind:
             verdict.should_be = "" if got.kind in (CHANGED, ENDLESS) else shown(want)
             return
-        verdict.gives, verdict.should_be, verdict.marks = side_by_side(got.value, want)
+        both = side_by_side(got.value, want)
+        if both[0] != both[1]:
+            verdict.gives, verdict.should_be, verdict.marks = both
 
     # ---- Known mistakes ----
 
@@ -285,7 +284,7 @@ def _in_words(name: str, verdict: Verdict) -> str:
     lines.append(f"  {verdict.call}")
     if verdict.gives:
         lines.append(f"  gives      {verdict.gives}")
-    elif verdict.observation:
+    elif verdict.observation and not verdict.property:
         lines.append(f"  {verdict.observation}")
     if verdict.should_be:
         lines.append(f"  should be  {verdict.should_be}")

@@ -3,15 +3,18 @@
 Each gives a Property: a sentence of the lesson, and what is seen where it does not hold.
 """
 
+import re
 from collections.abc import Callable
 
 import numpy as np
 
 from .exercise import Property
-from .showing import figure, rows_of, short
+from .reading import Numbers
+from .showing import figure, rows_of, short, side_by_side
 
 NEAR = 2e-2  # what two roundings may differ by where a result comes in bfloat16
 SURE = 1e-3  # a sum that is off by more is no rounding of float32
+FINE = 2e-4  # by which two numbers differ that are computed in the same way, and not only rounded
 
 
 def shape(words: str, of: Callable[..., tuple]) -> Property:
@@ -78,11 +81,11 @@ def in_turn(first: Callable[..., tuple[str, str] | None], *words: str) -> tuple[
     return tuple(map(of, words))
 
 
-def unlike(number: float, other: float) -> str:
+def unlike(number: float, other: float, digits: int = 2) -> str:
     """A number with so many digits that it does not look like another: 1.0004, and not 1.000."""
-    for digits in range(2, 12):
-        if float(figure(number, digits)) != float(figure(other, digits)):
-            return figure(number, digits)
+    for more in range(digits, 12):
+        if float(figure(number, more)) != float(figure(other, more)):
+            return figure(number, more)
     return figure(number, 12)
 
 
@@ -91,3 +94,51 @@ def _place(found: np.ndarray, what: str) -> str | None:
         if row.any():
             return f"{name} has {what}"
     return None
+
+
+def first_unlike(mine: np.ndarray | None, its: np.ndarray) -> tuple[str, str, str] | None:
+    """("row 2", what it is, what it is not): the first row in which two results differ.
+
+    None where none does, and where the two cannot be compared: a function failed, or the shapes
+    are not the same.
+    """
+    if mine is None or mine.shape != its.shape:
+        return None
+    for (name, a), (_, b) in zip(rows_of(mine), rows_of(its)):
+        if not np.allclose(a, b, rtol=FINE, atol=FINE, equal_nan=True):
+            pair = side_by_side(*((Numbers(row if row.size > 1 else row.sum())) for row in (a, b)))
+            return name, *(re.sub(r"\[ +", "[", " ".join(line.split())) for line in pair[:2])
+    return None
+
+
+def on_other_input(
+    words: str,
+    when: str,
+    other: Callable[..., tuple],
+    want: Callable[..., np.ndarray] | None = None,
+    part: Callable[..., np.ndarray] = lambda result, *given: result,
+    what: str = "",
+) -> Property:
+    """What a function gives on another input follows from what it gives on this one.
+
+    Args:
+        when: what is different there: "with all values doubled". other: (*given) -> that input.
+        want: (value, *given) -> the result there; if None, the same as here.
+        part: (result, *given) -> what is compared of both results. what: "the mean of ", if it
+        is not the rows themselves.
+    """
+
+    def seen(given: tuple, value: np.ndarray, ask: Callable) -> str | None:
+        there = ask(*other(*given))
+        if there is None:
+            return None
+        its = want(value, *given) if want else value
+        found = first_unlike(part(there, *given), part(its, *given))
+        if found is None:
+            return None
+        name, mine, its = found
+        if want:
+            return f"{when}, {what}{name} is {mine} and should be {its}"
+        return f"{when}, {what}{name} changes from {its} to {mine}"
+
+    return Property(words, seen, asks=True)

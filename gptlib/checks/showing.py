@@ -82,7 +82,7 @@ def figure(value: float, digits: int = 3) -> str:
 def short(value: float, digits: int = 3) -> str:
     """A number alone, without zeros at its end: 0.5, 1.001."""
     found = figure(value, digits)
-    return found.rstrip("0") if "." in found and "e" not in found else found
+    return found.rstrip("0").rstrip(".") if "." in found and "e" not in found else found
 
 
 def array_shown(array: np.ndarray) -> str:

@@ -254,7 +254,6 @@ TRAIN = Exercise(
     inputs=[(problem,) for problem in PROBLEMS],
     adapt=Watched,
     shown=repr,
-    goal=f"KL below {CLOSE}",
     notes={
         r"no attribute 'backward'": "loss.item() is a number without a history: call "
         "loss.backward() on the tensor itself.",

@@ -81,9 +81,6 @@ class Seen:
     sign: int  # of the gradient at the logits: 1 for p - onehot, 0 for another loss
     losses: tuple[float, float]  # before and after
 
-    def __repr__(self) -> str:
-        return f"KL {self.kl:.3f}, the loss from {self.losses[0]:.2f} to {self.losses[1]:.2f}"
-
     @property
     def learned(self) -> bool:
         return self.kl < CLOSE

@@ -9,6 +9,7 @@ import signal
 import sys
 
 from .. import __version__
+from ..formats.values import text_of
 from ..scale import starting
 from . import doctor as doctor_command
 from . import plot, prepare, sample, streams, tokenize, train
@@ -43,7 +44,7 @@ def _status(argv: list[str] | None) -> int:
         note(f"{error.filename}: {error.strerror}" if named else error)
         return 2
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error):
+        if isinstance(error, RuntimeError) and "memory" not in text_of(error):
             raise
         note(NO_MEMORY)
         return 2

@@ -2,6 +2,7 @@
 
 import sys
 
+from ..formats.values import text_of
 from ..scale import distributed
 
 LONGEST = 4000  # characters of a message
@@ -14,7 +15,7 @@ def note(message: object) -> None:
 
 
 def say(message: object) -> None:
-    print(f"gptlib: {one_line(str(message))}", file=sys.stderr)
+    print(f"gptlib: {one_line(text_of(message)) or type(message).__name__}", file=sys.stderr)
 
 
 def one_line(text: str) -> str:

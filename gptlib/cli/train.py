@@ -2,13 +2,14 @@
 
 import argparse
 import json
-import os
 import warnings
+from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 
 from .. import corpora
-from ..formats.files import finish_save
+from ..formats.locks import sole_writer
+from ..formats.memory import check_memory
+from ..formats.saves import finish_save
 from ..model import GPT, GPTConfig
 from ..scale import distributed
 from ..scale.devices import resolve_device
@@ -16,8 +17,8 @@ from ..scale.distributed import LostProcess, Team
 from ..scale.shards import Prepared
 from ..scale.signals import end_as_ctrl_c, undisturbed
 from ..storage import checkpoint
-from ..storage.going_on import resumed_config, saved_run
-from ..storage.runs import Run
+from ..storage.going_on import check_writable, resumed_config, saved_run
+from ..storage.runs import Run, check_place
 from ..tokenizer import Tokenizer
 from ..training import Step, TrainConfig, Trainer
 from .messages import say
@@ -68,20 +69,25 @@ def add(commands) -> None:
 
 def run(a: argparse.Namespace) -> int:
     device = TrainConfig.device if a.device is None else a.device
-    with distributed.join(device) as team:
+    with distributed.join(device) as team, ExitStack() as stack:
+        check_writable(a.out)
+        if team.first:  # one run a folder, from here to its last save
+            stack.enter_context(sole_writer(a.out, wait=1.0))
+            finish_save(a.out)
         return _train_in(a, team)
 
 
 def _train_in(a: argparse.Namespace, team: Team) -> int:
-    _check_out(a.out)
     corpus = corpora.load(a.corpus, a.documents)
     if isinstance(corpus, Prepared):
         _take_vocabulary(a, corpus)
     saved = saved_run(a.out, corpus.fingerprint, a.corpus) if a.resume else None
     if saved is None:
         _refuse_to_replace(a)
+        check_place(a.out)
         model, tokenizer, config = _new_run(a, corpus, team)
     else:
+        check_place(a.out)
         model, tokenizer = checkpoint.load(a.out)
         said = given(a, (*MODEL_DEFAULTS, *TRAIN_OPTIONS, "vocab_size"))
         config = resumed_config(a.out, said, model, saved[1], team.size, flag)
@@ -143,16 +149,6 @@ def _stopped(a: argparse.Namespace, trainer: Trainer, run: Run | None, error) ->
         say(f"{why}: the same command with --resume goes on")
 
 
-def _check_out(folder: Path) -> None:
-    """Refuse a folder that cannot be written to now, and not after an hour of training."""
-    finish_save(folder)
-    there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-    if not there.is_dir():
-        raise ValueError(f"{there}: is a file, where a folder is needed")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise ValueError(f"{there}: no permission to write there")
-
-
 def _take_vocabulary(a: argparse.Namespace, corpus: Prepared) -> None:
     """The vocabulary of a prepared corpus is settled; the command may say it again."""
     has = corpus.tokenizer.vocab_size
@@ -165,8 +161,10 @@ def _new_run(
     a: argparse.Namespace, corpus: corpora.Corpus, team: Team
 ) -> tuple[GPT, Tokenizer, TrainConfig]:
     config = TrainConfig(**given(a, TRAIN_OPTIONS))
-    resolve_device(config.device)
+    on_cpu = resolve_device(config.device).type == "cpu"
     shape = GPTConfig(vocab_size(a), **(MODEL_DEFAULTS | given(a, MODEL_DEFAULTS)))
+    copies = 3 if on_cpu else 1  # of the weights: also gradients, and what the optimizer remembers
+    check_memory(replace(shape, vocab_size=1), copies)  # the text may allow fewer tokens
     with warnings.catch_warnings(record=True) as caught:  # "stops early" is news, not a warning
         warnings.simplefilter("always", UserWarning)
         prepared = isinstance(corpus, Prepared)
@@ -175,7 +173,9 @@ def _new_run(
         )
     for warning in caught if team.first else ():
         say(warning.message)
-    model = GPT(replace(shape, vocab_size=tokenizer.vocab_size), seed=config.seed)
+    shape = replace(shape, vocab_size=tokenizer.vocab_size)
+    check_memory(shape, copies)
+    model = GPT(shape, seed=config.seed)
     return model, tokenizer, replace(config, eos_id=tokenizer.eos_id if corpus.aligned else None)
 
 

@@ -1,13 +1,13 @@
 """Where files live, and how they are fetched and written so that a crash costs no good one.
 
-Leaves out what the files mean: that is `tokenizer`, `checkpoint` and `corpora`.
+Leaves out several files that belong together (`saves`), and what the files mean (`tokenizer`,
+`checkpoint`, `corpora`).
 """
 
 import hashlib
 import http.client
 import os
-import shutil
-import tempfile
+import secrets
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,8 +15,7 @@ from pathlib import Path
 
 import platformdirs
 
-STAGING = ".saving"  # a folder still being written: worth nothing
-COMMITTED = ".saved"  # complete, and only waiting to be moved into place
+from .values import reason
 
 
 def data_dir() -> Path:
@@ -62,9 +61,10 @@ def _download(what: str, path: Path, url: str, sha256: str, advice: str) -> None
         with urllib.request.urlopen(url, timeout=30) as response:
             data = response.read()
     except (OSError, http.client.HTTPException) as error:  # the second: it broke off half-way
-        reason = getattr(error, "reason", error)
+        why = getattr(error, "reason", error)
+        why = reason(why) if isinstance(why, BaseException) else why
         raise FileNotFoundError(
-            f"{what}: not in the cache, and the download failed ({reason}). {advice}"
+            f"{what}: not in the cache, and the download failed ({why}). {advice}"
         ) from error
     if hashlib.sha256(data).hexdigest() != sha256:
         raise ValueError(f"{what}: {url} sent another file (SHA-256 differs). {advice}")
@@ -86,63 +86,30 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = user_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:50]}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _new_file(path)
     try:
         yield temporary
-        _flush(temporary)
-        temporary.chmod(0o666 & ~_umask())  # mkstemp's 0600 would lock out the rest of the class
+        flush_to_disk(temporary)
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
-@contextmanager
-def atomic_folder(folder: str | os.PathLike) -> Iterator[Path]:
-    """Yield a staging folder; its files replace those of `folder` together, or not at all.
+def _new_file(path: Path) -> Path:
+    """An empty file beside `path`, which anybody may read who may read the user's other files.
 
-    Several files cannot be renamed in one step, so the step that counts is renaming the staging
-    folder from `.saving` to `.saved`. A crash before it changes nothing. After it, `finish_save`
-    moves the files into place, now or when the folder is next opened. Other files stay.
+    The system takes the umask off these permissions. `tempfile` would create the file for its
+    owner alone, and to ask for the umask means to change it for an instant, in every thread.
     """
-    folder = user_path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    finish_save(folder)
-    staging = folder / STAGING
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir()
-    try:
-        yield staging
-        for file in staging.iterdir():
-            _flush(file)
-            file.chmod(0o666 & ~_umask())
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise
-    os.rename(staging, folder / COMMITTED)
-    finish_save(folder)
+    while True:
+        new = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}")
+        with suppress(FileExistsError):
+            os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
+            return new
 
 
-def finish_save(folder: str | os.PathLike) -> None:
-    """Complete a save that was cut off after its commit. Call before reading `folder`."""
-    committed = user_path(folder) / COMMITTED
-    if committed.is_dir():
-        for file in sorted(committed.iterdir()):
-            with suppress(FileNotFoundError):  # who reads while another saves helps it along
-                os.replace(file, committed.parent / file.name)
-        with suppress(OSError):  # gone already, or the other's next save stands there
-            committed.rmdir()
-
-
-def _flush(file: Path) -> None:
+def flush_to_disk(file: Path) -> None:
     """Have the disk hold the file's bytes before its name says that it does."""
     with open(file, "rb+") as opened:
         os.fsync(opened.fileno())
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

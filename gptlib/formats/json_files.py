@@ -29,12 +29,25 @@ def on_one_line(path: str | os.PathLike) -> str:
 
 
 def read_strict_json(path: Path) -> Any:
-    """What the file holds.
+    """What the file holds; errors as `parse`, and ValueError where it is not UTF-8."""
+    return parse(path.read_bytes().decode())
+
+
+def parse(text: str) -> Any:
+    """The value that a JSON text holds, as the standard has it: Python's reader takes more.
 
     Raises:
-        ValueError: it is not JSON, not UTF-8, or an object in it has a name twice.
+        ValueError: it is not JSON, or too deeply nested; or a name is there twice in one object,
+            or a number is NaN or Infinity. One short line, which names no file.
     """
-    return json.loads(path.read_bytes().decode(), object_pairs_hook=_no_name_twice)
+    try:
+        return json.loads(text, object_pairs_hook=_no_name_twice, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("it is not JSON that can be read: it is nested too deeply") from None
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is not a number in JSON")
 
 
 def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -4,20 +4,36 @@ A model's class inherits `Pretrained` and names the class of its config, so that
 lies below the model, can build one. What else a folder may hold is for `storage` to say.
 """
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from . import hub
-from .files import atomic_folder, data_dir, finish_save, user_path
-from .hf import read_config, read_model, to_hf_config, to_hf_tensors
+from .files import data_dir, user_path
+from .hf import STAMP, plain, read_config, stamp, to_hf_config, to_hf_tensors
 from .json_files import errors_that_name
+from .locks import sole_writer
+from .saves import WAIT, atomic_folder, finish_save
 from .special_tokens import END_OF_TEXT
-from .tensors import CONFIG, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS, weights_file, write_tensors
+from .tensors import (
+    CONFIG,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+    WEIGHTS,
+    crc32,
+    open_file,
+    weights_file,
+    write_tensors,
+)
 from .tokenizer_json import hf_tokenizer_config, read_tokenizer_json
+from .values import shown
+from .weights import OtherSave, read_model
 
 SHIPPED = ("pets",)
+LONGEST_PATH = 4096  # characters: more than any system opens
+TOKENIZER_SUM = "tokenizer"  # in the weights' metadata: the fingerprint of the one saved with them
 
 
 class Pretrained:
@@ -52,6 +68,8 @@ def resolve(name_or_dir) -> Path:
     """
     if str(name_or_dir) in SHIPPED:
         return data_dir() / str(name_or_dir)
+    if len(str(name_or_dir)) > LONGEST_PATH:
+        raise FileNotFoundError(f"{shown(str(name_or_dir))}: no such folder, and no model's name")
     folder = user_path(name_or_dir)
     if folder.is_dir():
         finish_save(folder)
@@ -60,7 +78,7 @@ def resolve(name_or_dir) -> Path:
     if not folder.is_dir():
         names = ", ".join((*SHIPPED, *hub.REPOSITORIES))
         text = str(name_or_dir)
-        text = text if text.isprintable() else repr(text)  # a line break in it would make two lines
+        text = text if text.isprintable() else shown(text)  # a line break would make two lines
         raise FileNotFoundError(f"{text}: no such folder, and no model's name ({names})")
     return folder
 
@@ -70,12 +88,16 @@ class Vocabulary(NamedTuple):
 
     vocab_size: int
     eos_id: int | None
+    fingerprint: str
 
 
 def save_model(
     folder, model, tokenizer=None, also: Callable[[Path], None] = lambda staging: None
 ) -> None:
     """Write a model, and its tokenizer if one is given: all files or none.
+
+    Config and weights carry one stamp, and the weights a fingerprint of the tokenizer, so that
+    files of two saves in one folder are noticed.
 
     Args:
         tokenizer: a `gptlib.Tokenizer`; None leaves the folder's own in place.
@@ -84,25 +106,58 @@ def save_model(
     Raises:
         ValueError: as `gptlib.save`.
     """
+    model = plain(model)
+    if not hasattr(model, "config_class"):
+        raise ValueError(f"a {type(model).__name__} is no GPT: gptlib.save writes only these")
     for module in model.modules():
         if hasattr(module, "not_saved"):
             raise ValueError(module.not_saved)
-    tokens = tokenizer or _kept_vocabulary(folder)
-    if tokens is not None and tokens.vocab_size > model.config.vocab_size:
-        raise ValueError(
-            f"{folder}: the tokenizer has {tokens.vocab_size} ids, the model's vocab_size is "
-            f"{model.config.vocab_size}: they do not belong together"
-        )
-    with atomic_folder(folder) as staging:
-        _write_json(staging / CONFIG, to_hf_config(model.config, tokens and tokens.eos_id))
-        n_head = str(model.config.n_head)
-        write_tensors(to_hf_tensors(model), staging / WEIGHTS, {"format": "pt", "n_head": n_head})
-        if tokenizer is not None:
-            tokenizer.save(staging / TOKENIZER)
-            stop = None if tokenizer.eos_id is None else END_OF_TEXT
-            settings = hf_tokenizer_config(stop, model.config.block_size)
-            _write_json(staging / TOKENIZER_CONFIG, settings)
-        also(staging)
+    tensors = to_hf_tensors(model)
+    with sole_writer(user_path(folder), WAIT):  # a tokenizer that stays must not change meanwhile
+        tokens = _vocabulary(tokenizer) if tokenizer else _kept_vocabulary(folder)
+        if tokens is not None and tokens.vocab_size > model.config.vocab_size:
+            raise ValueError(
+                f"{folder}: the tokenizer has {tokens.vocab_size} ids, the model's vocab_size is "
+                f"{model.config.vocab_size}: they do not belong together"
+            )
+        with atomic_folder(folder) as staging:
+            _write_model(staging, model, tensors, tokens)
+            if tokenizer is not None:
+                tokenizer.save(staging / TOKENIZER)
+                stop = None if tokenizer.eos_id is None else END_OF_TEXT
+                settings = hf_tokenizer_config(stop, model.config.block_size)
+                _write_json(staging / TOKENIZER_CONFIG, settings)
+            also(staging)
+
+
+def _write_model(staging: Path, model, tensors, tokens: Vocabulary | None) -> None:
+    """config.json and the weights, with one stamp; the weights name the tokenizer too."""
+    config = to_hf_config(model.config, tokens and tokens.eos_id)
+    sums = {name: crc32(tensor) for name, tensor in tensors.items()}
+    fingerprint = {TOKENIZER_SUM: tokens.fingerprint} if tokens else {}
+    config[STAMP] = stamp(config, sums, json.dumps(fingerprint))
+    _write_json(staging / CONFIG, config)
+    metadata = {"format": "pt", "n_head": str(model.config.n_head), STAMP: config[STAMP]}
+    write_tensors(tensors, staging / WEIGHTS, metadata | fingerprint, sums)
+
+
+def check_tokenizer(folder: Path, tokenizer) -> None:
+    """Refuse a tokenizer that is another one than the folder's weights were saved with.
+
+    Weights that another tool wrote, or an earlier version, do not say with which.
+    """
+    if not (folder / WEIGHTS).is_file():
+        return
+    with open_file(folder / WEIGHTS) as file:
+        wanted = file.metadata.get(TOKENIZER_SUM)
+    if wanted not in (None, _vocabulary(tokenizer).fingerprint):
+        raise OtherSave(f"{folder / TOKENIZER}: is not the tokenizer that {WEIGHTS} was saved with")
+
+
+def _vocabulary(tokenizer) -> Vocabulary:
+    names = list(tokenizer.special_tokens)
+    fingerprint = _fingerprint(tokenizer.merges, names, tokenizer.byte_ids)
+    return Vocabulary(tokenizer.vocab_size, tokenizer.eos_id, fingerprint)
 
 
 def _kept_vocabulary(folder) -> Vocabulary | None:
@@ -114,7 +169,13 @@ def _kept_vocabulary(folder) -> Vocabulary | None:
         merges, names, byte_ids = read_tokenizer_json(path)
     first = len(byte_ids) + len(merges)
     eos_id = first + names.index(END_OF_TEXT) if END_OF_TEXT in names else None
-    return Vocabulary(first + len(names), eos_id)
+    return Vocabulary(first + len(names), eos_id, _fingerprint(merges, names, byte_ids))
+
+
+def _fingerprint(merges, names, byte_ids) -> str:
+    """A hash of all on which ids depend, and of nothing else that a file may say."""
+    text = json.dumps([list(map(list, merges)), list(names), list(byte_ids)])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _write_json(path: Path, values: dict) -> None:

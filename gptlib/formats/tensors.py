@@ -12,14 +12,18 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
+
+from .json_files import parse
+from .tensor_file import SUMS, TensorFile, shown_name
+from .values import reason, shown
 
 CONFIG, TOKENIZER, TOKENIZER_CONFIG = "config.json", "tokenizer.json", "tokenizer_config.json"
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLE = "pytorch_model.bin"  # never opened
-SUMS = "crc32"  # in a file's metadata: JSON, {name of a tensor or of other metadata: checksum}
+LARGEST_JSON = 2**26  # bytes of a config, an index, a history
 
 
 def weights_file(folder: Path) -> Path:
@@ -39,58 +43,59 @@ def shards(index: Path) -> dict[str, Path]:
     if not isinstance(names, dict) or not names:
         raise ValueError(f"{index}: weight_map must say which file holds which tensor")
     for key, name in names.items():
-        if not isinstance(name, str) or not re.fullmatch(r"[\w-][\w.-]*\.safetensors", name):
-            shown = key if key.isprintable() else repr(key)
+        if not isinstance(name, str) or not re.fullmatch(r"[\w-][\w.-]{0,240}\.safetensors", name):
             raise ValueError(
-                f"{index}: weight_map.{shown} is {name!r}, no safetensors file beside it"
+                f"{index}: weight_map.{shown_name(key)} is {shown(name)}, "
+                "no safetensors file beside it"
             )
     return {key: index.with_name(name) for key, name in names.items()}
 
 
 @contextmanager
-def open_tensors(path: Path) -> Iterator[dict[str, tuple]]:
-    """{name of a tensor: (its file's path, that file open)}, of one file or of an index.json.
+def open_tensors(path: Path) -> Iterator[dict[str, TensorFile]]:
+    """{name of a tensor: the open file that holds it}, of one file or of an index.json.
 
     Whatever is wrong with a file is a ValueError that names it.
     """
     with ExitStack() as stack:
         if path.suffix == ".safetensors":
             file = stack.enter_context(open_file(path))
-            yield {key: (path, file) for key in file.keys()}  # noqa: SIM118
+            yield dict.fromkeys(file.tensors, file)
             return
         where = shards(path)
         files = {part: stack.enter_context(open_file(part)) for part in set(where.values())}
         for key, part in where.items():
-            if key not in files[part].keys():  # noqa: SIM118
+            if key not in files[part].tensors:
                 raise ValueError(
-                    f"{part}: the tensor {key} is missing; {path.name} says it is here"
+                    f"{part}: the tensor {shown_name(key)} is missing; {path.name} says it is here"
                 )
-        yield {key: (part, files[part]) for key, part in where.items()}
+        yield {key: files[part] for key, part in where.items()}
 
 
 @contextmanager
-def open_file(path: Path) -> Iterator:
+def open_file(path: Path) -> Iterator[TensorFile]:
     """The safetensors file, open for reading; whatever is wrong with it is a ValueError."""
-    try:
-        with safe_open(existing(path), framework="pt") as file:
-            for key in file.keys():  # noqa: SIM118
-                if not key.isprintable():  # it would break the line of an error about it
-                    raise ValueError(f"{path}: {key!r} is not the name of a tensor")
-            yield file
-    except SafetensorError as error:
-        said = " ".join(str(error).split())
-        raise ValueError(f"{path}: not a whole safetensors file ({said})") from error
+    with open(existing(path), "rb", buffering=0) as file:
+        yield TensorFile(path, file)
 
 
-def write_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-    """Write a safetensors file with a checksum of each tensor, which other tools pass over."""
-    sums = {name: zlib.crc32(text.encode()) for name, text in metadata.items()}
-    sums |= {name: crc32(tensor) for name, tensor in tensors.items()}
+def write_tensors(
+    tensors: dict[str, Tensor],
+    path: Path,
+    metadata: dict[str, str],
+    sums: dict[str, int] | None = None,
+) -> None:
+    """Write a safetensors file with a checksum of each tensor, which other tools pass over.
+
+    sums: the tensors' checksums, where they are known already.
+    """
+    sums = sums or {name: crc32(tensor) for name, tensor in tensors.items()}
+    sums = {name: zlib.crc32(text.encode()) for name, text in metadata.items()} | sums
     try:
         save_file(tensors, path, metadata=metadata | {SUMS: json.dumps(sums)})
         _sort_metadata(path)
     except SafetensorError as error:  # a full disk, which is an OSError everywhere else
-        raise OSError(f"{path}: {error}") from error
+        raise OSError(f"{path}: {reason(error)}") from error
 
 
 def _sort_metadata(path: Path) -> None:
@@ -108,29 +113,6 @@ def _sort_metadata(path: Path) -> None:
             file.write(text.ljust(length))
 
 
-def read_sums(path: Path, file) -> dict[str, int]:
-    """{name: checksum} of an open file; {} of one that another tool wrote.
-
-    Raises:
-        ValueError: they are damaged, or other metadata is.
-    """
-    metadata = file.metadata() or {}
-    try:
-        sums = json.loads(metadata.get(SUMS, "{}"))
-        for name in sums.keys() & metadata.keys():
-            if zlib.crc32(metadata[name].encode()) != sums[name]:
-                raise ValueError(f"{path}: damaged: the checksum of {name} is another")
-    except (json.JSONDecodeError, RecursionError, AttributeError) as error:
-        raise ValueError(f"{path}: {SUMS} in its header is damaged") from error
-    return sums
-
-
-def check_sum(path: Path, sums: dict[str, int], name: str, tensor: Tensor) -> None:
-    """Hold a tensor against its checksum. ValueError: a byte of it is another than was written."""
-    if sums and crc32(tensor) != sums.get(name):
-        raise ValueError(f"{path}: damaged: the checksum of {name} is another")
-
-
 def crc32(tensor: Tensor) -> int:
     """
     >>> crc32(torch.tensor([1.0])) == zlib.crc32(bytes([0, 0, 0x80, 0x3F]))
@@ -146,10 +128,13 @@ def existing(path: Path) -> Path:
 
 
 def read_json(path: Path) -> dict:
+    """The object in a file of JSON. ValueError: it holds none; one line that names the file."""
+    if path.stat().st_size > LARGEST_JSON:
+        raise ValueError(f"{path}: has more than {LARGEST_JSON} bytes")
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: not JSON ({error})") from error
+        values = parse(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON ({reason(error)})") from None
     if not isinstance(values, dict):
         raise ValueError(f"{path}: must hold a JSON object, not {type(values).__name__}")
     return values

@@ -10,8 +10,9 @@ from collections.abc import Collection
 from typing import Self
 
 from ..fast.bpe import apply_merges_fast
-from .files import data_dir, finish_save, user_path
+from .files import data_dir, user_path
 from .json_files import errors_that_name
+from .saves import finish_save
 from .special_tokens import END_OF_TEXT, checked_names
 from .tokenizer_json import TOKENIZER_JSON, read_tokenizer_json, write_tokenizer_json
 from .values import shown

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 LARGEST = 2**63 - 1  # what int64 holds
+LONGEST_REASON = 500  # characters that an error quotes of another one
 
 _shown = reprlib.Repr()
 _shown.maxlong = _shown.maxstring = _shown.maxother = 60
@@ -27,6 +28,21 @@ def shown(value: object) -> str:
         return " ".join(_shown.repr(value).split())
     except Exception:  # its own repr failed
         return f"<{type(value).__name__}>"
+
+
+def text_of(error: object) -> str:
+    """What an error says; "" where its own `__str__` fails."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
+
+
+def reason(error: BaseException) -> str:
+    """What an error says, on one short line; its type where it says nothing."""
+    words = " ".join(text_of(error).split())
+    words = "".join(c if c.isprintable() else "?" for c in words[:LONGEST_REASON])
+    return words or type(error).__name__
 
 
 class Whole(NamedTuple):

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from .byte_text import bytes_to_text, text_to_bytes
-from .files import atomic_folder
 from .json_files import errors_that_name, on_one_line, read_strict_json
+from .saves import atomic_folder
 from .tokenizer_json import read_merges
 from .values import shown
 

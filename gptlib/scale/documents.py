@@ -44,7 +44,7 @@ def from_jsonl(lines: str, path: Path, start: int = 0) -> str:
         if not line.strip():
             continue
         try:
-            texts.append(json.loads(line)[FIELD])
+            texts.append(json.loads(line)[FIELD])  # other fields may be anything, NaN say
             texts[-1].encode()  # refuses halves of a surrogate pair, and what is no text
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             at = start + len("\n".join(lines.split("\n", number)[: number - 1]).encode())

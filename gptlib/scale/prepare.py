@@ -11,13 +11,14 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from functools import partial
+from functools import partial, wraps
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
 from ..formats.files import atomic_write, user_path
+from ..formats.locks import sole_writer
 from ..formats.tokenizer_json import TOKENIZER_JSON
 from ..tokenizer import Tokenizer
 from . import chunks
@@ -45,6 +46,18 @@ SHORTEST = 200  # bytes
 VOCAB_SIZE = 1024
 
 
+def one_at_a_time(function: Callable) -> Callable:
+    """`function`(files, out, ...), which refuses to write where another one is just writing."""
+
+    @wraps(function)
+    def alone(files, out, *args, **kwargs):
+        with sole_writer(user_path(out), wait=1.0):
+            return function(files, out, *args, **kwargs)
+
+    return alone
+
+
+@one_at_a_time
 def prepare(
     files: Iterable[str | os.PathLike],
     out: str | os.PathLike,

@@ -19,7 +19,9 @@ import torch
 from torch import Tensor
 
 from ..formats.files import atomic_write, user_path
+from ..formats.json_files import parse
 from ..formats.tokenizer_json import TOKENIZER_JSON
+from ..formats.values import reason
 from ..tokenizer import Tokenizer
 
 INDEX = "shards.json"
@@ -164,9 +166,9 @@ def read_index(folder: Path) -> dict:
     if path.stat().st_size > LARGEST_INDEX:
         raise ValueError(f"{path}: has more than {LARGEST_INDEX} bytes")
     try:
-        index = json.loads(path.read_bytes().decode())
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: truncated, or not JSON in UTF-8: {error}") from None
+        index = parse(path.read_bytes().decode())
+    except ValueError as error:
+        raise ValueError(f"{path}: truncated, or not JSON in UTF-8: {reason(error)}") from None
     if not isinstance(index, dict) or index.get("format") != FORMAT:
         raise ValueError(f"{path}: format must be {FORMAT!r}")
     if index.pop("checksum", None) != _checksum(index):

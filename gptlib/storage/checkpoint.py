@@ -7,6 +7,8 @@ read or written. A save replaces all of its files or none (`files.atomic_folder`
 import hashlib
 import json
 import math
+import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,28 +16,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..formats.files import atomic_folder
-from ..formats.hf import read_config, read_model
-from ..formats.pretrained import resolve, save_model
+from ..formats.hf import read_config
+from ..formats.json_files import parse
+from ..formats.pretrained import check_tokenizer, resolve, save_model
+from ..formats.saves import atomic_folder
 from ..formats.tensors import (
     CONFIG,
     TOKENIZER,
     TOKENIZER_CONFIG,  # for transformers' AutoTokenizer; not read here
     WEIGHTS,
-    check_sum,
     existing,
     open_file,
     read_json,
-    read_sums,
     write_tensors,
 )
+from ..formats.values import Real, Whole, reason, shown
 from ..formats.vocab import VOCAB
+from ..formats.weights import OtherSave, read_model
 from ..model import GPT, GPTConfig
 from ..tokenizer import Tokenizer
 from ..training import Step
 
 TRAINING, HISTORY, LOSSES = "training.safetensors", "history.safetensors", "history.json"
 STEPS = "history"  # the tensor of TRAINING in which a row tells of a step
+TRIES, PAUSE = 20, 0.05  # of opening a folder into which another program is just saving; seconds
 FILES = (WEIGHTS, CONFIG, TOKENIZER, TOKENIZER_CONFIG, TRAINING)  # what `save` may write
 
 
@@ -56,6 +60,17 @@ def load(name_or_dir, step: int | None = None) -> tuple[GPT, Tokenizer]:
         ImportError: a download, and huggingface_hub is not installed.
         ValueError: a file is truncated, foreign, or does not fit the others; one line naming it.
     """
+    for _ in range(TRIES - 1):
+        try:
+            return _load(name_or_dir, step)
+        except (
+            OtherSave
+        ):  # a save is just being moved into place, or the folder really is a mixture
+            time.sleep(PAUSE)
+    return _load(name_or_dir, step)
+
+
+def _load(name_or_dir, step: int | None) -> tuple[GPT, Tokenizer]:
     folder = resolve(name_or_dir)
     model = load_model(folder, step)  # first: of a foreign folder its config says what it is
     if not (folder / VOCAB).is_file():  # GPT-2's first files, which Tokenizer.load reads too
@@ -66,6 +81,7 @@ def load(name_or_dir, step: int | None = None) -> tuple[GPT, Tokenizer]:
             f"{folder / TOKENIZER}: {tokenizer.vocab_size} tokens, but {CONFIG} has "
             f"vocab_size {model.config.vocab_size}"
         )
+    check_tokenizer(folder, tokenizer)
     return model, tokenizer
 
 
@@ -77,7 +93,7 @@ def load_model(name_or_dir, step: int | None = None) -> GPT:
     config = read_config(folder / CONFIG, GPTConfig)
     if step not in history_steps(folder):
         known = ", ".join(map(str, history_steps(folder))) or "none"
-        raise ValueError(f"{name_or_dir} has no snapshot of step {step!r}: it has {known}")
+        raise ValueError(f"{name_or_dir} has no snapshot of step {shown(step)}: it has {known}")
     return read_model(GPT, config, folder / HISTORY, f"{step}/")
 
 
@@ -89,9 +105,10 @@ def save(folder, model: GPT, tokenizer: Tokenizer | None = None, training=None) 
         training: a Trainer whose state goes along, for `load_training`.
 
     Raises:
-        ValueError: the tokenizer has more ids than the model, or the model has a part taken out
-            (`ablations`) or rounded (`quantization`), which the files have no word for; nothing is
-            written then.
+        ValueError: the tokenizer has more ids than the model; or the files have no word for what
+            the model is: a part is taken out (`ablations`) or rounded (`quantization`), it has a
+            parameter more, or a head of its own. Nothing is written then.
+        InUse: another program, a run perhaps, is writing into the folder.
     """
     save_model(folder, model, tokenizer, lambda staging: _write_training(staging, training))
 
@@ -116,23 +133,35 @@ def load_training(folder) -> tuple[dict[str, Tensor], dict]:
     """
     path = resolve(folder) / TRAINING
     with open_file(path) as file:
+        sums = file.sums()
         try:
-            numbers = json.loads((file.metadata() or {})["gptlib"])
-            numbers["step"], numbers["seconds"], numbers["config"]
-            weights = numbers["weights"]
-        except (KeyError, ValueError, TypeError, RecursionError) as error:
-            raise ValueError(f"{path}: its header holds no training state") from error
-        sums = read_sums(path, file)
-        tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-        for name, tensor in tensors.items():
-            check_sum(path, sums, name, tensor)
+            numbers = _checked_numbers(parse(file.metadata["gptlib"]))
+        except (KeyError, ValueError, TypeError) as error:
+            raise ValueError(
+                f"{path}: its header holds no training state ({reason(error)})"
+            ) from None
+        tensors = {name: file.read(name, sums) for name in file.tensors}
     try:
         numbers["history"] = _rows(tensors.pop(STEPS))
     except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"{path}: holds no history of its steps") from error
-    if weights != _sha256(existing(path.with_name(WEIGHTS))):
+    if numbers["weights"] != _sha256(existing(path.with_name(WEIGHTS))):
         raise ValueError(f"{path}: belongs to other weights than those of {WEIGHTS}")
     return tensors, numbers
+
+
+def _checked_numbers(numbers) -> dict:
+    """What a Trainer wrote beside its tensors, each of its kind; KeyError, ValueError: it is not.
+
+    Its config is checked by `TrainConfig.from_dict`, and what else a run wrote by the run.
+    """
+    numbers["step"] = Whole().read("step", numbers["step"])
+    numbers["seconds"] = Real().read("seconds", numbers["seconds"])
+    if "rows" in numbers:  # early versions did not write them
+        numbers["rows"] = Whole(1).read("rows", numbers["rows"])
+    if not isinstance(numbers["config"], dict) or not isinstance(numbers["weights"], str):
+        raise ValueError("config must be an object, and weights a text")
+    return numbers
 
 
 def _table(history: list[list]) -> Tensor:
@@ -141,13 +170,16 @@ def _table(history: list[list]) -> Tensor:
 
 
 def _rows(table: Tensor) -> list[list]:
-    """What `_table` was made from."""
+    """What `_table` was made from. ValueError: a number in it is none that a step can have."""
     steps = [Step(*row) for row in table.tolist()]
-    held = [None if math.isnan(s.val_loss) else s.val_loss for s in steps]
-    return [
+    held = [None if s.val_loss is None or math.isnan(s.val_loss) else s.val_loss for s in steps]
+    rows = [
         list(s._replace(step=int(s.step), tokens=int(s.tokens), val_loss=loss))
         for s, loss in zip(steps, held)
     ]
+    if not all(number is None or math.isfinite(number) for row in rows for number in row):
+        raise ValueError("a number of a step is not finite")
+    return rows
 
 
 # ---- A history: snapshots of one run ----
@@ -169,9 +201,9 @@ def history_steps(name_or_dir) -> list[int]:
     if not path.is_file():
         return []
     with open_file(path) as file:
-        steps = {key.partition("/")[0] for key in file.keys()}  # noqa: SIM118
-    if odd := [step for step in steps if not step.isdecimal()]:
-        raise ValueError(f"{path}: {min(odd)!r} is not the step of a snapshot")
+        steps = {key.partition("/")[0] for key in file.tensors}
+    if odd := [step for step in steps if not re.fullmatch("[0-9]{1,18}", step)]:
+        raise ValueError(f"{path}: {shown(min(odd))} is not the step of a snapshot")
     return sorted(map(int, steps))
 
 
@@ -179,25 +211,45 @@ def load_history(name_or_dir) -> History:
     """The losses and snapshots of a run that was saved with `save_history`."""
     path = existing(resolve(name_or_dir) / LOSSES)
     values = read_json(path)
-    if values.pop("sha256", None) not in (None, _checksum(values)):
+    sum_of_losses = values.pop("sha256", None)
+    if sum_of_losses not in (None, _checksum(values)):
         raise ValueError(f"{path}: damaged: its checksum is another")
     try:
-        return History(
+        history = History(
             steps=history_steps(name_or_dir),
-            loss=[(int(step), float(loss)) for step, loss in values["loss"]],
-            val_loss=[(int(step), float(loss)) for step, loss in values["val_loss"]],
-            floor=None if values["floor"] is None else float(values["floor"]),
+            loss=_points("loss", values["loss"]),
+            val_loss=_points("val_loss", values["val_loss"]),
+            floor=Real(optional=True).read("floor", values["floor"]),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: not a history ({error})") from error
+        raise ValueError(f"{path}: not a history ({reason(error)})") from error
+    _check_snapshots(path.with_name(HISTORY), sum_of_losses)
+    return history
+
+
+def _points(name: str, rows: list) -> list[tuple[int, float]]:
+    """[(step, loss), ...] of a list of pairs, each number checked."""
+    return [
+        (Whole().read(f"a step of {name}", step), Real().read(f"a number of {name}", loss))
+        for step, loss in rows
+    ]
+
+
+def _check_snapshots(path: Path, sum_of_losses: str | None) -> None:
+    """Refuse snapshots that were saved with other losses; early versions did not say with which."""
+    if path.is_file() and sum_of_losses is not None:
+        with open_file(path) as file:
+            if file.metadata.get(LOSSES) not in (None, sum_of_losses):
+                raise OtherSave(f"{path}: is of another save than the {LOSSES} beside it")
 
 
 def save_history(folder, snapshots: dict[int, dict[str, Tensor]], losses: dict) -> None:
     """Add to a saved folder: {step: to_hf_tensors(model)} and {"loss", "val_loss", "floor"}."""
     tensors = {f"{step}/{name}": t for step, ts in snapshots.items() for name, t in ts.items()}
+    values = losses | {"sha256": _checksum(losses)}
+    metadata = {"format": "pt", LOSSES: values["sha256"]}
     with atomic_folder(folder) as staging:
-        write_tensors(tensors, staging / HISTORY, {"format": "pt"})
-        values = losses | {"sha256": _checksum(losses)}
+        write_tensors(tensors, staging / HISTORY, metadata)
         (staging / LOSSES).write_text(json.dumps(values) + "\n", encoding="utf-8")
 
 

@@ -1,8 +1,9 @@
-"""Going on with a run: what is in its folder, and what may be another this time.
+"""Beginning or going on with a run: what its folder has, and what may be different this time.
 
 Leaves out the files themselves, which are `checkpoint`'s.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,15 @@ from pathlib import Path
 from ..model import GPT
 from ..training import TrainConfig
 from . import checkpoint
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that cannot be written to now, and not after an hour of training."""
+    there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    if not there.is_dir():
+        raise ValueError(f"{there}: is a file, where a folder is needed")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError(f"{there}: no permission to write there")
 
 
 def saved_run(folder: Path, fingerprint: str, corpus: str) -> tuple[dict, dict] | None:

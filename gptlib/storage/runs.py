@@ -15,12 +15,16 @@ from pathlib import Path
 from torch import Tensor
 
 from ..formats.files import atomic_write, user_path
+from ..formats.json_files import parse
+from ..formats.saves import check_room
+from ..formats.values import Real, Whole, reason
 from ..scale.signals import uninterrupted
 from ..tokenizer import Tokenizer
 from ..training import Step, Trainer
 from . import checkpoint
 
 LOG, TENSORBOARD = "log.jsonl", "tensorboard"
+SAVE_NAME = re.compile(r"step-\d{7,18}")
 SAVES = "checkpoints"  # earlier saves, step-0000100 and so on, each a folder that `load` opens
 
 
@@ -98,14 +102,16 @@ class Run:
     def _begin(self) -> None:
         before = self.trainer.history[:-1]
         if not before:
-            shutil.rmtree(self.folder / SAVES, ignore_errors=True)  # of a run that is overwritten
+            for save in saved_steps(self.folder):  # of a run that is overwritten
+                shutil.rmtree(save)
         elif self.keep:
             self._keep()  # the run may have been killed between its save and this
         with atomic_write(self.folder / LOG) as temporary:
             temporary.write_text("".join(map(_line, before)), encoding="utf-8")
         self._log = open(self.folder / LOG, "a", buffering=1, encoding="utf-8")
         if self._board_type is not None:
-            shutil.rmtree(self.folder / TENSORBOARD, ignore_errors=True)
+            for file in (self.folder / TENSORBOARD).glob("events.out.tfevents.*"):
+                file.unlink()
             self._board = self._board_type(str(self.folder / TENSORBOARD))
             for step in before:
                 self._show(step)
@@ -132,19 +138,35 @@ class Run:
             shutil.rmtree(folder)
 
     def _not_written(self, error: OSError) -> OSError:
-        reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or error
+        why = error.strerror or reason(error)
+        why = "the disk is full" if error.errno == errno.ENOSPC else why
         last = f"the save of step {self.saved} is whole, --resume goes on from it"
         if not (self.folder / checkpoint.TRAINING).is_file():
             last = "nothing was saved yet"
-        return OSError(
-            f"{self.folder}: step {self.trainer.step} was not written ({reason}); {last}"
-        )
+        return OSError(f"{self.folder}: step {self.trainer.step} was not written ({why}); {last}")
+
+
+def check_place(folder: Path) -> None:
+    """Refuse a folder in which a run would find no room, before it trains.
+
+    Raises:
+        ValueError: a folder has the name of a file that a run writes, or the other way round.
+    """
+    check_room(folder)
+    if (folder / LOG).is_dir():
+        raise ValueError(f"{folder / LOG}: is a folder, where a file is to be written")
+    for name in (SAVES, TENSORBOARD):
+        place = folder / name
+        if os.path.lexists(place) and (place.is_symlink() or not place.is_dir()):
+            raise ValueError(f"{place}: is a file or a link, where a folder is needed")
 
 
 def saved_steps(folder) -> list[Path]:
-    """The folders of a run's earlier saves (`--keep`), the oldest first."""
-    found = (user_path(folder) / SAVES).glob("step-*")
-    return sorted((f for f in found if f.is_dir()), key=lambda f: int(re.sub(r"\D", "", f.name)))
+    """The folders of a run's earlier saves (`--keep`), the oldest first; none through a link."""
+    saves = user_path(folder) / SAVES
+    found = [] if saves.is_symlink() else saves.glob("step-*")
+    ours = [f for f in found if SAVE_NAME.fullmatch(f.name) and f.is_dir() and not f.is_symlink()]
+    return sorted(ours, key=lambda f: int(f.name.removeprefix("step-")))
 
 
 def read_log(folder) -> list[Step]:
@@ -161,16 +183,21 @@ def read_log(folder) -> list[Step]:
     steps = []
     for number, line in enumerate(lines, 1):
         try:
-            step = Step(**json.loads(line))
-            whole = [step.step, step.tokens]
-            numbers = [step.loss, step.learning_rate, step.grad_norm, step.seconds]
-            numbers += [] if step.val_loss is None else [step.val_loss]
-            if any(type(n) is not int for n in whole) or any(type(n) is not float for n in numbers):
-                raise TypeError
-        except (ValueError, TypeError, RecursionError) as error:
+            steps.append(_step(parse(line.decode())))
+        except (ValueError, TypeError) as error:
             raise ValueError(f"{path}: line {number} is not a step of a run") from error
-        steps.append(step)
     return steps
+
+
+def _step(values: dict) -> Step:
+    """A step from a line of the log; ValueError, TypeError: it is none."""
+    step = Step(**values)
+    for name, value in step._asdict().items():
+        whole = name in ("step", "tokens")
+        if type(value) is not (int if whole else float) and (name, value) != ("val_loss", None):
+            raise TypeError(name)
+        (Whole() if whole else Real(optional=True)).read(name, value)
+    return step
 
 
 def _line(step: Step) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 
 from ..formats import hub
-from ..formats.hf import without_numbers
+from ..formats.weights import without_numbers
 from ..model import GPT, GPTConfig
 from ..storage.checkpoint import load
 from ..tokenizer import Tokenizer

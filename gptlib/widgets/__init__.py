@@ -1,4 +1,4 @@
-"""Live explorers for the lessons: ordinary ipywidgets around one picture in SVG or HTML."""
+"""Live explorers for the lessons: a front end in js/, its data and its answers in Python."""
 
 from .attention import attention_explorer
 from .by_hand import attention_by_hand

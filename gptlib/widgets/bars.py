@@ -1,7 +1,7 @@
 """Bars of one distribution beside others: the next token as it is, as it was, as it should be.
 
-A shape for each, so that colour is not needed: a filled bar, a dashed outline, a diamond, a thin
-bar below; and the numbers of all of them in columns.
+A shape for each, so that colour is not needed: a filled bar, a dashed outline, a diamond; and the
+numbers of all of them in columns.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from torch import Tensor
 from . import svg
 
 TRACK, BAR = 176, 380  # where bars begin, and how long 1 is
-COLUMNS = {3: (640, 764, 872), 4: (628, 704, 776, 872)}  # where the numbers of each kind end
+COLUMNS = (640, 764, 872)  # where the numbers of each kind end
 STEP = 28  # pixels from a row to the next
 
 
@@ -24,20 +24,15 @@ class Bar(NamedTuple):
     now: float  # filled
     beside: float | None = None  # dashed
     truth: float | None = None  # a diamond
-    drawn: int | None = None  # how many of so many draws: thin
-    cut: bool = False  # it is 0 because a filter took it out
 
 
-def bars_svg(rows: Sequence[Bar], names: Sequence[str], top: float = 0, draws: int = 1) -> str:
+def bars_svg(rows: Sequence[Bar], names: Sequence[str], top: float = 0) -> str:
     """A part of a picture 880 wide and `bars_height(len(rows))` high, from `top` down.
 
     Args:
-        names: of the filled, the dashed, the true and the drawn values; "" where there are none.
-            Room is kept for as many columns as there are names, and for three at least.
-        draws: how many draws there were.
+        names: of the filled, the dashed and the true values; "" where there are none.
     """
-    columns = COLUMNS[max(3, len(names))]
-    parts = [_heading(names, columns, top + 14)]
+    parts = [_heading(names, top + 14)]
     low, foot = top + 26, top + 26 + STEP * len(rows)
     for share in (0, 0.25, 0.5, 0.75, 1):
         x = TRACK + BAR * share
@@ -48,14 +43,11 @@ def bars_svg(rows: Sequence[Bar], names: Sequence[str], top: float = 0, draws: i
         y = low + STEP * place
         name = svg.clip(bar.name, TRACK - 14, code=True)
         parts.append(svg.text(TRACK - 10, y + 19, name, anchor="end", code=True))
-        parts.append(_marks(bar, y, draws))
-        shown = ["cut" if bar.cut else svg.chance(bar.now), *map(_shown, (bar.beside, bar.truth))]
-        shown.append("" if bar.drawn is None else f"{bar.drawn:,}")
-        for kind, (x, words) in enumerate(zip(columns, shown, strict=False)):
+        parts.append(_marks(bar, y))
+        shown = [svg.chance(bar.now), *map(_shown, (bar.beside, bar.truth))]
+        for kind, (x, words) in enumerate(zip(COLUMNS, shown, strict=True)):
             if words:
-                parts.append(
-                    svg.text(x, y + 19, words, anchor="end", bold=not kind and not bar.cut)
-                )
+                parts.append(svg.text(x, y + 19, words, anchor="end", bold=not kind))
     return "".join(parts)
 
 
@@ -63,13 +55,11 @@ def _shown(p: float | None) -> str:
     return "" if p is None else svg.chance(p)
 
 
-def _marks(bar: Bar, y: float, draws: int) -> str:
+def _marks(bar: Bar, y: float) -> str:
     hint = f"{bar.name}: {svg.chance(bar.now)}"
     parts = [svg.rect(TRACK, y + 6, _length(bar.now), 15, fill=svg.BLUE, hint=hint)]
     if bar.beside and svg.two(bar.beside) != svg.two(bar.now):  # else it would lie on the edge
         parts.append(svg.rect(TRACK, y + 6, _length(bar.beside), 15, stroke=svg.INK, dashed=True))
-    if bar.drawn:
-        parts.append(svg.rect(TRACK, y + 22, BAR * bar.drawn / draws, 5, fill=svg.SERIES[2]))
     if bar.truth:
         parts.append(_diamond(TRACK + _length(bar.truth), y + 13.5))
     return "".join(parts)
@@ -79,10 +69,10 @@ def bars_height(count: int) -> float:
     return 26 + STEP * count + 24
 
 
-def _heading(names: Sequence[str], columns: Sequence[float], y: float) -> str:
+def _heading(names: Sequence[str], y: float) -> str:
     """The names of the columns, each with its mark."""
     parts = []
-    for kind, (x, name) in enumerate(zip(columns, names, strict=False)):
+    for kind, (x, name) in enumerate(zip(COLUMNS, names, strict=False)):
         if not name:
             continue
         parts.append(svg.small(svg.text(x, y, name, anchor="end")))
@@ -91,10 +81,8 @@ def _heading(names: Sequence[str], columns: Sequence[float], y: float) -> str:
             parts.append(svg.rect(left, y - 11, 14, 12, fill=svg.BLUE))
         elif kind == 1:
             parts.append(svg.rect(left, y - 11, 14, 12, stroke=svg.INK, dashed=True))
-        elif kind == 2:
-            parts.append(_diamond(left + 7, y - 5))
         else:
-            parts.append(svg.rect(left, y - 7, 14, 5, fill=svg.SERIES[2]))
+            parts.append(_diamond(left + 7, y - 5))
     return "".join(parts)
 
 
@@ -148,7 +136,5 @@ def spoken(rows: Sequence[Bar]) -> str:
 
 
 def _row_in_words(bar: Bar) -> str:
-    beside = [f"truth {svg.chance(bar.truth)}"] if bar.truth is not None else []
-    beside += [f"drawn {bar.drawn} times"] if bar.drawn is not None else []
-    now = "cut" if bar.cut else svg.chance(bar.now)
-    return f"{bar.name} {now}" + (f" ({', '.join(beside)})" if beside else "")
+    beside = "" if bar.truth is None else f" (truth {svg.chance(bar.truth)})"
+    return f"{bar.name} {svg.chance(bar.now)}{beside}"

@@ -22,6 +22,7 @@ from ipywidgets import (
 )
 
 from ..formats.files import atomic_write
+from ..formats.values import text_of
 from . import svg
 
 LONGEST = 64  # tokens: a picture of more is not read by anyone
@@ -115,7 +116,7 @@ class Explorer(VBox):
                 action()
             except Exception as error:  # whatever it is, the class must see it
                 kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-                self._trouble = f"{kind}{error}" or type(error).__name__
+                self._trouble = f"{kind}{text_of(error)}" or type(error).__name__
             finally:
                 if outermost:
                     self._running = False
@@ -156,7 +157,7 @@ class Explorer(VBox):
         try:
             words = svg.writable(self.describe())
         except Exception as error:  # the message says so too
-            words = svg.writable(f"{type(self).__name__}: {error}")
+            words = svg.writable(f"{type(self).__name__}: {text_of(error)}")
         picture = self.picture.value
         html = svg.image(picture, words) if picture else f"<p>{svg.escape(words)}</p>"
         return {"text/plain": words, "text/html": html}

@@ -79,6 +79,11 @@ class SamplingStudio(Explorer):
         """The logits of a model that is too large for a browser."""
         return {"logits": self.logits(ids).numpy().tobytes()}
 
+    def answer_reread(self) -> dict:
+        """Send the model again, if it has learned meanwhile."""
+        self.shared_model = share_model(self.model)
+        return {}
+
     def answer_truth(self, ids: list[int]) -> dict:
         """The grammar's next tokens, or a note where it knows of none."""
         try:

@@ -1,24 +1,21 @@
-"""Lesson 00's one widget: does a slider move what it should move?"""
+"""Lesson 00's one widget: does a slider move what it should move, and does the kernel answer?"""
 
 from . import svg
-from .base import Explorer, number
+from .explorer import Explorer
 
 
 class SetUpCheck(Explorer):
     """A slider and a bar. If the bar follows, every other widget will work."""
 
-    def __init__(self) -> None:
-        row, self.slider = number("move me", 0, 0, 100)
-        super().__init__([row], [self.slider])
+    SCRIPT = "set_up_check"
+
+    def answer_hello(self) -> dict:
+        """The page asks this once, as it opens."""
+        return {"said": "The kernel answers."}
 
     def draw(self) -> str:
-        share = self.slider.value
-        verdict = "The widgets answer." if share else "Nothing has moved yet."
-        bar = (
-            f'<rect x="0" y="4" width="400" height="22" fill="none" stroke="{svg.GRID}"/>'
-            f'<rect x="0" y="4" width="{4 * share}" height="22" fill="{svg.SERIES[0]}"/>'
-        )
-        return svg.document(bar + svg.text(412, 21, verdict), 640, 30, f"{share} of 100. {verdict}")
+        track = svg.rect(0, 4, 400, 22, stroke=svg.GRID)
+        return svg.document(track + svg.text(412, 21, "Move the slider."), 640, 30, self.describe())
 
     def describe(self) -> str:
         return "Set-up check: a slider and a bar that follows it."

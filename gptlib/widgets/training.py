@@ -20,6 +20,7 @@ from ..training import Step, TrainConfig, Trainer
 from . import svg
 from .bars import Bar, bars_height, bars_svg, expected, rows_of, spoken
 from .base import capped, token_name
+from .cells import end_when_run_again
 from .explorer import Explorer
 from .heads import looks, table_svg, two_digits
 from .runs import Frame, LiveRun, Recording, take_frame
@@ -178,6 +179,7 @@ class TrainingExplorer(Explorer):
             seen=seen,
             weights=weights,
         )
+        end_when_run_again(self.stop)
 
     def _told_once(self) -> dict:
         history, config = self.recording.history, self._last.config

@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("checks.rules", "checks.check_rules")
+pytest.register_assert_rewrite("checks.rules")

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 
 import gptlib
-from checks.check_rules import CheckRules
-from gptlib.checks import base, feedforward
-from gptlib.checks import feedforward_answers as answers
+from checks.mutants import Case
+from checks.rules import CheckRules
+from gptlib.checks import feedforward, running
 
 C = math.sqrt(2 / math.pi)
 
@@ -329,32 +329,62 @@ BLOCK = {
 }
 
 
+def seeded(dice):
+    return torch.Generator().manual_seed(dice.randrange(2**30))
+
+
+def random_numbers(dice):
+    size = [dice.randint(1, 4) for _ in range(dice.randint(0, 3))]
+    return (2 * torch.randn(size, generator=seeded(dice), dtype=torch.float64),)
+
+
+def random_tokens(dice):
+    B, T, C = (dice.randint(1, most) for most in (3, 4, 6))
+    noise = seeded(dice)
+    x, weight, bias = (torch.randn(*size, generator=noise) for size in ((B, T, C), (C,), (C,)))
+    return 3 * x + 1, weight, bias, dice.choice((1e-5, 0.1, 1.0))
+
+
+def random_block(dice):
+    B, T, C = (dice.randint(1, most) for most in (3, 4, 6))
+    return feedforward._block_input(B, T, C + 1, dice.randrange(2**30))
+
+
 class TestChecks(CheckRules):
-    right = {
-        feedforward.gelu: [
-            gelu_by_formula,
-            gelu_by_torch,
-            gelu_by_numpy,
-            gelu_by_sigmoid,
-            gelu_by_loop,
-            gelu_as_lists,
-            gptlib.feedforward.gelu,
-        ],
-        feedforward.layer_norm: [
-            norm_by_torch,
-            norm_by_mean,
-            norm_by_numpy,
-            norm_by_loop,
-            norm_by_module,
-            gptlib.feedforward.layer_norm,
-        ],
-        feedforward.block: [block_by_functional, block_by_own_parts, block_by_gptlib],
-    }
-    wrong = {feedforward.gelu: GELU, feedforward.layer_norm: LAYER_NORM, feedforward.block: BLOCK}
-    known = {
-        feedforward.gelu: answers.GELU_MISTAKES,
-        feedforward.layer_norm: answers.LAYER_NORM_MISTAKES,
-        feedforward.block: answers.BLOCK_MISTAKES,
+    cases = {
+        feedforward.gelu: Case(
+            feedforward.GELU,
+            right=[
+                gelu_by_formula,
+                gelu_by_torch,
+                gelu_by_numpy,
+                gelu_by_sigmoid,
+                gelu_by_loop,
+                gelu_as_lists,
+                gptlib.feedforward.gelu,
+            ],
+            slips=GELU,
+            fuzz=random_numbers,
+        ),
+        feedforward.layer_norm: Case(
+            feedforward.LAYER_NORM,
+            right=[
+                norm_by_torch,
+                norm_by_mean,
+                norm_by_numpy,
+                norm_by_loop,
+                norm_by_module,
+                gptlib.feedforward.layer_norm,
+            ],
+            slips=LAYER_NORM,
+            fuzz=random_tokens,
+        ),
+        feedforward.block: Case(
+            feedforward.BLOCK,
+            right=[block_by_functional, block_by_own_parts, block_by_gptlib],
+            slips=BLOCK,
+            fuzz=random_block,
+        ),
     }
 
 
@@ -364,14 +394,15 @@ class TestChecks(CheckRules):
 def test_the_first_input_of_layer_norm_is_the_one_done_by_hand(capsys):
     assert not feedforward.layer_norm(lambda x, weight, bias, eps: x)
     said = capsys.readouterr().out
-    assert "[[[7.000, 1.000, 1.000, -1.000]]]" in said and "1e-05)" in said
+    assert "<lambda>([[[7, 1, 1, -1]]], [1, 1, 1, 1], [0, 0, 0, 0], 1.00e-05)" in said
+    assert "the mean of row [0, 0] is 2 and should be 0." in said
     assert "should be  [[[1.667, -0.333, -0.333, -1.000]]]" in said
 
 
 def test_a_lost_axis_is_named_beside_the_error(capsys):
     assert not feedforward.layer_norm(LAYER_NORM["no keepdim in the mean"])
     said = capsys.readouterr().out
-    assert "the mean has lost an axis: keepdim=True leaves (B, T, 1)." in said
+    assert "If a mean or a variance has lost its last axis: keepdim=True leaves" in said
     assert "stops with RuntimeError: The size of tensor a" in said
 
 
@@ -380,7 +411,7 @@ def test_another_error_with_more_than_one_token_is_not_called_a_lost_axis():
         mean, variance = parts(x)
         return mean * 0 + bias if variance == 0 else norm_by_mean(x, weight, bias, eps)
 
-    assert feedforward.layer_norm(asks).mistake == base.STOPPED
+    assert feedforward.layer_norm(asks).mistake == running.STOPPED
 
 
 def test_asking_a_whole_tensor_whether_it_is_above_0_is_not_called_relu(capsys):
@@ -388,7 +419,7 @@ def test_asking_a_whole_tensor_whether_it_is_above_0_is_not_called_relu(capsys):
         inner = C * (x + 0.044715 * x**3)
         return x if x > 0 else 0.5 * x * (1 + torch.tanh(inner))
 
-    assert feedforward.gelu(by_cases).mistake == base.STOPPED
+    assert feedforward.gelu(by_cases).mistake == running.STOPPED
     said = capsys.readouterr().out
     assert "ReLU" not in said and "ambiguous, in its line 3" in said
 
@@ -400,7 +431,7 @@ def test_a_block_that_calls_an_unwritten_norm_names_it(capsys):
     def my_block(x, attn, w):
         return x + attn(my_layer_norm(x, w["ln_1.weight"], w["ln_1.bias"]))
 
-    assert feedforward.block(my_block).mistake == base.NOT_WRITTEN
+    assert feedforward.block(my_block).mistake == running.NOT_WRITTEN
     said = capsys.readouterr().out
     assert said.startswith("○ my_block calls my_layer_norm, which is not written yet")
 
@@ -414,8 +445,8 @@ def test_an_input_changed_in_place_is_said(capsys):
         x[x < 0] = 0
         return x
 
-    assert feedforward.layer_norm(in_place).mistake == base.CHANGED
-    assert feedforward.gelu(cut).mistake == base.CHANGED
+    assert feedforward.layer_norm(in_place).mistake == running.CHANGED
+    assert feedforward.gelu(cut).mistake == running.CHANGED
     assert "Work on a copy" in capsys.readouterr().out
 
 
@@ -425,7 +456,7 @@ def test_a_stream_added_to_in_place_is_said(capsys):
         x += mlp(ln(x, w, 2), w)
         return x
 
-    assert feedforward.block(block).mistake == base.CHANGED
+    assert feedforward.block(block).mistake == running.CHANGED
 
 
 def test_weights_not_turned_are_a_shape_error_that_says_its_line(capsys):
@@ -433,15 +464,44 @@ def test_weights_not_turned_are_a_shape_error_that_says_its_line(capsys):
         x = x + attn(ln(x, w, 1))
         return x + gelu_by_torch(ln(x, w, 2) @ w["mlp.c_fc.weight"]) @ w["mlp.c_proj.weight"]
 
-    assert feedforward.block(block).mistake == base.STOPPED
+    assert feedforward.block(block).mistake == running.STOPPED
     said = capsys.readouterr().out
-    assert "cannot be multiplied (3x4 and 16x4), in its line 3" in said
+    assert "cannot be multiplied (2x3 and 12x3), in its line 3" in said
     assert ", attn, weights)" in said
     assert not any(len(line) > 160 for line in said.splitlines())
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_right_block_is_gptlibs_own(seed):
-    x, attn, weights = feedforward._block_input(2, 4, 8, 2, seed)
+    x, attn, weights = feedforward._block_input(2, 4, 8, seed)
     expected = block_by_gptlib(x, attn, weights)
-    torch.testing.assert_close(answers.right_block(x, attn, weights), expected)
+    torch.testing.assert_close(feedforward._right_block(x, attn, weights), expected)
+
+
+def test_a_layer_norm_with_the_width_of_the_example_written_in_is_refused(capsys):
+    def divides_by_4(x, weight, bias, eps):
+        off = x - x.mean(-1, keepdim=True)
+        return off / torch.sqrt((off**2).sum(-1, keepdim=True) / 4 + eps) * weight + bias
+
+    verdict = feedforward.layer_norm(divides_by_4)
+    assert verdict.observation == (
+        "with a gain of 1 and a bias of 0, the variance of row [0, 0] is 1.333 and should be 1"
+    )
+    assert "makes the variance 1" in verdict.property
+
+
+def test_every_wrong_block_is_told_what_does_not_hold(capsys):
+    told = {name: feedforward.block(answer) for name, answer in BLOCK.items()}
+    assert [name for name, verdict in told.items() if not verdict.property] == []
+    assert "when attention and feedforward both give 0, row [0, 0] is [0, 0, 0] and should be " in (
+        told["no residual"].observation
+    )
+
+
+def test_narrow_numbers_are_right_too():
+    assert feedforward.gelu(lambda x: gelu_by_torch(x.bfloat16()))
+    assert feedforward.layer_norm(lambda *given: norm_by_torch(*given).bfloat16())
+    assert feedforward.block(lambda *given: block_by_functional(*given).half())
+    assert feedforward.block(
+        lambda x, attn, weights: block_by_functional(x, attn, weights).double()
+    )

@@ -311,7 +311,7 @@ def test_a_state_that_is_changed_is_noticed(capsys):
 def test_a_state_and_a_layer_stand_on_a_line_each(capsys):
     assert not gpt2.read_layer(lambda state, i: {})
     lines = capsys.readouterr().out.splitlines()
-    [call, gives, should_be] = [line for line in lines if "tensors" in line]
+    call, gives, should_be = (line for line in lines if "tensors" in line)
     assert call.startswith("  <lambda>(<149 tensors: transformer.wte.weight, ")
     assert gives.split(maxsplit=1) == ["gives", "<0 tensors>"]
     assert "<12 tensors: ln_1.weight, " in should_be

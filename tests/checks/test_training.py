@@ -387,7 +387,7 @@ TRAIN = Case(
     },
     fuzz=lambda dice: (training.Problem((0.3, 0.3, 0.2, 0.2), dice.randrange(99)),),
     mutated=[by_keyword],
-    patience=4.0,
+    patience=30.0,
     every=30,
 )
 

@@ -46,6 +46,7 @@ class Hub(ThreadingHTTPServer):
         self.etags = {}  # {file: what is stated instead}
         self.asked = []  # (method, file, Range header or None)
         self.headers_seen = []
+        self.revisions = []  # that were asked for
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     @property
@@ -88,6 +89,7 @@ class _Answer(BaseHTTPRequestHandler):
             return self.send(rest)
         repository, _, place = self.path.strip("/").partition("/resolve/")
         commit, _, file = place.partition("/")
+        server.revisions.append(commit)
         if repository != server.repository:
             return self.fail(404, "RepoNotFound")
         if file not in server.files or commit not in ("main", COMMIT):
@@ -155,6 +157,7 @@ def server(files, tmp_path, monkeypatch):
     """The Hub with one GPT-2, and an empty cache; huggingface_hub takes the bytes as they come."""
     server = Hub(hub.REPOSITORIES["gpt2"], files)
     monkeypatch.setenv("HF_ENDPOINT", server.url)
+    monkeypatch.setitem(hub.PINS, "gpt2", hub.Pin(COMMIT, {}))
     monkeypatch.setenv("GPTLIB_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(settings, "HF_HUB_CACHE", str(tmp_path / "hf"))
@@ -245,7 +248,10 @@ def test_several_that_ask_at_once_download_once(server):
 
 
 def test_a_progress_bar_is_shown_in_a_terminal(server):
-    code = "import gptlib; gptlib.load('gpt2')"
+    code = (
+        "import gptlib; from gptlib.formats import hub; "
+        f"hub.PINS['gpt2'] = hub.Pin('{COMMIT}', {{}}); gptlib.load('gpt2')"
+    )
     shown = os.environ | {"TQDM_POSITION": "-1"}  # for the library: as if stderr were a terminal
     done = subprocess.run([sys.executable, "-c", code], env=shown, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -284,10 +290,42 @@ def test_other_bytes_than_the_server_states_are_refused_and_not_kept(server, fil
     wrong[len(wrong) // 2] ^= 1
     server.changed = {file: bytes(wrong)}
     line = refusal(ValueError)
-    assert f"/{file}: sent other bytes than stated ({kind} differs)" in line
+    assert f"/{file}: sent other bytes than it should ({kind} differs)" in line
     assert not (cache() / "gpt2.partial" / file).exists()
     server.changed = {}
     assert gptlib.load("gpt2")[0].config.n_embd == 8
+
+
+def test_only_the_pinned_revision_is_asked_for(server, files, monkeypatch):
+    monkeypatch.setitem(hub.PINS, "gpt2", hub.Pin("b" * 40, {}))  # the server has it not
+    assert "404" in refusal(FileNotFoundError)
+    monkeypatch.setitem(hub.PINS, "gpt2", hub.Pin(COMMIT, {}))
+    gptlib.load("gpt2")
+    assert {revision for revision in server.revisions if revision != "b" * 40} == {COMMIT}
+
+
+@pytest.mark.parametrize("file", [WEIGHTS, "config.json", "tokenizer.json"])
+def test_a_server_with_another_file_than_the_pinned_one_is_refused(
+    server, files, monkeypatch, file
+):
+    """Whoever may write to the repository can state a hash of their own, too."""
+    right = hashlib.sha256(files[file]).hexdigest()
+    monkeypatch.setitem(hub.PINS, "gpt2", hub.Pin(COMMIT, {file: hashlib.sha256(b"x").hexdigest()}))
+    line = refusal(ValueError)
+    if file == WEIGHTS:  # the server states its SHA-256, so that nothing of it is downloaded
+        assert f"another file (SHA-256 {right})" in line and server.ranges() == []
+    else:
+        assert f"/{file}: sent other bytes than it should (SHA-256 differs)" in line
+    monkeypatch.setitem(hub.PINS, "gpt2", hub.Pin(COMMIT, {file: right}))
+    assert gptlib.load("gpt2")[0].config.n_embd == 8
+
+
+def test_every_name_is_pinned_to_a_commit_and_its_files_to_hashes():
+    assert hub.PINS.keys() == hub.REPOSITORIES.keys()
+    for name, pin in hub.PINS.items():
+        assert re.fullmatch("[0-9a-f]{40}", pin.revision)
+        assert all(re.fullmatch("[0-9a-f]{64}", value) for value in pin.sha256.values())
+        assert (WEIGHTS in pin.sha256) == (name != "gpt2-large")
 
 
 def test_a_file_that_is_longer_than_stated_is_refused_and_not_kept(server, files):

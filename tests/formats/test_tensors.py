@@ -24,11 +24,11 @@ def folder(model, tmp_path):
 @pytest.fixture
 def cut(folder):
     """The same model, its tensors dealt out over two files."""
-    tensors = load_file(folder / WEIGHTS)
+    found = load_file(folder / WEIGHTS)
     (folder / WEIGHTS).unlink()
-    where = {name: PARTS[i % 2] for i, name in enumerate(sorted(tensors))}
+    where = {name: PARTS[i % 2] for i, name in enumerate(sorted(found))}
     for part in PARTS:
-        save_file({k: t for k, t in tensors.items() if where[k] == part}, folder / part)
+        save_file({k: t for k, t in found.items() if where[k] == part}, folder / part)
     index = {"metadata": {"total_size": 1}, "weight_map": where}
     (folder / INDEX).write_text(json.dumps(index))
     return folder
@@ -113,6 +113,31 @@ def test_a_tensor_that_no_file_holds_is_missing_from_the_index(cut):
     del values["weight_map"]["transformer.ln_f.bias"]
     (cut / INDEX).write_text(json.dumps(values))
     assert f"{INDEX}: the tensor ln_f.bias is missing; config.json asks for (12,)" in refusal(cut)
+
+
+def write(path, header, data=b""):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+
+
+def row(shape, start, end, dtype="F32"):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
+
+
+@pytest.mark.parametrize("name", ["n" * 5 * 2**20, "a\nb", "a\u202eb"])
+def test_a_name_that_would_spoil_a_line_is_shown_in_short(cut, name):
+    write(cut / PARTS[0], {name: row([1], 0, 4)}, b"\0" * 4)
+    line = refusal(cut)
+    assert "is not the name of a tensor" in line and len(line) < 400 and line.isprintable()
+    map_to(cut, name, PARTS[1])
+    line = refusal(cut)
+    assert len(line) < 600 and line.isprintable()
+
+
+def test_an_index_with_a_name_twice_is_refused(cut):
+    text = (cut / INDEX).read_text()
+    (cut / INDEX).write_text(text.replace('"metadata"', '"weight_map": {}, "metadata"'))
+    assert f"{INDEX}: not JSON ('weight_map' is there twice in one object)" in refusal(cut)
 
 
 # ---- Never a pickle ----

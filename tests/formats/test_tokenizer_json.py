@@ -160,7 +160,7 @@ TEMPLATE = {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": EOT
         (put("model", None), "model.vocab"),
         (put("model.type", "Unigram"), "model.type"),
         (put("model.dropout", 0.1), "model.dropout"),
-        (put("model.dropout", float("nan")), "model.dropout"),
+        (put("model.dropout", float("nan")), "NaN is not a number in JSON"),
         (put("model.continuing_subword_prefix", "##"), "model.continuing_subword_prefix"),
         (put("model.end_of_word_suffix", "</w>"), "model.end_of_word_suffix"),
         (put("model.ignore_merges", True), "model.ignore_merges"),

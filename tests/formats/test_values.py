@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from gptlib.formats.values import Choice, Real, Whole, as_float, as_ids, check_ids, shown
+import gptlib
+from gptlib import cli
+from gptlib.formats.values import (
+    Choice,
+    Real,
+    Whole,
+    as_float,
+    as_ids,
+    check_ids,
+    reason,
+    shown,
+    text_of,
+)
 
 HUGE = 10**400
 
@@ -89,3 +101,39 @@ def test_what_are_no_ids_is_a_type_error_that_names_them(values):
 def test_what_is_shown_is_one_short_line_whatever_it_is():
     assert shown("a\nb") == repr("a\nb") and "Unshowable" in shown(Unshowable())
     assert len(shown("x" * 10**6)) < 100 and "\n" not in shown(np.zeros((9, 9)))
+
+
+# ---- What errors say ----
+
+
+class SpeechlessError(ValueError):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("one\n  two\t"), "one two"),
+        (ValueError(), "ValueError"),
+        (SpeechlessError(), "SpeechlessError"),
+        (ValueError("\x1b[31mred\u202e"), "?[31mred?"),
+        (ValueError("x" * 5 * 2**20), "x" * 500),
+    ],
+)
+def test_an_error_is_quoted_on_one_short_line_whatever_its_own_text_does(error, said):
+    assert reason(error) == said
+
+
+def test_an_error_without_words_of_its_own_has_an_empty_text():
+    assert text_of(SpeechlessError()) == "" and text_of(ValueError("a\nb")) == "a\nb"
+
+
+def test_the_command_names_an_error_that_cannot_say_anything(monkeypatch, capsys, tmp_path):
+    def fail(*args, **kwargs):
+        raise SpeechlessError
+
+    monkeypatch.setattr(gptlib.corpora, "load", fail)
+    command = ["train", "--corpus", "pets", "--out", str(tmp_path / "run"), "--device", "cpu"]
+    assert cli.main(command) == 2
+    assert capsys.readouterr().err == "gptlib: SpeechlessError\n"

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from texts import DIFFICULT, EOT, PETS, USER, assigned, train_quietly
 
-from gptlib.formats import files
+from gptlib.formats import saves
 from gptlib.tokenizer import Tokenizer
 
 FILES = ["added_tokens.json", "merges.txt", "vocab.json"]
@@ -179,7 +179,7 @@ def test_a_crash_while_saving_leaves_both_old_files(pets, mixed, tmp_path, monke
     def full_disk(file):
         raise OSError("no space left")
 
-    monkeypatch.setattr(files, "_flush", full_disk)
+    monkeypatch.setattr(saves, "flush_to_disk", full_disk)
     with pytest.raises(OSError, match="no space"):
         mixed.save_vocab(tmp_path)
     assert Tokenizer.load(tmp_path) == pets

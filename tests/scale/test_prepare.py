@@ -326,3 +326,25 @@ def test_a_gigabyte_is_prepared_and_trained_on_in_600_mb_above_the_baseline(
     record_property("soak", f"{done}; memory of all processes above {held / 1e6:.0f} MB: {above}")
     assert json.loads(out)["steps"] == 300 and made["train_tokens"] > 10**8
     assert preparing - held < 600e6 and training - held < 600e6
+
+
+def test_a_second_preparation_of_one_folder_is_refused_in_one_line(files, tmp_path):
+    out, refused = tmp_path / "out", []
+
+    def second(n_bytes):
+        if not refused:
+            command = [
+                sys.executable,
+                "-m",
+                "gptlib",
+                "prepare",
+                *map(str, files),
+                "--out",
+                str(out),
+            ]
+            refused.append(subprocess.run(command, capture_output=True, text=True))
+
+    made = prepare.prepare(files, out, vocab_size=260, jobs=1, report=second)
+    assert refused[0].returncode == 2 and refused[0].stderr.count("gptlib: ") == 1
+    assert f"{out}: another program is writing into it" in refused[0].stderr
+    assert shards.open_shards(out).fingerprint == made.fingerprint

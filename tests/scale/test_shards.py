@@ -217,3 +217,11 @@ def test_a_folder_without_shards_is_no_corpus(tmp_path):
 def test_examples_in_the_docstrings_are_true():
     assert shards.shard_file(12) == "00012.ids" and shards.shard_number("00012.ids") == "00012"
     assert json.loads("1") and shards.shard_number("x/00012.ids") is None
+
+
+def test_a_key_twice_or_infinity_in_the_index_is_refused_by_name(folder):
+    text = (folder / INDEX).read_text()
+    (folder / INDEX).write_text(text.replace('"kind"', '"kind": "<u4", "kind"', 1))
+    assert "'kind' is there twice in one object" in refusal(folder)
+    (folder / INDEX).write_text(text.replace('"complete": true', '"complete": Infinity'))
+    assert "Infinity is not a number in JSON" in refusal(folder)

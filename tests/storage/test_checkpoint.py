@@ -2,7 +2,9 @@
 
 import json
 import re
+import shutil
 import sys
+import threading
 
 import pytest
 import torch
@@ -110,7 +112,7 @@ def test_save_pretrained_leaves_the_folders_tokenizer_in_place(folder, small):
 
 def test_a_save_that_was_cut_off_after_its_commit_is_completed_by_loading(folder, model):
     gptlib.save(folder.parent / "new", model)
-    (folder.parent / "new").rename(folder / ".saved")
+    (folder.parent / "new").rename(folder / ".saved")  # with no list, as an earlier version left it
     assert gptlib.GPT.from_pretrained(folder).config == model.config
     assert not (folder / ".saved").exists()
 
@@ -207,14 +209,23 @@ def test_a_flipped_byte_is_refused_in_one_line_or_does_no_harm(folder, file):
         ({"n_layer": "removed"}, "n_layer is missing"),
         ({"n_layer": "2"}, "n_layer must be"),
         ({"n_layer": 3}, "2 layers; config.json asks for n_layer 3"),
-        ({"n_layer": 10**9}, "asks for n_layer 1000000000"),
+        ({"n_layer": 10**9}, "n_layer 1000000000.* needs 32,\\d{3}.* GB of memory, and this"),
+        ({"n_layer": 10**6 - 1}, "n_layer 999999"),
         ({"n_embd": None}, "n_embd must be"),
         ({"n_embd": 5}, "n_embd .5. must be divisible by n_head"),
-        ({"n_embd": 2 * 10**18}, "wte.weight has shape"),
+        ({"n_embd": 2 * 10**18}, r"n_embd 2000000000000000000.* needs \de\+\d+ GB of memory"),
+        ({"n_embd": 8}, "wte.weight has shape"),
         ({"n_head": 0}, "n_head must be"),
         ({"n_positions": -1}, "n_positions must be"),
         ({"n_positions": 32}, "wpe.weight has shape .16, 4.; config.json asks for .32, 4."),
-        ({"vocab_size": 10**15}, "wte.weight has shape"),
+        ({"vocab_size": 10**15}, "vocab_size 1000000000000000.* GB of memory"),
+        ({"vocab_size": 266}, "wte.weight has shape"),
+        ({"n_layer": 10**400}, "n_layer must be a whole number.*not 1000"),
+        ({"n_layer": [2]}, r"n_layer must be a whole number.*not \[2\]"),
+        ({"resid_pdrop": float("inf")}, "not JSON .Infinity is not a number"),
+        ({"resid_pdrop": 10**400}, "resid_pdrop must be a number in float's range"),
+        ({"model_type": "x\ny" * 10**6}, "model_type is 'x.{1,100}y', not"),
+        ({"layer_norm_epsilon": "\n" * 10**6}, "layer_norm_epsilon is '.{1,100}', not"),
         ({"resid_pdrop": 2}, "resid_pdrop must be"),
         ({"activation_function": "relu"}, "activation_function is 'relu'"),
         ({"layer_norm_epsilon": 1e-6}, "layer_norm_epsilon is 1e-06"),
@@ -406,3 +417,271 @@ def test_a_model_with_a_part_taken_out_is_not_saved_as_if_it_were_whole(model, t
     with pytest.raises(ValueError, match="it would load whole"):
         gptlib.save(tmp_path / "broken", gptlib.ablate(model, part))
     assert not (tmp_path / "broken").exists()
+
+
+# ---- A model that the files cannot hold ----
+
+
+def test_a_compiled_model_is_saved_as_the_plain_one(folder, small, tokenizer):
+    right = {path.name: path.read_bytes() for path in folder.iterdir()}
+    parts = gptlib.GPT(small.config)
+    parts.load_state_dict(small.state_dict())
+    parts.h[1] = torch.compile(parts.h[1])
+    in_place = gptlib.GPT(small.config)
+    in_place.load_state_dict(small.state_dict())
+    in_place.compile()
+    for compiled in (torch.compile(small), parts, in_place):
+        gptlib.save(folder, compiled, tokenizer)
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == right
+    torch.compile(small).save_pretrained(folder)
+    assert (folder / "model.safetensors").read_bytes() == right["model.safetensors"]
+    snapshot = to_hf_tensors(torch.compile(small))
+    assert snapshot.keys() == to_hf_tensors(small).keys()
+
+
+class More(gptlib.GPT):
+    def __init__(self, config):
+        super().__init__(config)
+        self.more = torch.nn.Parameter(torch.zeros(2))
+
+
+def untied(model):
+    model.lm_head.weight = torch.nn.Parameter(model.wte.weight + 1)
+    return model
+
+
+def with_buffer(model):
+    model.register_buffer("mask", torch.zeros(2))
+    return model
+
+
+def without_a_bias(model):
+    model.ln_f.bias = None
+    return model
+
+
+def of_another_vocabulary(model):
+    model.wte.weight = model.lm_head.weight = torch.nn.Parameter(torch.zeros(300, 4))
+    return model
+
+
+def normed(model):
+    torch.nn.utils.parametrizations.weight_norm(model.h[0].mlp.c_fc)
+    return model
+
+
+def of_whole_numbers(model):
+    model.wpe.weight = torch.nn.Parameter(torch.zeros(16, 4, dtype=torch.int8), requires_grad=False)
+    return model
+
+
+def of_another_epsilon(model):
+    model.h[1].ln_2.eps = 1e-6
+    return model
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda model: More(model.config), "more: GPT-2's files have no place for it"),
+        (untied, "lm_head.weight is not wte.weight"),
+        (with_buffer, "mask: GPT-2's files have no place for it"),
+        (without_a_bias, r"ln_f.bias is missing; .* shape \(4,\)"),
+        (of_another_vocabulary, r"wte.weight is \(300, 4\), .* shape \(265, 4\)"),
+        (normed, "h.0.mlp.c_fc.parametrizations.*: GPT-2's files have no place"),
+        (of_whole_numbers, "wpe.weight is .*int8"),
+        (of_another_epsilon, "h.1.ln_2.eps is 1e-06"),
+        (lambda model: model.to("meta"), "wte.weight: has a shape and no numbers"),
+        (lambda model: torch.nn.Linear(2, 2), "a Linear is no GPT"),
+    ],
+)
+def test_a_model_that_would_come_back_as_another_is_refused_before_anything_is_written(
+    folder, small, change, text
+):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    changed = change(gptlib.GPT(small.config, seed=0))
+    for place in (folder, folder.parent / "new"):
+        with pytest.raises(ValueError, match=text):
+            gptlib.save(place, changed)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert not (folder.parent / "new").exists()
+
+
+def test_a_head_that_is_a_copy_of_the_embedding_is_saved_as_the_one_matrix(folder, small):
+    copied = gptlib.GPT(small.config)
+    copied.load_state_dict(small.state_dict())
+    copied.lm_head.weight = torch.nn.Parameter(copied.wte.weight.detach().clone())
+    gptlib.save(folder, copied)
+    assert torch.equal(gptlib.load(folder)[0](random_ids(small)), small(random_ids(small)))
+
+
+# ---- Files of two saves in one folder ----
+
+SAVED = ("config.json", "model.safetensors", "tokenizer.json")
+
+
+@pytest.fixture
+def second(small, tmp_path):
+    """Another save of the same shape: other weights, and a tokenizer with other merges."""
+    tokenizer = gptlib.Tokenizer.train("A dog barks at the moon, loudly and long. " * 20, 265)
+    gptlib.save(tmp_path / "second", gptlib.GPT(small.config, seed=1), tokenizer)
+    return tmp_path / "second"
+
+
+@pytest.mark.parametrize("taken", [{name} for name in SAVED])
+def test_a_mixture_of_two_saves_is_noticed(folder, second, taken, monkeypatch):
+    monkeypatch.setattr(checkpoint, "PAUSE", 0)
+    for name in taken:
+        shutil.copy(second / name, folder / name)
+    same = taken == {"config.json"}
+    expected = "model.safetensors: is of another save than the config.json"
+    if taken == {"tokenizer.json"}:
+        expected = "tokenizer.json: is not the tokenizer that model.safetensors was saved with"
+    assert expected in refusal(folder, "") or same
+    for name in SAVED:
+        shutil.copy(second / name, folder / name)
+    gptlib.load(folder)
+
+
+def test_snapshots_of_other_losses_are_noticed(folder, small):
+    weights, losses = to_hf_tensors(small), {"loss": [], "val_loss": [], "floor": 1.5}
+    checkpoint.save_history(folder, {1: weights}, losses)
+    kept = (folder / "history.json").read_bytes()
+    assert gptlib.load_history(folder).floor == 1.5
+    checkpoint.save_history(folder, {2: weights}, losses | {"floor": 2.5})
+    (folder / "history.json").write_bytes(kept)
+    with pytest.raises(ValueError, match="history.safetensors: is of another save"):
+        gptlib.load_history(folder)
+
+
+def test_the_same_save_is_the_same_files_and_a_folder_without_stamps_opens(
+    folder, small, tokenizer
+):
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    gptlib.save(folder, small, tokenizer)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
+    edit_config(folder, gptlib_save="removed")  # as an earlier version wrote it
+    gptlib.load(folder)
+    save_file(load_file(folder / "model.safetensors"), folder / "model.safetensors")
+    gptlib.Tokenizer.train("Any other text of this length. " * 20, 265).save(
+        folder / "tokenizer.json"
+    )
+    gptlib.load(folder)
+
+
+def test_a_tokenizer_that_another_tool_wrote_again_is_still_the_same(folder, tokenizer):
+    tokenizers = pytest.importorskip("tokenizers")
+    path = str(folder / "tokenizer.json")
+    before = (folder / "tokenizer.json").read_bytes()
+    tokenizers.Tokenizer.from_file(path).save(path)
+    assert (folder / "tokenizer.json").read_bytes() != before
+    assert gptlib.load(folder)[1].encode(TEXT) == tokenizer.encode(TEXT)
+
+
+def test_a_save_without_a_tokenizer_belongs_to_the_one_that_stays(folder, small, second):
+    small.save_pretrained(folder)
+    gptlib.load(folder)
+    shutil.copy(second / "tokenizer.json", folder / "tokenizer.json")
+    assert "is not the tokenizer" in refusal(folder, "tokenizer.json")
+
+
+def test_opening_a_folder_during_a_save_gives_one_save_or_the_other(
+    folder, small, second, tokenizer
+):
+    stop, found = threading.Event(), []
+
+    def save_again_and_again():
+        models = [gptlib.load(folder)[0], gptlib.load(second)[0]]
+        while not stop.is_set():
+            for model in models:
+                gptlib.save(folder, model, tokenizer)
+
+    expected = [gptlib.load(place)[0](random_ids(small)).tolist() for place in (folder, second)]
+    thread = threading.Thread(target=save_again_and_again)
+    thread.start()
+    try:
+        for _ in range(30):
+            found.append(gptlib.load(folder)[0](random_ids(small)).tolist())
+    finally:
+        stop.set()
+        thread.join()
+    assert all(logits in expected for logits in found)
+
+
+# ---- Numbers that are none ----
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"loss": [[1, Infinity]], "val_loss": [], "floor": 1}', "not JSON .Infinity is not a"),
+        ('{"loss": [[1, 1e400]], "val_loss": [], "floor": 1}', "a number of loss must be in"),
+        (
+            f'{{"loss": [[1, 1{"0" * 400}]], "val_loss": [], "floor": 1}}',
+            "in float's range, not 1000",
+        ),
+        ('{"loss": [[1, [2]]], "val_loss": [], "floor": 1}', r"must be a number, not \[2\]"),
+        (
+            '{"loss": [[1.5, 2]], "val_loss": [], "floor": 1}',
+            "a step of loss must be a whole number",
+        ),
+        ('{"loss": [[1, "2"]], "val_loss": [], "floor": 1}', "must be a number, not '2'"),
+        ('{"loss": [], "val_loss": [], "floor": [1]}', r"floor must be a number, not \[1\]"),
+        ('{"loss": [1], "val_loss": [], "floor": 1}', "not a history"),
+        ('{"loss": [], "val_loss": [], "floor": 1, "floor": 2}', "'floor' is there twice"),
+        ('{"loss": [], "loss": [], "val_loss": [], "floor": 1}', "'loss' is there twice"),
+    ],
+)
+def test_a_history_of_what_is_no_loss_is_refused_in_one_short_line(folder, text, says):
+    (folder / "history.json").write_text(text)
+    with pytest.raises(ValueError, match=f"history.json: .*{says}") as caught:
+        gptlib.load_history(folder)
+    assert len(str(caught.value)) < 400 + len(str(folder))
+
+
+def test_a_key_twice_in_a_config_is_refused_by_name(folder):
+    path = folder / "config.json"
+    path.write_text(path.read_text().replace('"n_head": 2', '"n_head": 2, "n_head": 4'))
+    assert "config.json: not JSON ('n_head' is there twice in one object)" in refusal(folder, "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"step": [1]}, r"step must be a whole number of 0 or more, not \[1\]"),
+        ({"step": 10**400}, "step must be a whole number"),
+        ({"seconds": float("inf")}, "Infinity is not a number in JSON"),
+        ({"seconds": 10**400}, "seconds must be a number in float's range"),
+        ({"seconds": [1.0]}, "seconds must be a number"),
+        ({"rows": "2"}, "rows must be a whole number"),
+        ({"config": [1]}, "config must be an object"),
+        ({"weights": 1}, "weights a text"),
+    ],
+)
+def test_a_training_state_of_what_is_no_number_is_refused(run, tmp_path, changes, says):
+    gptlib.save(tmp_path, run.model, training=run)
+    with safe_open(tmp_path / "training.safetensors", "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        numbers = json.loads(file.metadata()["gptlib"]) | changes
+    metadata = {"gptlib": json.dumps(numbers)}
+    save_file(tensors, tmp_path / "training.safetensors", metadata=metadata)
+    with pytest.raises(ValueError, match=f"training.safetensors: .*no training state .*{says}"):
+        checkpoint.load_training(tmp_path)
+
+
+def test_what_stands_beside_the_tensors_of_a_training_state_has_a_checksum(run, tmp_path):
+    gptlib.save(tmp_path, run.model, training=run)
+    path = tmp_path / "training.safetensors"
+    data = path.read_bytes()
+    at = data.index(b"seconds") + len(b'seconds\\": ')
+    path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+    with pytest.raises(ValueError, match="damaged: the checksum of 'gptlib' is another"):
+        checkpoint.load_training(tmp_path)
+
+
+def test_a_name_of_five_megabytes_or_of_two_lines_is_refused_in_one_short_line():
+    for name in ("x" * 5 * 2**20, "a\nb", "\x1b[31m"):
+        with pytest.raises(FileNotFoundError) as caught:
+            gptlib.load(name)
+        line = str(caught.value)
+        assert line.isprintable() and len(line) < 300 and "no such folder" in line

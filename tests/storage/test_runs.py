@@ -104,9 +104,100 @@ def test_a_number_that_is_none_is_named(folder):
             runs.read_log(folder)
 
 
+@pytest.mark.parametrize("name", ["step", "loss", "tokens", "val_loss", "grad_norm", "seconds"])
+@pytest.mark.parametrize(
+    "value", ["Infinity", "NaN", "-1.0", "1e400", "1" + "0" * 400, "[1]", "true"]
+)
+def test_a_number_that_no_step_has_is_refused(folder, name, value):
+    line = (folder / runs.LOG).read_text().splitlines()[0]
+    row = json.loads(line) | {name: "here"}
+    (folder / runs.LOG).write_text(json.dumps(row).replace('"here"', value) + "\n")
+    with pytest.raises(ValueError, match="line 1 is not a step"):
+        runs.read_log(folder)
+
+
+def test_a_number_that_is_there_twice_is_refused(folder):
+    line = (folder / runs.LOG).read_text().splitlines()[0]
+    (folder / runs.LOG).write_text(line[:-1] + ', "loss": 1.0}\n')
+    with pytest.raises(ValueError, match="line 1 is not a step"):
+        runs.read_log(folder)
+
+
 def test_a_folder_without_a_log_says_so(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no log\.jsonl in it"):
         runs.read_log(tmp_path)
+
+
+# ---- the folder of a run ----
+
+
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "config.json", "training.safetensors", runs.LOG]
+)
+def test_a_folder_where_a_file_belongs_is_refused_before_it_trains(train, tmp_path, name):
+    (tmp_path / "run" / name).mkdir(parents=True)
+    for options in ((), ("--overwrite",), ("--resume",)):
+        status, _, err = train(*options)
+        assert status == 2 and err.count("\n") == 1 and name in err
+    assert f"{name}: is a folder" in train("--overwrite")[2]
+    assert [path.name for path in (tmp_path / "run").rglob("*")] == [name]
+
+
+@pytest.mark.parametrize("name", [runs.SAVES, runs.TENSORBOARD])
+def test_a_file_where_a_folder_belongs_is_refused_before_it_trains(train, tmp_path, name):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).write_text("mine")
+    status, _, err = train()
+    assert status == 2 and f"{name}: is a file or a link, where a folder is needed" in err
+    assert [path.name for path in (tmp_path / "run").rglob("*")] == [name]
+
+
+def test_what_the_user_keeps_beside_saves_and_pictures_stays_when_a_run_is_overwritten(
+    train, tmp_path
+):
+    pytest.importorskip("torch.utils.tensorboard", reason="tensorboard is not installed")
+    folder = tmp_path / "run"
+    assert train("--save-every", "5", "--keep", "2", "--tensorboard")[0] == 0
+    mine = [folder / runs.SAVES / name for name in ("notes", "step-x", "step-1")]
+    for place in mine:
+        place.mkdir()
+    mine.append(folder / runs.TENSORBOARD / "mine.txt")
+    mine[-1].write_text("mine")
+    assert train("--steps", "6", "--overwrite", "--keep", "1", "--tensorboard")[0] == 0
+    assert all(place.exists() for place in mine) and steps_of(folder) == [6]
+    assert len(list((folder / runs.TENSORBOARD).glob("events.*"))) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets few users make links")
+def test_no_save_is_kept_or_pruned_through_a_link(train, tmp_path):
+    mine = tmp_path / "mine" / "step-0000001"
+    mine.mkdir(parents=True)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / runs.SAVES).symlink_to(tmp_path / "mine")
+    status, _, err = train("--keep", "1")
+    assert status == 2 and "is a file or a link, where a folder is needed" in err
+    assert mine.exists() and runs.saved_steps(tmp_path / "run") == []
+
+
+def test_a_second_run_in_one_folder_is_refused_before_it_trains(train, tmp_path, monkeypatch):
+    refused = []
+
+    def update(self):
+        if self.step == 5:
+            command = [sys.executable, "-m", "gptlib", *train_command(corpus, tmp_path / "run")]
+            done = subprocess.run([*command, "--overwrite"], capture_output=True, text=True)
+            refused.append((done.returncode, done.stderr, done.stdout))
+        return real(self)
+
+    real, corpus = gptlib.Trainer.update, tmp_path / "pets.txt"
+    monkeypatch.setattr(gptlib.Trainer, "update", update)
+    assert train("--save-every", "3")[0] == 0
+    [(status, err, out)] = refused
+    assert (status, out) == (2, "") and err.count("\n") == 1
+    assert err.startswith(f"gptlib: {tmp_path / 'run'}: another program is writing into it")
+    gptlib.load(tmp_path / "run")
+    assert [step.step for step in runs.read_log(tmp_path / "run")] == list(range(1, 13))
+    assert not list((tmp_path / "run").glob(".*"))
 
 
 # ---- the saves it keeps ----

@@ -13,7 +13,7 @@ from explorers import TAGS, check_names, elements, image_of, text_of
 
 import gptlib
 from gptlib import widgets
-from gptlib.widgets import set_up_check, svg
+from gptlib.widgets import svg
 from gptlib.widgets.base import Explorer, capped, number, token_name
 
 TAGS |= set("div p span table caption thead tbody tr th td".split())
@@ -136,7 +136,6 @@ def test_the_message_keeps_its_place_so_that_nothing_jumps(doubler):
 
 def test_every_control_has_a_name_and_no_hint_says_null(doubler):
     check_names(doubler)
-    check_names(set_up_check())
 
 
 def test_nothing_in_the_page_has_an_id(doubler):
@@ -259,10 +258,14 @@ def test_an_id_that_the_tokenizer_lacks_has_a_name_too():
     assert token_name(tokenizer, 999) == "<999>"
 
 
-def test_the_set_up_check_follows_its_slider():
-    check = set_up_check()
-    assert "Nothing has moved yet." in text_of(check.picture.value)
-    check.slider.value = 40
-    assert "The widgets answer." in text_of(check.picture.value)
-    assert 'width="160"' in check.picture.value
-    elements(check.picture.value)
+def test_an_error_that_cannot_say_anything_is_named():
+    class SpeechlessError(ValueError):
+        def __str__(self):
+            raise RuntimeError("no words")
+
+    def fail():
+        raise SpeechlessError
+
+    doubler = Doubler()
+    doubler.guard(fail)
+    assert "SpeechlessError" in doubler.message.value

@@ -8,7 +8,6 @@ pictures of all explorers, light and dark, in artifacts/.
 import os
 from pathlib import Path
 
-import nbformat
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
@@ -133,24 +132,6 @@ def test_no_serious_violation_of_accessibility_is_found(opened, lab, theme):
 
 
 def test_nothing_was_asked_of_another_machine(opened, lab):
-    assert not lab.left
-
-
-def test_lesson_00_opens_and_its_slider_moves_the_bar(lab):
-    lesson = nbformat.read(ROOT / "notebooks" / "00_the_whole_machine.ipynb", as_version=4)
-    places = [i for i, cell in enumerate(lesson.cells) if "set_up_check()" in cell.source]
-    del lesson.cells[places[0] + 1 :]
-    nbformat.write(lesson, lab.folder / "lesson.ipynb")
-    notebook = lab.open("lesson.ipynb")
-    notebook.run_all()
-    (check,) = notebook.explorers(1)
-    assert check.controls() == numbers("move me")
-    assert check.label() == "0 of 100. Nothing has moved yet."
-    check.press("slider", "move me", "ArrowRight", 3)
-    shows(check.label, "3 of 100. The widgets answer.")
-    check.type("spinbutton", "move me", "40")
-    shows(check.label, "40 of 100. The widgets answer.")
-    assert not notebook.errors()
     assert not lab.left
 
 

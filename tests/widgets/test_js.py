@@ -11,6 +11,7 @@ from safetensors.torch import save
 
 import gptlib
 from gptlib.ablations import PARTS
+from gptlib.formats import visible
 from gptlib.formats.hf import to_hf_tensors
 from gptlib.sampling import draw
 from gptlib.widgets import esm, svg
@@ -200,6 +201,12 @@ def test_each_token_is_shown_as_token_str_shows_it(page, tokenizer):
     found = run(page, "return given.ids.map(id => tokenizer.tokenStr(id))", ids=ids)
     assert found == [tokenizer.token_str(id) for id in ids]
     assert run(page, "return tokenizer.tokenStr(999999)") == "<999999>"
+
+
+def test_what_cannot_be_seen_is_what_python_says(page):
+    surrogates = (0xD800, 0xDFFF)  # which no UTF-8 can hold
+    expected = [[a, b] for a, b, _ in visible.UNSEEN if (a, b) != surrogates]
+    assert run(page, "return bpe.UNSEEN") == expected
 
 
 def test_bytes_that_are_no_text_are_decoded_as_python_does(page, pets):

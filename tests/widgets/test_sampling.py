@@ -280,6 +280,22 @@ def restart(lab):
     lab.page.evaluate(f"{session}.kernel.restart()")
 
 
+def test_reset_reads_a_model_that_has_learned_meanwhile(lab, pets):
+    code = "studio = widgets.sampling_studio(model, tokenizer)\nstudio"
+    notebook, (studio,) = open_live(lab, "learned", code)
+    expected = chances(pets, gptlib.softmax(logits_of(pets, "The cat is")))
+    shows(lambda: first_numbers(studio), expected)
+    kernel = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+    learn = "with torch.no_grad(): _ = model.wte.weight.mul_(0.5)"
+    lab.page.evaluate(f"code => {kernel}.requestExecute({{code}}).done.then(() => null)", learn)
+    studio.press("button", "Reset", "Enter")
+    model, tokenizer = gptlib.load("pets")
+    with torch.no_grad():
+        model.wte.weight.mul_(0.5)
+    probs = gptlib.softmax(logits_of((model, tokenizer), "The cat is"))
+    shows(lambda: first_numbers(studio, ["sleeping"]), chances(pets, probs, ["sleeping"]))
+
+
 HOSTILE = """
 bad = '</svg><img src=x onerror=alert(1)>" onload="alert(2)" --><script>alert(3)</script>'
 tokenizer = gptlib.Tokenizer.train(bad * 3, 300)

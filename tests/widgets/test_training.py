@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from live import grave, open_live, shows
 import gptlib
 from gptlib.corpora import pets as grammar
 from gptlib.storage.checkpoint import History
-from gptlib.widgets import svg, training_explorer, watch
+from gptlib.widgets import cells, svg, training_explorer, watch
 from gptlib.widgets.bars import Bar
 from gptlib.widgets.runs import LiveRun, Recording
 from gptlib.widgets.training import RATES, LossCurve, loss_curve, training_svg
@@ -44,6 +45,15 @@ def live(recording):
     yield made
     made.close()
     wait_for(lambda: made.run is None or not made.run.running)
+
+
+@pytest.fixture
+def executed(monkeypatch):
+    """Says that the same cell is executed, for the so-and-so-many-th time."""
+    request = {"metadata": {"cellId": "cell-33"}, "content": {"code": ""}, "header": {}}
+    monkeypatch.setattr(cells, "_started", {})
+    monkeypatch.setattr(cells, "get_ipython", lambda: SimpleNamespace(get_parent=lambda: request))
+    return lambda k: request["header"].update(msg_type="execute_request", msg_id=f"execution {k}")
 
 
 def wait_for(condition, seconds=20):
@@ -374,6 +384,18 @@ def test_the_curve_that_watch_shows_grows_and_is_kept_as_a_picture(config):
     assert curve.curve["series"]["loss"][-1][0] == 30 and curve.curve["levels"] == {"ln V": 2.4}
     alt, _ = image_of(curve.bundle()["text/html"])
     assert alt == curve.bundle()["text/plain"] == "Loss by step"
+
+
+def test_a_cell_run_three_times_leaves_one_training_going_on(recording, executed):
+    long, made = dataclasses.replace(CONFIG, steps=100_000), []
+    for k in range(3):
+        executed(k)
+        made.append(training_explorer(recording, "012", tokens=TOKENS, config=long))
+        press(made[-1], "start")
+    wait_for(lambda: not made[0].run.running and not made[1].run.running)
+    assert made[2].run.running
+    made[2].close()
+    wait_for(lambda: not made[2].run.running)
 
 
 # ---- The page ----

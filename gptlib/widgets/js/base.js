@@ -4,6 +4,8 @@ import { make, put, say, set, still } from "./dom.js";
 import { Kernel, GONE } from "./kernel.js";
 import { adopt } from "./style.js";
 
+const PATIENCE = 0.4; // seconds before it is said that something takes a while
+
 /**
  * The frame of an explorer, put into `el`.
  *
@@ -42,6 +44,11 @@ export function frame({ model, el, name, css = "" }) {
       set(message, { role: "status", class: "gptlib-message gptlib-quiet" });
       say(message, words);
       picture.classList.remove("gptlib-stale");
+    },
+    /** What a promise gives; if that takes a while, say what is waited for. */
+    waitFor(promise) {
+      const timer = setTimeout(() => self.note("Waiting for the kernel …"), 1000 * PATIENCE);
+      return promise.finally(() => clearTimeout(timer));
     },
     /** Do something, and say its error in the explorer: nobody looks into a browser's console. */
     run(action) {

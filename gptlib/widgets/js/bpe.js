@@ -8,9 +8,21 @@ const PATTERN = new RegExp(
     String.raw`|${SPACE}+(?!\P{White_Space})|${SPACE}+`,
   "gu",
 );
-// What prints as nothing, or disturbs the line it is printed on.
-const UNSEEN =
-  /[\x00-\x1f\x7f-\xa0\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g; // eslint-disable-line
+// First and last of the characters that print as nothing or disturb what is printed after them:
+// gptlib/formats/visible.py says which they are, and a test holds the two lists equal.
+export const UNSEEN = [
+  [0x0000, 0x001f], [0x007f, 0x00a0], [0x00ad, 0x00ad], [0x034f, 0x034f], [0x0600, 0x0605],
+  [0x061c, 0x061c], [0x06dd, 0x06dd], [0x070f, 0x070f], [0x0890, 0x0891], [0x08e2, 0x08e2],
+  [0x115f, 0x1160], [0x1680, 0x1680], [0x17b4, 0x17b5], [0x180b, 0x180f], [0x2000, 0x200f],
+  [0x2028, 0x202f], [0x205f, 0x206f], [0x2800, 0x2800], [0x3000, 0x3000], [0x3164, 0x3164],
+  [0xe000, 0xf8ff], [0xfdd0, 0xfdef], [0xfe00, 0xfe0f], [0xfeff, 0xfeff], [0xffa0, 0xffa0],
+  [0xfff0, 0xfffb], [0xfffe, 0xffff], [0x110bd, 0x110bd], [0x110cd, 0x110cd], [0x13430, 0x13442],
+  [0x16fe4, 0x16fe4], [0x1bca0, 0x1bca3], [0x1d159, 0x1d159], [0x1d173, 0x1d17a],
+  [0xe0000, 0xe0fff], [0xf0000, 0x10ffff], [0x1fffe, 0x1ffff], [0x2fffe, 0x2ffff],
+  [0x3fffe, 0x3ffff], [0x4fffe, 0x4ffff], [0x5fffe, 0x5ffff], [0x6fffe, 0x6ffff],
+  [0x7fffe, 0x7ffff], [0x8fffe, 0x8ffff], [0x9fffe, 0x9ffff], [0xafffe, 0xaffff],
+  [0xbfffe, 0xbffff], [0xcfffe, 0xcffff], [0xdfffe, 0xdffff], [0xefffe, 0xeffff],
+];
 const NEVER = Infinity;
 const utf8 = new TextEncoder();
 
@@ -124,7 +136,10 @@ function firstCharacter(bytes, i) {
 
 function seen(character) {
   const named = { " ": "␣", "\n": "⏎", "\t": "⇥" }[character];
-  return named ?? character.replace(UNSEEN, (found) => hex(utf8.encode(found)));
+  if (named) return named;
+  const code = character.codePointAt(0);
+  const unseen = UNSEEN.some(([first, last]) => first <= code && code <= last);
+  return unseen ? hex(utf8.encode(character)) : character;
 }
 
 function hex(bytes) {

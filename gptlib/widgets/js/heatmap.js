@@ -40,7 +40,7 @@ export function heatmap() {
           const weight = rows[t][s];
           const future = weight === undefined;
           cell.classList.toggle("gptlib-future", future);
-          style(cell, { "background-color": future ? "transparent" : tint(weight, 2) });
+          style(cell, { "background-color": future ? "transparent" : tint(weight, roomy ? 2 : 1) }); // numbers must be read
           say(cell, future || !roomy ? "" : two(weight));
           set(cell, { title: future ? "hidden" : `${name} looks at ${other}: ${two(weight)}` });
         });

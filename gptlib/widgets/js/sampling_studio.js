@@ -104,6 +104,7 @@ class Studio {
   }
 
   listen() {
+    this.model.on("change:shared_model", () => this.frame.run(() => this.reread()));
     for (const [trait, control] of Object.entries({ prompt: this.prompt, ...this.numbers }))
       this.model.on(`change:${trait}`, () => {
         if (control.value === this.model.get(trait)) return;
@@ -236,11 +237,18 @@ class Studio {
     this.backTo(Math.max(0, this.words.length - 1));
   }
 
+  /** Back to the prompt; a model that has learned meanwhile is read again. */
   reset() {
     this.places.clear();
-    this.truths.clear();
     this.kernel.tell("drawn", []);
-    this.backTo(0);
+    if (this.gpt && !this.kernel.gone) this.kernel.ask("reread").catch(() => {});
+    return this.backTo(0);
+  }
+
+  async reread() {
+    this.gpt = await loadModel(this.model);
+    this.places.clear();
+    return this.refresh();
   }
 
   drawMany() {
@@ -273,8 +281,8 @@ class Studio {
         this.again = false;
         if (this.stream.seed !== this.numbers.seed.value) this.newStream();
         const ids = this.ids;
-        const place = await this.placeAt(ids);
-        const probs = await this.probsAt(ids, place);
+        const place = await this.frame.waitFor(this.placeAt(ids));
+        const probs = await this.frame.waitFor(this.probsAt(ids, place));
         Object.assign(this, { place, probs, shownIds: ids });
       } while (this.again);
       this.frame.trouble("");

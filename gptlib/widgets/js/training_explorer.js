@@ -126,7 +126,7 @@ class Training {
 
   /** Have Python do something with the live run. */
   async drive(action) {
-    await this.kernel.ask("live", { action, rate: this.rate.value });
+    await this.frame.waitFor(this.kernel.ask("live", { action, rate: this.rate.value }));
     if (action === "start" || action === "begin") this.show.value = 1;
     this.frame.trouble("");
     this.repaint();
@@ -139,7 +139,8 @@ class Training {
     await this.frame.run(async () => {
       do {
         this.again = false;
-        const seen = await this.kernel.ask("prompt", { prompt: this.prompt.value });
+        const seen = await this.frame.waitFor(
+          this.kernel.ask("prompt", { prompt: this.prompt.value }));
         this.take(seen, seen.buffers);
       } while (this.again);
       this.frame.trouble("");
