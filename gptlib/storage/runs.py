@@ -18,6 +18,7 @@ from ..formats.files import atomic_write, user_path
 from ..formats.json_files import parse
 from ..formats.saves import check_room
 from ..formats.values import Real, Whole, reason
+from ..scale.signals import uninterrupted
 from ..tokenizer import Tokenizer
 from ..training import Step, Trainer
 from . import checkpoint
@@ -51,6 +52,7 @@ class Run:
         self.folder, self.trainer, self.tokenizer = user_path(folder), trainer, tokenizer
         self.start, self.keep = start, keep
         self.saved = trainer.step  # the step of the last save
+        self.logged = trainer.step  # the last one that is in the log, or will be when it begins
         self._log = self._board = None
         self._board_type = _board_type() if tensorboard else None
 
@@ -74,13 +76,18 @@ class Run:
     def log(self, step: Step) -> None:
         """Add a line of JSON to log.jsonl, at once, so that nothing is lost when the run is killed.
 
+        A step that is there already is not added again: a Ctrl-C may come before or after its line.
         The first time the file is written anew from the history: steps after the last save, which
         a killed run had logged and which are made again, are then there once.
         """
+        if step.step <= self.logged:
+            return
         try:
-            if self._log is None:
-                self._begin()
-            self._log.write(_line(step))
+            with uninterrupted():
+                if self._log is None:
+                    self._begin()
+                self._log.write(_line(step))
+                self.logged = step.step
         except OSError as error:
             raise self._not_written(error) from error
         if self._board is not None:
