@@ -17,7 +17,7 @@ from itertools import pairwise
 
 import regex
 
-from .fast.bpe import PieceIds
+from .fast.bpe import PieceIds, apply_merges_fast
 from .fast.pairs import learn_merges
 from .fast.split import Splitter
 from .formats.merges import checked_byte_ids, checked_merges, spell
@@ -107,6 +107,7 @@ class Tokenizer(TokenizerFiles):
     """
 
     pattern = PATTERN
+    merge_bytes = staticmethod(apply_merges_fast)
 
     def __init__(self, merges=(), special_tokens=(END_OF_TEXT,), byte_ids=range(256)):
         """Make a tokenizer from what was learned; byte_ids[b] is the id of byte b.
@@ -146,7 +147,7 @@ class Tokenizer(TokenizerFiles):
         if n_merges < 0:
             needed = f"256 bytes and {len(names)} special tokens need at least {256 + len(names)}"
             raise ValueError(f"vocab_size is {vocab_size}, but {needed}")
-        counts = Counter()  # a piece is merged once, however often it occurs
+        counts: Counter[str] = Counter()  # a piece is merged once, however often it occurs
         for document in [text] if isinstance(text, str) else text:
             for part in cut_at(checked_text(document), names)[::2]:
                 for pieces in in_stretches(part):

@@ -31,7 +31,8 @@ def learn_merges(pieces: dict[str, int], n_merges: int) -> list[Pair]:
     >>> learn_merges({"aaab": 2, "ab": 1}, 2)  # (97, 97) occurs 4 times, (97, 98) 3 times
     [(97, 97), (97, 98)]
     """
-    text, merges = PairsInText(*_cells(pieces)), []
+    text = PairsInText(*_cells(pieces))
+    merges: list[Pair] = []
     heap = [(-count, pair) for pair, count in text.pairs_of_bytes().items()]
     heapq.heapify(heap)
     while heap and len(merges) < n_merges:
@@ -78,7 +79,8 @@ def apply_merges_at_once(ids: bytes | list[int], new_ids: dict[Pair, int]) -> li
     cells = np.full(len(ids) + 2, GAP, _cell_type(len(ids)))
     cells[1:-1] = np.frombuffer(ids, np.uint8) if isinstance(ids, bytes) else ids
     text = PairsInText(cells, np.broadcast_to(np.int8(1), len(cells)))
-    pairs, heap = {}, []
+    pairs: dict[int, Pair] = {}
+    heap: list[int] = []
 
     def note(found: Iterable[Pair]) -> None:
         for pair in found:
@@ -187,8 +189,7 @@ class PairsInText:
     def ids(self) -> list[int]:
         """The ids of all pieces, one after the other; equal ids are one object of Python's."""
         ids = self.cells[self.cells >= 0]
-        same = range(256)
-        same = [*same, *range(256, int(ids.max(initial=0)) + 1)]
+        same = list(range(max(256, int(ids.max(initial=0)) + 1)))
         blocks = (ids[start : start + BLOCK].tolist() for start in range(0, len(ids), BLOCK))
         return list(chain.from_iterable(map(same.__getitem__, block) for block in blocks))
 

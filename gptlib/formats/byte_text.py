@@ -32,4 +32,4 @@ def bytes_to_text(token: bytes) -> str:
 
 def text_to_bytes(text: str) -> bytes | None:
     """Undo `bytes_to_text`; None for text that spells no bytes."""
-    return bytes(map(_BYTES.get, text)) if all(c in _BYTES for c in text) else None
+    return bytes(_BYTES[c] for c in text) if all(c in _BYTES for c in text) else None

@@ -49,7 +49,8 @@ def spell(merges: list[tuple[int, int]], byte_ids: list[int]) -> list[bytes]:
         ValueError: which merge makes the bytes of an earlier one, or more than MAX_BYTES.
     """
     tokens = [bytes([byte_ids.index(id)]) for id in range(256)]
-    made, total = {}, 256
+    made: dict[bytes, int] = {}
+    total = 256
     for k, (left, right) in enumerate(merges):
         total += len(tokens[left]) + len(tokens[right])
         if total > MAX_BYTES:

@@ -45,7 +45,8 @@ def checked_names(special_tokens: Iterable[str], tokens: Iterable[bytes] = ()) -
     if isinstance(special_tokens, str):
         given = shown(special_tokens)
         raise TypeError(f"special_tokens is a collection of names, not a str: {given}")
-    names, others = {}, set(tokens)
+    names: dict[str, None] = {}
+    others = set(tokens)
     for name in special_tokens:
         if not checked_text(name, "special_tokens") or name in names:
             raise ValueError(f"special_tokens: {shown(name)} is empty or there twice")

@@ -6,10 +6,9 @@ can make one. The kinds of files are in `tokenizer_json` and `vocab`.
 
 import hashlib
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Self
 
-from ..fast.bpe import apply_merges_fast
 from .files import data_dir, user_path
 from .json_files import errors_that_name
 from .saves import finish_save
@@ -36,6 +35,7 @@ class TokenizerFiles:
     tokens: list[bytes]
     special_tokens: dict[str, int]
     pattern: str
+    merge_bytes: Callable[[bytes, dict[tuple[int, int], int]], list[int]]  # of one piece
 
     def __init__(self, merges, special_tokens, byte_ids) -> None:
         raise NotImplementedError  # as Tokenizer does it
@@ -128,12 +128,13 @@ class TokenizerFiles:
             ids = {token[0]: id for id, token in enumerate(tokens[:256]) if len(token) == 1}
             if len(ids) != 256:
                 raise ValueError("the ids 0..255 are not the 256 bytes")
-            byte_ids, new_ids = bytes(ids[byte] for byte in range(256)), {}
+            byte_ids = bytes(ids[byte] for byte in range(256))
+            new_ids: dict[tuple[int, int], int] = {}
             for id, token in enumerate(tokens[256:], 256):
-                parts = apply_merges_fast(token.translate(byte_ids), new_ids)
+                parts = cls.merge_bytes(token.translate(byte_ids), new_ids)
                 if len(parts) != 2:
                     raise ValueError(f"id {id}, {shown(token)}, is not two earlier tokens joined")
-                new_ids[tuple(parts)] = id
+                new_ids[parts[0], parts[1]] = id
             return cls(new_ids, special_tokens, list(byte_ids))
 
     def to_tiktoken(self):
@@ -148,7 +149,7 @@ class TokenizerFiles:
         """
         table = bytes(self.byte_ids)
         for id, token in enumerate(self._ordinary_tokens()[256:], 256):
-            if apply_merges_fast(token.translate(table), self.new_ids) != [id]:
+            if self.merge_bytes(token.translate(table), self.new_ids) != [id]:
                 raise ValueError(f"merges[{id - 256}]: the bytes of token {id} do not encode to it")
         return tiktoken_encoding(self._ordinary_tokens(), self.pattern, self.special_tokens)
 

@@ -125,7 +125,7 @@ def read_ranks(path: str | os.PathLike) -> list[bytes]:
             ids[token] = id
     if sorted(ids.values()) != list(range(len(ids))):
         raise ValueError(f"the ranks of its {len(ids)} tokens are not 0, 1, 2, ...")
-    return sorted(ids, key=ids.get)
+    return sorted(ids, key=ids.__getitem__)
 
 
 def _read_rank(number, line):
