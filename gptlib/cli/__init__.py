@@ -40,8 +40,7 @@ def _status(argv: list[str] | None) -> int:
     except BrokenPipeError:  # the reader had enough, as in `gptlib tokenize ... | head`
         return 1
     except (ValueError, OSError, FloatingPointError, ImportError) as error:
-        named = isinstance(error, OSError) and error.filename and error.strerror
-        note(f"{error.filename}: {error.strerror}" if named else error)
+        note(_described(error))
         return 2
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "memory" not in text_of(error):
@@ -49,8 +48,15 @@ def _status(argv: list[str] | None) -> int:
         note(NO_MEMORY)
         return 2
     except KeyboardInterrupt as error:
-        note(": ".join(["interrupted", *error.args]))
+        note(": ".join(["interrupted", *map(str, error.args)]))
         return 130
+
+
+def _described(error: Exception) -> object:
+    """An error of the system without its number."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return error
 
 
 def _run(argv: list[str] | None) -> int:

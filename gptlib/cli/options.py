@@ -4,6 +4,7 @@ import argparse
 import os
 from dataclasses import fields
 from pathlib import Path
+from typing import NoReturn
 
 from ..formats.files import user_path
 from ..scale.settings import DEFAULTS, TrainConfig
@@ -26,7 +27,7 @@ VOCAB_SIZE = 1024
 class Parser(argparse.ArgumentParser):
     """Says in one line what is wrong, where argparse would print every option there is."""
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         note(f"{message} (see {self.prog} --help)")
         self.exit(2)
 
@@ -107,6 +108,6 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         elif name in CHOICES:
             parser.add_argument(flag(name), choices=CHOICES[name], help=shown)
         else:
-            default = 0 if name == "warmup_steps" else field.default
-            kind = float if default is None else type(default)
+            by_default = int if name == "warmup_steps" else float  # what is None by default
+            kind = by_default if field.default is None else type(field.default)
             parser.add_argument(flag(name), type=kind, metavar=METAVARS[kind], help=shown)

@@ -58,9 +58,11 @@ def run(a: argparse.Namespace) -> int:
 
 def _first_ids(a: argparse.Namespace, tokenizer: Tokenizer) -> list[int]:
     """What the model goes on from."""
-    if a.from_start and tokenizer.eos_id is None:
-        raise ValueError(f"--from-start: the tokenizer of {a.model} has no stop token")
-    ids = [tokenizer.eos_id] if a.from_start else tokenizer.encode(a.prompt)
+    if a.from_start:
+        if tokenizer.eos_id is None:
+            raise ValueError(f"--from-start: the tokenizer of {a.model} has no stop token")
+        return [tokenizer.eos_id]
+    ids = tokenizer.encode(a.prompt)
     if not ids:
         raise ValueError("--prompt is empty: give at least one letter, or say --from-start")
     return ids

@@ -16,7 +16,9 @@ class Results:
 
     def __init__(self, stream) -> None:
         self._stream = stream
-        self._error = None  # what the first failure was: argparse, for one, says nothing of it
+        self._error: OSError | None = (
+            None  # what the first failure was: argparse, for one, says nothing of it
+        )
 
     def write(self, text: str) -> int:
         with self._named():

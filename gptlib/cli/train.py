@@ -158,7 +158,7 @@ def _take_vocabulary(a: argparse.Namespace, corpus: Prepared) -> None:
 
 
 def _new_run(
-    a: argparse.Namespace, corpus: corpora.Corpus, team: Team
+    a: argparse.Namespace, corpus: corpora.Corpus | Prepared, team: Team
 ) -> tuple[GPT, Tokenizer, TrainConfig]:
     config = TrainConfig(**given(a, TRAIN_OPTIONS))
     on_cpu = resolve_device(config.device).type == "cpu"
@@ -167,10 +167,10 @@ def _new_run(
     check_memory(replace(shape, vocab_size=1), copies)  # the text may allow fewer tokens
     with warnings.catch_warnings(record=True) as caught:  # "stops early" is news, not a warning
         warnings.simplefilter("always", UserWarning)
-        prepared = isinstance(corpus, Prepared)
-        tokenizer = (
-            corpus.tokenizer if prepared else Tokenizer.train(corpus.train, shape.vocab_size)
-        )
+        if isinstance(corpus, Prepared):
+            tokenizer = corpus.tokenizer
+        else:
+            tokenizer = Tokenizer.train(corpus.train, shape.vocab_size)
     for warning in caught if team.first else ():
         say(warning.message)
     shape = replace(shape, vocab_size=tokenizer.vocab_size)
