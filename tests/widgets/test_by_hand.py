@@ -153,7 +153,7 @@ def test_it_fits_a_laptop_and_a_phone(live, lab, width, height, most):
     lab.page.set_viewport_size(before)
 
 
-BAD = """
+BAD = r"""
 bad = '</svg><img src=x onerror=alert(1)>" onload="alert(2)" --><script>alert(3)</script>'
 names = [bad, "", "var(--jp-x, red)", "🐱\u200d👩", "\x00\x1b"]
 widgets.attention_by_hand([[1, 1]] * 5, [[2, 1]] * 5, names, v=[[0, 1]] * 5)

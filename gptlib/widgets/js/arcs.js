@@ -105,7 +105,8 @@ function makeWord() {
 }
 
 function paintArcs(over, buttons, { heads, head, weights }, shown) {
-  const from = boxOf(buttons[shown]);
+  const boxes = buttons.map(boxOf); // all are read before anything is drawn: one layout
+  const from = boxes[shown];
   const room = from.room;
   const found = [];
   for (let h = 0; h < heads; h++)
@@ -118,7 +119,7 @@ function paintArcs(over, buttons, { heads, head, weights }, shown) {
     const path = over.children[k] ?? over.appendChild(draw("path", { fill: "none" }));
     const aside = (h - (heads - 1) / 2) * Math.min(5, 24 / heads);
     const high = room * (0.55 + (0.75 * (h + 1)) / heads);
-    const d = arc(from, boxOf(buttons[key]), aside, high, key === shown);
+    const d = arc(from, boxes[key], aside, high, key === shown);
     set(path, { d, ...stroke(h, 1 + 5 * weight), "stroke-opacity": h === head ? "1" : "0.6" });
   });
 }

@@ -57,7 +57,9 @@ class Attention {
     const { frame: page, model, settings } = this;
     this.text = line({
       name: "sentence", value: model.get("text"),
-      onInput: () => this.another(), onDone: (text) => this.kernel.tell("text", text),
+      onInput: () => this.another(),
+      onDone: (text) => Object.entries({ text, query: -1, focus: [] })
+        .forEach(([trait, value]) => this.kernel.tell(trait, value)),
     });
     const box = (trait, name, hint) => tick({
       name, hint, value: model.get(trait),

@@ -12,7 +12,8 @@ export function headGrid({ layers, heads, onChoose }) {
   const cells = [];
   const names = heads <= 6 ? [...Array(heads).keys()] : [];
   const parts = names.length
-    ? [make("span"), ...names.map((h) => make("span", { class: "gptlib-head-name" }, `head ${h}`, sample(h)))]
+    ? [make("span"), ...names.map((h) => make("span", { class: "gptlib-head-name" },
+      make("span", {}, make("span", { class: "gptlib-roomy" }, "head "), h), sample(h)))]
     : [];
   for (let layer = 0; layer < layers; layer++) {
     parts.push(make("span", { class: "gptlib-head-name" }, "layer", make("span", {}, layer)));
@@ -50,6 +51,10 @@ export const HEAD_GRID_CSS = `
 .gptlib-heads { display: grid; gap: .2em .3em; align-items: center; justify-items: center;
   align-content: start; justify-content: start; max-width: 100%; max-height: 9.5em; overflow: auto; padding: 3px; }
 .gptlib-head-name { display: flex; flex-direction: column; align-items: center; line-height: 1.1; }
+@container (max-width: 20em) {
+  .gptlib-heads { gap: .2em; }
+  .gptlib-heads .gptlib-roomy { display: none; }
+}
 .gptlib-live button.gptlib-head-cell { padding: 2px; min-height: 0; line-height: 0;
   background: ${COLOURS.PAPER}; forced-color-adjust: none; }
 .gptlib-live button.gptlib-head-cell[aria-pressed=true] { box-shadow: 0 0 0 3px ${COLOURS.ORANGE}; }

@@ -7,7 +7,7 @@ export const HEAT = "var(--jp-content-link-color, #0d47a1)";
 export const STRONG = "var(--jp-content-font-color0, #000000)";
 export const ON_HEAT = "var(--jp-ui-inverse-font-color0, #ffffff)";
 const SHADES = 20; // from nothing to one
-const PRINTED = 8; // tokens: up to so many, a cell has its number in it
+const PRINTED = 2.5; // em: a cell so wide has its number in it
 
 /** For a share: the opacity of HEAT, and the ink that is read on it (see svg.heat in Python). */
 export function heat(share) {
@@ -175,7 +175,7 @@ function paint(root, parts, view, { size, left, top, short, shown, above, em }) 
 
 function paintNumbers(group, { rows, masked, query }, size, left, top, em) {
   const found = [];
-  if (rows.length <= PRINTED)
+  if (size >= PRINTED * em)
     rows.forEach((row, i) => row.forEach((share, j) => {
       if (masked && j > i) return;
       const shade = Math.round(share * SHADES) / SHADES;
