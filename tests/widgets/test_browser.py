@@ -35,7 +35,6 @@ def show(make):
 NOTEBOOKS = {
     "softmax_explorer": "widgets.softmax_explorer()",
     "logit_lens": "widgets.logit_lens(model, tokenizer)",
-    "tokenizer_explorer": "widgets.tokenizer_explorer(tokenizer)",
     "embedding_explorer": "widgets.embedding_explorer("
     f"{{step: gptlib.load('pets', step=step)[0] for step in {STEPS}}}, tokenizer)",
     "block_explorer": "widgets.block_explorer(model, tokenizer, truth=grammar.next_words)",
@@ -54,9 +53,6 @@ def buttons(*names):
 CONTROLS = {
     "softmax_explorer": numbers(*CAT, "+ c", "temperature") | buttons("Add 1 to all", "Reset"),
     "logit_lens": {("textbox", "text")} | numbers("words"),
-    "tokenizer_explorer": {("textbox", "text"), ("checkbox", "special tokens")}
-    | numbers("merges")
-    | buttons("Fuse back", "Fuse on"),
     "embedding_explorer": {("combobox", "word"), ("slider", "step"), ("combobox", "step")},
     "block_explorer": {("textbox", "prompt"), ("combobox", "out")}
     | {("checkbox", part) for part in ("attention", "feedforward", "layer norm", "residual path")},
@@ -207,40 +203,6 @@ def logit_lens(lens, model, tokenizer):
     best("The dog was on the mat", 2)
 
 
-def tokenizer_explorer(explorer, model, tokenizer):
-    def pieces(text, merges, special=()):
-        few = gptlib.Tokenizer(tokenizer.merges[:merges])
-        ends = few.special_tokens
-        expected = []
-        for id in few.encode(text, allowed_special=special):
-            kept = tokenizer.special_tokens["<|endoftext|>"] if id in ends.values() else id
-            hexes = [] if kept != id else [f"{byte:02X}" for byte in few.token_bytes(id)]
-            expected += [few.token_str(id), str(kept), *hexes]
-        shows(lambda: explorer.words()[2:], expected)
-        shows(
-            lambda: explorer.value("spinbutton", "merges"), str(merges)
-        )  # the picture may be there
-
-    text, most = "The cat is sleeping.", len(tokenizer.merges)
-    states = [gptlib.Tokenizer(tokenizer.merges[:n]).encode(text) for n in range(most + 1)]
-    pieces(text, most)
-    explorer.press("slider", "merges", "Home")
-    pieces(text, 0)
-    explorer.press("slider", "merges", "ArrowRight", 5)
-    pieces(text, 5)
-    explorer.type("spinbutton", "merges", "60")
-    pieces(text, 60)
-    explorer.press("button", "Fuse on", "Enter")
-    after = next(n for n in range(61, most) if states[n] != states[60])
-    pieces(text, after)
-    explorer.press("button", "Fuse back", "Space")
-    pieces(text, after - 1)
-    explorer.type("textbox", "text", "é<|endoftext|>")
-    pieces("é<|endoftext|>", after - 1)
-    explorer.press("checkbox", "special tokens", "Space")
-    pieces("é<|endoftext|>", after - 1, special="all")
-
-
 def embedding_explorer(explorer, model, tokenizer):
     ids = [id for id in range(model.config.vocab_size) if len(tokenizer.token_bytes(id)) > 1]
 
@@ -291,7 +253,6 @@ def block_explorer(explorer, model, tokenizer):
 DRIVES = {
     "softmax_explorer": softmax_explorer,
     "logit_lens": logit_lens,
-    "tokenizer_explorer": tokenizer_explorer,
     "embedding_explorer": embedding_explorer,
     "block_explorer": block_explorer,
 }
