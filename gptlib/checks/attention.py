@@ -23,7 +23,6 @@ from .properties import (
 )
 from .reading import numbers
 from .showing import short, shown
-from .verdict import Verdict
 
 
 def _drawn(*shape: int, seed: int, dtype=torch.float32) -> Tensor:
@@ -72,8 +71,12 @@ def _odds(given: tuple, value: np.ndarray) -> str | None:
     return None
 
 
-CAUSAL_WEIGHTS = Exercise(
+causal_weights = Exercise(
     "attention.causal_weights",
+    """Exercise 1, easy, 3 minutes: `student(scores)` hides the future and takes the softmax.
+
+    scores (T, T), a row for each query; the weights have the same shape, and rows that sum to one.
+    """,
     right=lambda scores: torch.softmax(mask_scores(scores), -1),
     inputs=lambda: [(scores,) for scores in SCORES],
     read=numbers,
@@ -91,53 +94,38 @@ CAUSAL_WEIGHTS = Exercise(
         Property("The ratio of two weights is e to the difference of their scores.", _odds),
     ),
     mistakes=(
-        Mistake(
-            "wrong triangle",
+        Mistake("wrong triangle", _with_mask(lambda scores: _future(scores).T)).as_if(
             "the past was hidden and the future shown",
             "Row t is the query: hide the columns after t, those above the diagonal.",
-            _with_mask(lambda scores: _future(scores).T),
         ),
-        Mistake(
-            "allowed and hidden swapped",
+        Mistake("allowed and hidden swapped", _with_mask(lambda scores: ~_future(scores))).as_if(
             "the past and the token itself were hidden, and the future shown",
             "masked_fill fills where the mask is True: it has to be True in the future.",
-            _with_mask(lambda scores: ~_future(scores)),
         ),
         Mistake(
-            "diagonal hidden",
+            "diagonal hidden", _with_mask(lambda scores: torch.ones_like(scores).triu().bool())
+        ).as_if(
             "each token was hidden from itself too",
             "The first token then has nothing left to look at. The diagonal stays visible: "
             "triu(diagonal=1) begins one place above it.",
-            _with_mask(lambda scores: torch.ones_like(scores).triu().bool()),
         ),
-        Mistake(
-            "zero for minus infinity",
+        Mistake("zero for minus infinity", _with_mask(_future, 0.0)).as_if(
             "the scores of the future were set to 0",
             "e^0 is 1, so the future still gets a share. Only minus infinity becomes 0.",
-            _with_mask(_future, 0.0),
         ),
         Mistake(
             "mask after softmax",
+            lambda scores: torch.softmax(scores, -1) * causal_mask(len(scores)),
+        ).as_if(
             "the weights of the future were set to 0 after the softmax",
             "What is left does not sum to 1. Mask the scores first.",
-            lambda scores: torch.softmax(scores, -1) * causal_mask(len(scores)),
         ),
-        Mistake(
-            "softmax over queries",
+        Mistake("softmax over queries", _with_mask(_future, dim=0)).as_if(
             "the softmax went down the columns",
             "The weights of one query are one row: take the softmax over the last axis, dim=-1.",
-            _with_mask(_future, dim=0),
         ),
     ),
 )
-
-
-def causal_weights(student) -> Verdict:
-    """Exercise 1, easy, 3 minutes: `student(scores)` hides the future and takes the softmax.
-
-    scores (T, T), a row for each query; the weights have the same shape, and rows that sum to one.
-    """
-    return CAUSAL_WEIGHTS.check(student)
 
 
 # ---- What holds of every mixture of values: of one row, and of all in heads ----
@@ -210,8 +198,13 @@ def _row_weights(given: tuple, value: np.ndarray, ask) -> str | None:
     return None
 
 
-ONE_ROW = Exercise(
+one_row = Exercise(
     "attention.one_row",
+    """Exercise 2, medium, 6 minutes: `student(q, k, v, t)` gives what the token at place t gets.
+
+    q, k: (T, hs) each; v: (T, vs), of the same width or another. The result is one vector, as
+    wide as a value.
+    """,
     right=_right_row,
     inputs=_rows,
     read=numbers,
@@ -236,47 +229,27 @@ ONE_ROW = Exercise(
         ),
     ),
     mistakes=(
-        Mistake(
-            "scaled by d",
+        Mistake("scaled by d", _scaled(lambda q, t: q.shape[-1])).as_if(
             "the scores were divided by the width of a query",
             "Divide by its square root: math.sqrt(q.shape[-1]).",
-            _scaled(lambda q, t: q.shape[-1]),
         ),
-        Mistake(
-            "not scaled",
-            "the scores were not scaled",
-            "Divide them by the square root of the width of a query.",
-            _scaled(lambda q, t: 1),
+        Mistake("not scaled", _scaled(lambda q, t: 1)).as_if(
+            "the scores were not scaled", "Divide them by the square root of the width of a query."
         ),
-        Mistake(
-            "scaled by the length of the text",
+        Mistake("scaled by the length of the text", _scaled(lambda q, t: math.sqrt(len(q)))).as_if(
             "the scores were divided by the root of T",
             "len(q) is the number of tokens. Take the root of the width, q.shape[-1].",
-            _scaled(lambda q, t: math.sqrt(len(q))),
         ),
-        Mistake(
-            "scaled by the number of keys",
+        Mistake("scaled by the number of keys", _scaled(lambda q, t: math.sqrt(t + 1))).as_if(
             "the scores were divided by the root of the number of keys",
             "len() of a table is its number of rows. Take the root of the width, q.shape[-1].",
-            _scaled(lambda q, t: math.sqrt(t + 1)),
         ),
-        Mistake(
-            "vector first",
+        Mistake("vector first", _vector_first).as_if(
             "q[t] was multiplied by the columns of the keys",
             "A key is a row. The dot product with each is k[: t + 1] @ q[t].",
-            _vector_first,
         ),
     ),
 )
-
-
-def one_row(student) -> Verdict:
-    """Exercise 2, medium, 6 minutes: `student(q, k, v, t)` gives what the token at place t gets.
-
-    q, k: (T, hs) each; v: (T, vs), of the same width or another. The result is one vector, as
-    wide as a value.
-    """
-    return ONE_ROW.check(student)
 
 
 # ---- 3. Heads ----
@@ -344,8 +317,12 @@ def _head_weights(given: tuple, value: np.ndarray, ask) -> str | None:
     return None
 
 
-MULTI_HEAD = Exercise(
+multi_head = Exercise(
     "attention.multi_head",
+    """Exercise 3, hard, 12 minutes: `student(q, k, v, n_head)` is causal attention in heads.
+
+    q, k, v: (B, T, C) each, the heads' channels side by side. The result is (B, T, C) again.
+    """,
     right=_right_heads,
     inputs=_heads_inputs,
     read=numbers,
@@ -386,50 +363,37 @@ MULTI_HEAD = Exercise(
         ),
     ),
     mistakes=(
-        Mistake(
-            "one head",
+        Mistake("one head", lambda q, k, v, n_head: _right_heads(q, k, v, 1)).as_if(
             "there was a single head, as wide as all of them",
             "Cut the channels into n_head parts, and let each part attend alone.",
-            lambda q, k, v, n_head: _right_heads(q, k, v, 1),
         ),
         Mistake(
-            "scaled by the root of C",
+            "scaled by the root of C", _heads(scale=lambda q: 1 / math.sqrt(q.shape[-1]))
+        ).as_if(
             "the scores were divided by the root of C",
             "A head's dot product has hs = C / n_head terms: divide by the root of hs.",
-            _heads(scale=lambda q: 1 / math.sqrt(q.shape[-1])),
         ),
-        Mistake(
-            "cut without transpose",
+        Mistake("cut without transpose", _heads(split=_view_heads)).as_if(
             "a head got whole tokens, and not its channels of each token",
             "view(B, n_head, T, hs) does so. First view(B, T, n_head, hs), then transpose(1, 2).",
-            _heads(split=_view_heads),
         ),
         Mistake(
-            "cut and merged without transpose",
+            "cut and merged without transpose", _heads(split=_view_heads, merge=_merged_as_is)
+        ).as_if(
             "a head got whole tokens, and not its channels of each token, and gave back the same",
             "view(B, n_head, T, hs) does so. First view(B, T, n_head, hs), then transpose(1, 2); "
             "and transpose(1, 2) on the way back too.",
-            _heads(split=_view_heads, merge=_merged_as_is),
         ),
         Mistake(
             "heads meet heads",
+            _heads(split=lambda x, n: x.unflatten(-1, (n, -1)), merge=lambda y: y.flatten(-2)),
+        ).as_if(
             "the heads of one token attended to each other",
             "After view(B, T, n_head, hs) comes transpose(1, 2): tokens attend to tokens.",
-            _heads(split=lambda x, n: x.unflatten(-1, (n, -1)), merge=lambda y: y.flatten(-2)),
         ),
-        Mistake(
-            "merged without transpose",
+        Mistake("merged without transpose", _heads(merge=_merged_as_is)).as_if(
             "the heads were put together without a transpose",
             "transpose(1, 2) brings T before n_head; then flatten the last two axes.",
-            _heads(merge=_merged_as_is),
         ),
     ),
 )
-
-
-def multi_head(student) -> Verdict:
-    """Exercise 3, hard, 12 minutes: `student(q, k, v, n_head)` is causal attention in heads.
-
-    q, k, v: (B, T, C) each, the heads' channels side by side. The result is (B, T, C) again.
-    """
-    return MULTI_HEAD.check(student)

@@ -48,14 +48,18 @@ class Mistake(NamedTuple):
     """A wrong way to do the exercise."""
 
     name: str
-    does: str  # completes "It behaves as if ...", and is a sentence itself: "you summed columns"
-    advice: str  # where to look: "Sum over the last axis, dim=-1."
     function: Callable
+    does: str = ""  # "the sum went down the columns": a sentence, and after "It behaves as if"
+    advice: str = ""  # where to look: "Sum over the last axis, dim=-1."
+
+    def as_if(self, does: str, advice: str) -> "Mistake":
+        """The same with words about it."""
+        return self._replace(does=does, advice=advice)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Exercise:
-    """An exercise and what its check knows.
+    """An exercise and what its check knows; called with a student's function, it is the check.
 
     `inputs`: tuples of arguments, the plainest first; made when first needed, if a function.
     `read`: brings a result into one form; its ValueError says what was expected.
@@ -66,14 +70,18 @@ class Exercise:
     """
 
     name: str  # "logits.softmax"
-    right: Callable | None
-    inputs: Sequence[tuple] | Callable[[], Sequence[tuple]]
+    doc: str = ""  # the exercise in a few sentences: its docstring
+    right: Callable | None = None
+    inputs: Sequence[tuple] | Callable[[], Sequence[tuple]] = ()
     properties: Sequence[Property] = ()
     mistakes: Sequence[Mistake] = ()
     read: Callable[[object], object] = lambda value: value
     notes: dict[str, str] = field(default_factory=dict)
     shown: Callable[[object], str] = shown
     adapt: Callable[[Callable], Callable] = lambda student: student
+
+    def __post_init__(self) -> None:
+        self.__doc__, self.__name__ = self.doc, self.name.rpartition(".")[2]
 
     @cached_property
     def given(self) -> list[tuple]:
@@ -94,7 +102,7 @@ class Exercise:
                 break
         return found
 
-    def check(self, student: Callable) -> Verdict:
+    def __call__(self, student: Callable) -> Verdict:
         """Print one verdict on a student's function, keep it, and return it. Never raises."""
         try:
             verdict = self.judge(student)

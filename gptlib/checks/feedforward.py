@@ -17,7 +17,6 @@ from .exercise import Exercise, Mistake, Property
 from .properties import FINE, first_unlike, no_nan, on_other_input, shape, unlike
 from .reading import numbers
 from .showing import short, shown
-from .verdict import Verdict
 
 # ---- 1. GELU ----
 
@@ -62,8 +61,9 @@ def _gate(x: float, y: float) -> str | None:
     return None
 
 
-GELU = Exercise(
+gelu = Exercise(
     "feedforward.gelu",
+    """Exercise 1, easy, 3 minutes: `student(x)` is GPT-2's GELU, with tanh, for x of any shape.""",
     right=right_gelu,
     inputs=_gelu_inputs,
     read=numbers,
@@ -75,37 +75,23 @@ GELU = Exercise(
         _each("The gate is 0.5 · (1 + tanh(inner)).", _gate),
     ),
     mistakes=(
-        Mistake(
-            "no half",
-            "the half was missing",
-            "The formula begins with it: 0.5 * x * (1 + tanh(inner)).",
-            lambda x: x * (1 + torch.tanh(_inner(x))),
+        Mistake("no half", lambda x: x * (1 + torch.tanh(_inner(x)))).as_if(
+            "the half was missing", "The formula begins with it: 0.5 * x * (1 + tanh(inner))."
         ),
-        Mistake(
-            "no one",
+        Mistake("no one", lambda x: 0.5 * x * torch.tanh(_inner(x))).as_if(
             "the 1 + before tanh was missing",
             "tanh runs from -1 to 1, and the gate 0.5 * (1 + tanh(inner)) from 0 to 1.",
-            lambda x: 0.5 * x * torch.tanh(_inner(x)),
         ),
-        Mistake(
-            "no brackets",
+        Mistake("no brackets", lambda x: 0.5 * x + torch.tanh(_inner(x))).as_if(
             "the sum was 0.5 * x and tanh(inner)",
             "Put 1 + tanh(inner) in brackets: 0.5 * x * (1 + tanh(inner)).",
-            lambda x: 0.5 * x + torch.tanh(_inner(x)),
         ),
-        Mistake(
-            "erf",
+        Mistake("erf", lambda x: F.gelu(x.double())).as_if(
             "this was torch's default GELU, with erf",
             "GPT-2 was trained with the formula with tanh, which differs by up to 0.0005.",
-            lambda x: F.gelu(x.double()),
         ),
     ),
 )
-
-
-def gelu(student) -> Verdict:
-    """Exercise 1, easy, 3 minutes: `student(x)` is GPT-2's GELU, with tanh, for x of any shape."""
-    return GELU.check(student)
 
 
 # ---- 2. LayerNorm ----
@@ -167,8 +153,12 @@ def _but_the_last(result: np.ndarray, *given) -> np.ndarray:
     return result
 
 
-LAYER_NORM = Exercise(
+layer_norm = Exercise(
     "feedforward.layer_norm",
+    """Exercise 2, medium, 6 minutes: `student(x, weight, bias, eps)` is torch's layer norm.
+
+    x (B, T, C); weight, bias (C,); over the channels, variance divided by C, eps under the root.
+    """,
     right=right_layer_norm,
     inputs=_rows_to_normalise,
     read=numbers,
@@ -203,35 +193,31 @@ LAYER_NORM = Exercise(
     mistakes=(
         Mistake(
             "unbiased",
+            lambda x, w, b, eps: _norm(x, w, b, torch.sqrt(_var(x, unbiased=True) + eps)),
+        ).as_if(
             "the variance was divided by C - 1, torch's default",
             "A layer norm describes these C numbers alone: divide by C, unbiased=False.",
-            lambda x, w, b, eps: _norm(x, w, b, torch.sqrt(_var(x, unbiased=True) + eps)),
         ),
         Mistake(
             "unbiased std plus eps",
+            lambda x, w, b, eps: _norm(x, w, b, _var(x, unbiased=True).sqrt() + eps),
+        ).as_if(
             "the variance was divided by C - 1, torch's default, and eps was added to its root",
             "A layer norm describes these C numbers alone: divide by C, unbiased=False. And eps "
             "belongs under the root: sqrt(variance + eps).",
-            lambda x, w, b, eps: _norm(x, w, b, _var(x, unbiased=True).sqrt() + eps),
         ),
         Mistake(
-            "eps outside the root",
+            "eps outside the root", lambda x, w, b, eps: _norm(x, w, b, _var(x).sqrt() + eps)
+        ).as_if(
             "you added eps to the standard deviation",
             "It belongs under the root: sqrt(variance + eps).",
-            lambda x, w, b, eps: _norm(x, w, b, _var(x).sqrt() + eps),
+        ),
+        Mistake("no root", lambda x, w, b, eps: _norm(x, w, b, _var(x) + eps)).as_if(
+            "you divided by the variance", "Divide by its square root, the standard deviation."
         ),
         Mistake(
-            "no root",
-            "you divided by the variance",
-            "Divide by its square root, the standard deviation.",
-            lambda x, w, b, eps: _norm(x, w, b, _var(x) + eps),
-        ),
-        Mistake(
-            "over tokens",
-            "the mean ran over the tokens (dim 1)",
-            "Take each token's own channels: dim=-1.",
-            lambda x, w, b, eps: _norm(x, w, b, torch.sqrt(_var(x, 1) + eps), 1),
-        ),
+            "over tokens", lambda x, w, b, eps: _norm(x, w, b, torch.sqrt(_var(x, 1) + eps), 1)
+        ).as_if("the mean ran over the tokens (dim 1)", "Take each token's own channels: dim=-1."),
     ),
 )
 
@@ -242,14 +228,6 @@ def _var(x: Tensor, dim: int = -1, unbiased: bool = False) -> Tensor:
 
 def _norm(x, weight, bias, divisor, dim: int = -1):
     return (x - x.mean(dim, keepdim=True)) / divisor * weight + bias
-
-
-def layer_norm(student) -> Verdict:
-    """Exercise 2, medium, 6 minutes: `student(x, weight, bias, eps)` is torch's layer norm.
-
-    x (B, T, C); weight, bias (C,); over the channels, variance divided by C, eps under the root.
-    """
-    return LAYER_NORM.check(student)
 
 
 # ---- 3. The block ----
@@ -365,8 +343,13 @@ def _after_attention(x: Tensor, w: Weights) -> Tensor:
     return x + Part()(_ln(x, w, "ln_1"))
 
 
-BLOCK = Exercise(
+block = Exercise(
     "feedforward.block",
+    """Exercise 3, hard, 12 minutes: `student(x, attn, weights)` is GPT-2's pre-norm block.
+
+    x (B, T, C). attn: a function (B, T, C) -> (B, T, C). weights: {name: tensor} of ln_1, ln_2,
+    mlp.c_fc (4C, C) and mlp.c_proj (C, 4C), each with .weight and .bias.
+    """,
     right=_right_block,
     inputs=lambda: [_block_input(*size, seed=k) for k, size in enumerate(BLOCK_SIZES)],
     read=numbers,
@@ -414,32 +397,26 @@ BLOCK = Exercise(
         ),
     ),
     mistakes=(
-        Mistake(
-            "post-norm",
+        Mistake("post-norm", lambda x, attn, w: _post_norm(x, attn, w)).as_if(
             "the sum was normalised, after each part",
             "That is the post-norm of 2017. GPT-2 normalises what a part reads, and leaves the "
             "stream as it is: x + part(ln(x)).",
-            lambda x, attn, w: _post_norm(x, attn, w),
         ),
-        Mistake(
-            "normalised stream",
+        Mistake("normalised stream", lambda x, attn, w: _norm_added(x, attn, w)).as_if(
             "each part added to the normalised x",
             "x = ln(x) forgets the stream itself. Give the norm's result another name: x = x + "
             "part(ln(x)).",
-            lambda x, attn, w: _norm_added(x, attn, w),
         ),
         Mistake(
             "in parallel",
+            lambda x, attn, w: x + attn(_ln(x, w, "ln_1")) + _mlp(_ln(x, w, "ln_2"), w),
+        ).as_if(
             "both parts read the same x",
             "(Some models do so; GPT-2 does not.) Feedforward reads what attention has already "
             "added to.",
-            lambda x, attn, w: x + attn(_ln(x, w, "ln_1")) + _mlp(_ln(x, w, "ln_2"), w),
         ),
-        Mistake(
-            "erf",
-            "the GELU was torch's default, with erf",
-            'GPT-2\'s is F.gelu(..., approximate="tanh").',
-            lambda x, attn, w: _right_block(x, attn, w, bend=F.gelu),
+        Mistake("erf", lambda x, attn, w: _right_block(x, attn, w, bend=F.gelu)).as_if(
+            "the GELU was torch's default, with erf", 'GPT-2\'s is F.gelu(..., approximate="tanh").'
         ),
     ),
 )
@@ -455,12 +432,3 @@ def _norm_added(x: Tensor, attn, w: Weights) -> Tensor:
     x = x + attn(x)
     x = _ln(x, w, "ln_2")
     return x + _mlp(x, w)
-
-
-def block(student) -> Verdict:
-    """Exercise 3, hard, 12 minutes: `student(x, attn, weights)` is GPT-2's pre-norm block.
-
-    x (B, T, C). attn: a function (B, T, C) -> (B, T, C). weights: {name: tensor} of ln_1, ln_2,
-    mlp.c_fc (4C, C) and mlp.c_proj (C, 4C), each with .weight and .bias.
-    """
-    return BLOCK.check(student)

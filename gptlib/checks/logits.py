@@ -10,7 +10,6 @@ from .exercise import Exercise, Mistake, Property
 from .properties import SURE, no_nan, not_below_zero, shape, sums_to_one, unlike
 from .reading import Numbers, numbers
 from .showing import rows_of, short
-from .verdict import Verdict
 
 
 def _rows(*given: list) -> list[tuple[torch.Tensor]]:
@@ -62,47 +61,35 @@ ODDS = _differences(
     lambda a, b: np.exp(a - b),
 )
 
-SOFTMAX = Exercise(
+softmax = Exercise(
     "logits.softmax",
+    """Exercise 1, easy, 3 minutes: `student(logits)` gives (..., V) probabilities, a row sums to 1.
+
+    The logits are small; they may be below 0, and there may be any leading axes.
+    """,
     right=lambda logits: torch.softmax(logits, -1),
     inputs=lambda: _rows(*LOGITS),
     read=numbers,
     properties=(ONE_EACH, no_nan(), not_below_zero(), sums_to_one(), ODDS),
     mistakes=(
-        Mistake(
-            "wrong axis",
+        Mistake("wrong axis", lambda z: torch.softmax(z, 0)).as_if(
             "the sum went down the columns",
             "Each row is one distribution: sum over the last axis, dim=-1.",
-            lambda z: torch.softmax(z, 0),
         ),
-        Mistake(
-            "axis 1",
+        Mistake("axis 1", lambda z: torch.softmax(z, 1)).as_if(
             "the sum went over axis 1",
             "With two axes dim=1 is the last; of any number of axes the last is dim=-1.",
-            lambda z: torch.softmax(z, 1),
         ),
-        Mistake(
-            "sum without keepdim",
+        Mistake("sum without keepdim", lambda z: z.exp() / z.exp().sum(-1)).as_if(
             "the sum has lost its axis, so that row 1 is not divided by the sum of row 1",
             "With keepdim=True the sums have shape (..., 1) and go with the rows.",
-            lambda z: z.exp() / z.exp().sum(-1),
         ),
-        Mistake(
-            "softmax twice",
+        Mistake("softmax twice", lambda z: torch.softmax(torch.softmax(z, -1), -1)).as_if(
             "softmax was applied twice",
             "The second takes probabilities for logits, and these are all between 0 and 1.",
-            lambda z: torch.softmax(torch.softmax(z, -1), -1),
         ),
     ),
 )
-
-
-def softmax(student) -> Verdict:
-    """Exercise 1, easy, 3 minutes: `student(logits)` gives (..., V) probabilities, a row sums to 1.
-
-    The logits are small; they may be below 0, and there may be any leading axes.
-    """
-    return SOFTMAX.check(student)
 
 
 # ---- 2. Log-softmax that holds at 1000 ----
@@ -146,8 +133,9 @@ KEPT = _differences(
     lambda a, b: a - b,
 )
 
-LOG_SOFTMAX = Exercise(
+log_softmax = Exercise(
     "logits.log_softmax",
+    """Exercise 2, medium, 6 minutes: `student(logits)` gives ln softmax, (..., V), at 1000 too.""",
     right=lambda logits: torch.log_softmax(logits, -1),
     inputs=lambda: _rows(*LARGE),
     read=numbers,
@@ -164,58 +152,42 @@ LOG_SOFTMAX = Exercise(
         ),
     ),
     mistakes=(
-        Mistake(
-            "nothing taken off",
+        Mistake("nothing taken off", lambda z: z - _log_sum(z)).as_if(
             "nothing was subtracted before the powers were taken",
             "That is right for small logits, but e^1000 is infinite and e^-1000 is 0. Subtract the "
             "largest of the row first.",
-            lambda z: z - _log_sum(z),
         ),
-        Mistake(
-            "log of the naive softmax",
+        Mistake("log of the naive softmax", lambda z: _shares(z.exp()).log()).as_if(
             "you took the logarithm of a softmax that overflows",
             "Subtract the largest of the row first, and return shifted - log(sum).",
-            lambda z: _shares(z.exp()).log(),
         ),
-        Mistake(
-            "log of a softmax",
+        Mistake("log of a softmax", lambda z: torch.softmax(z, -1).log()).as_if(
             "you took the logarithm of the probabilities",
             "A probability of e^-1000 is rounded to 0, and ln 0 is minus infinity. Never compute "
             "the probability itself: return shifted - log(sum).",
-            lambda z: torch.softmax(z, -1).log(),
         ),
-        Mistake(
-            "largest of all rows",
+        Mistake("largest of all rows", lambda z: z - z.max() - _log_sum(z - z.max())).as_if(
             "the largest of the whole tensor was subtracted",
             "In a row far below it all powers become e^-1000 = 0. Each row needs its own: "
             "amax(dim=-1, keepdim=True).",
-            lambda z: z - z.max() - _log_sum(z - z.max()),
         ),
         Mistake(
             "keepdim forgotten",
+            lambda z: z - _top(z, False) - _log_sum(z - _top(z, False), keepdim=False),
+        ).as_if(
             "the largest and the sum have lost their axis",
             "They then go with the wrong rows. keepdim=True leaves their shape (..., 1).",
-            lambda z: z - _top(z, False) - _log_sum(z - _top(z, False), keepdim=False),
         ),
-        Mistake(
-            "wrong axis",
+        Mistake("wrong axis", lambda z: torch.log_softmax(z, 0)).as_if(
             "largest and sum went down the columns",
             "Each row is one distribution: dim=-1, for both.",
-            lambda z: torch.log_softmax(z, 0),
         ),
-        Mistake(
-            "axis 1",
+        Mistake("axis 1", lambda z: torch.log_softmax(z, 1)).as_if(
             "largest and sum went over axis 1",
             "With two axes dim=1 is the last; of any number of axes the last is dim=-1.",
-            lambda z: torch.log_softmax(z, 1),
         ),
     ),
 )
-
-
-def log_softmax(student) -> Verdict:
-    """Exercise 2, medium, 6 minutes: `student(logits)` gives ln softmax, (..., V), at 1000 too."""
-    return LOG_SOFTMAX.check(student)
 
 
 # ---- 3. Back from probabilities to logits ----
@@ -283,8 +255,13 @@ LOG_ODDS = _differences(
     lambda p, q: np.log(p) - np.log(q),
 )
 
-RECOVER = Exercise(
+recover = Exercise(
     "logits.recover",
+    """Exercise 3, hard, 12 minutes: `student(probs, top)` gives the logits that gave `probs`.
+
+    Of all logits (..., V) whose softmax is `probs` those whose largest, in each row, is `top`. A
+    probability of 0 has the logit minus infinity, or a number so low that e to it is 0.
+    """,
     right=_right_recover,
     inputs=lambda: [(*row, top) for row, top in zip(_rows(*PROBS), TOPS)],
     read=Logits,
@@ -298,45 +275,28 @@ RECOVER = Exercise(
         Property("The largest logit of each row is `top`.", _largest_is_top),
     ),
     mistakes=(
-        Mistake(
-            "keepdim forgotten",
+        Mistake("keepdim forgotten", lambda p, top: p.log() - _top(p.log(), False) + top).as_if(
             "the largest of each row has lost its axis",
             "It then goes with the wrong row. keepdim=True leaves its shape (..., 1).",
-            lambda p, top: p.log() - _top(p.log(), False) + top,
         ),
-        Mistake(
-            "largest of all rows",
+        Mistake("largest of all rows", lambda p, top: p.log() - p.log().max() + top).as_if(
             "all rows were moved by one number",
             "In *each* row the largest should be `top`: amax(dim=-1, keepdim=True).",
-            lambda p, top: p.log() - p.log().max() + top,
         ),
-        Mistake(
-            "log of p / (1 - p)",
+        Mistake("log of p / (1 - p)", lambda p, top: _with_top((p / (1 - p)).log(), top)).as_if(
             "you took ln(p / (1 - p))",
             "That is the inverse of the sigmoid. The inverse of softmax is ln p and a constant.",
-            lambda p, top: _with_top((p / (1 - p)).log(), top),
         ),
         Mistake(
-            "something added to 0",
+            "something added to 0", lambda p, top: _right_recover(p.clamp(min=1e-9), top)
+        ).as_if(
             "a small number was put in the place of 0",
             "Now the token can come. ln 0 is minus infinity (torch.log says so), and e to that is "
             "0 again.",
-            lambda p, top: _right_recover(p.clamp(min=1e-9), top),
         ),
-        Mistake(
-            "stops at 0",
+        Mistake("stops at 0", _stops_at_zero).as_if(
             "a probability of 0 stopped it",
             "math.log(0) stops. Its logit is -float('inf'), as torch.log gives it.",
-            _stops_at_zero,
         ),
     ),
 )
-
-
-def recover(student) -> Verdict:
-    """Exercise 3, hard, 12 minutes: `student(probs, top)` gives the logits that gave `probs`.
-
-    Of all logits (..., V) whose softmax is `probs` those whose largest, in each row, is `top`. A
-    probability of 0 has the logit minus infinity, or a number so low that e to it is 0.
-    """
-    return RECOVER.check(student)

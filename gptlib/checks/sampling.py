@@ -16,7 +16,6 @@ from .exercise import Exercise, Mistake, Property
 from .properties import SURE, no_nan, not_below_zero, shape, sums_to_one, unlike
 from .reading import numbers, one_number
 from .showing import short
-from .verdict import Verdict
 
 __all__ = ["bend", "best_sentence", "capstone", "keep_top_k"]
 
@@ -70,8 +69,12 @@ ZERO = (
     "Nothing can be divided by 0. A tiny temperature is greedy: divide by max(temperature, 1e-6)."
 )
 
-BEND = Exercise(
+bend = Exercise(
     "sampling.bend",
+    """Exercise 1, easy, 3 minutes: `student(logits, temperature)` gives probabilities, (V,).
+
+    Temperature 0 is greedy: all of it on the largest logit (no two are equal there).
+    """,
     right=_right_bend,
     inputs=lambda: [(torch.tensor(logits), temperature) for logits, temperature in BENT],
     read=numbers,
@@ -84,36 +87,22 @@ BEND = Exercise(
         Property("The logits are divided by the temperature before softmax.", _odds_by_temperature),
     ),
     mistakes=(
-        Mistake(
-            "multiplied",
+        Mistake("multiplied", lambda logits, t: softmax(logits * t)).as_if(
             "the logits were multiplied by the temperature",
             "Then a high temperature is cold. Divide: it brings the logits together.",
-            lambda logits, t: softmax(logits * t),
         ),
-        Mistake(
-            "on the probabilities",
+        Mistake("on the probabilities", lambda logits, t: softmax(logits) / t).as_if(
             "the probabilities were divided by the temperature",
             "Divide the logits, before the softmax.",
-            lambda logits, t: softmax(logits) / t,
         ),
-        Mistake(
-            "softmax twice",
+        Mistake("softmax twice", lambda logits, t: softmax(softmax(logits) / t)).as_if(
             "softmax was taken twice",
             "The second one takes probabilities for logits. Divide the logits, and take one.",
-            lambda logits, t: softmax(softmax(logits) / t),
         ),
-        Mistake("zero", "the logits were divided by 0", ZERO, lambda x, t: softmax(x / t)),
-        Mistake("zero, stopped", "temperature 0 stopped it", ZERO, _stops_at_zero),
+        Mistake("zero", lambda x, t: softmax(x / t)).as_if("the logits were divided by 0", ZERO),
+        Mistake("zero, stopped", _stops_at_zero).as_if("temperature 0 stopped it", ZERO),
     ),
 )
-
-
-def bend(student) -> Verdict:
-    """Exercise 1, easy, 3 minutes: `student(logits, temperature)` gives probabilities, (V,).
-
-    Temperature 0 is greedy: all of it on the largest logit (no two are equal there).
-    """
-    return BEND.check(student)
 
 
 # ---- 2. Top-k, where some are equal ----
@@ -207,8 +196,12 @@ def _ratios_stay(given: tuple, value: np.ndarray) -> str | None:
 
 PLACES = "Choose places, not values: the first k of the sorted ids."
 
-TOP_K = Exercise(
+keep_top_k = Exercise(
     "sampling.keep_top_k",
+    """Exercise 2, medium, 6 minutes: `student(probs, k)` keeps exactly k, and divides anew; (V,).
+
+    Among equals the smaller id stays; with k beyond V all stay. The input stays as it is.
+    """,
     right=_right_top_k,
     inputs=lambda: [(torch.tensor(probs), k) for probs, k in KEPT],
     read=numbers,
@@ -223,53 +216,35 @@ TOP_K = Exercise(
         SUMS,
     ),
     mistakes=(
-        Mistake(
-            "a threshold",
+        Mistake("a threshold", _threshold).as_if(
             "everything stayed that is as large as the k-th largest",
             f"A threshold cannot tell equals apart. {PLACES}",
-            _threshold,
         ),
-        Mistake(
-            "topk",
+        Mistake("topk", lambda probs, k: _at(probs, probs.topk(k).indices)).as_if(
             "you used topk, which promises no order among equals",
             "sort(descending=True, stable=True) keeps equals in the order of their ids.",
-            lambda probs, k: _at(probs, probs.topk(k).indices),
         ),
         Mistake(
-            "not stable",
+            "not stable", lambda probs, k: _at(probs, probs.sort(descending=True).indices[:k])
+        ).as_if(
             "the sort promised no order among equals",
             "sort(descending=True, stable=True) keeps equals in the order of their ids.",
-            lambda probs, k: _at(probs, probs.sort(descending=True).indices[:k]),
         ),
-        Mistake(
-            "softmax of zeros",
+        Mistake("softmax of zeros", lambda probs, k: softmax(_first(probs, k))).as_if(
             "you took the softmax at the end",
             "It makes e^0 = 1 of the zeros. These are probabilities already: divide by the sum.",
-            lambda probs, k: softmax(_first(probs, k)),
         ),
-        Mistake(
-            "order lost",
+        Mistake("order lost", _order_lost).as_if(
             "the probabilities stayed in sorted order",
             "Each is then at a different token's place. Put them back: kept[ids[:k]] = "
             "probs[ids[:k]].",
-            _order_lost,
         ),
-        Mistake(
-            "too few tokens",
+        Mistake("too few tokens", _stops_beyond).as_if(
             "it stopped where k is more than there are tokens",
             "Then all of them stay. A slice ids[:k] takes what there is; topk and ids[k] do not.",
-            _stops_beyond,
         ),
     ),
 )
-
-
-def keep_top_k(student) -> Verdict:
-    """Exercise 2, medium, 6 minutes: `student(probs, k)` keeps exactly k, and divides anew; (V,).
-
-    Among equals the smaller id stays; with k beyond V all stay. The input stays as it is.
-    """
-    return TOP_K.check(student)
 
 
 # ---- 3. The best sentence ----
@@ -404,8 +379,13 @@ def _read_sentence(value: object) -> tuple:
     return text, one_number(p)
 
 
-BEST = Exercise(
+best_sentence = Exercise(
     "sampling.best_sentence",
+    """Exercise 3, hard, 12 minutes: `student(table, prefix)` gives (sentence, probability).
+
+    table: {text: {token: probability}}, where token goes after text as it is. The sentence is
+    the most probable of all that go on from prefix to a full stop, with the prefix and the stop.
+    """,
     right=_right_best,
     inputs=TABLES,
     read=_read_sentence,
@@ -418,38 +398,22 @@ BEST = Exercise(
         Property("No sentence that goes on from the prefix is more probable.", _none_is_likelier),
     ),
     mistakes=(
-        Mistake(
-            "greedy",
+        Mistake("greedy", _greedy).as_if(
             "the likeliest token was taken at each place",
             "A less likely beginning may end better: go through all of them.",
-            _greedy,
         ),
         Mistake(
-            "first branch only",
+            "first branch only", lambda *given: next(iter(_probabilities(*given).items()))
+        ).as_if(
             "the first sentence found was given back",
             "Is there a `return` inside the loop? Compare all of them, and keep the best.",
-            lambda *given: next(iter(_probabilities(*given).items())),
         ),
-        Mistake(
-            "back at the first full stop",
-            "the search ended at the first full stop",
-            "It is one of the ways on: compare it too.",
-            _first_full_stop,
+        Mistake("back at the first full stop", _first_full_stop).as_if(
+            "the search ended at the first full stop", "It is one of the ways on: compare it too."
         ),
-        Mistake(
-            "a mean",
+        Mistake("a mean", _mean).as_if(
             "means over the steps were compared",
             "That favours long sentences of sure tokens. Compare the products.",
-            _mean,
         ),
     ),
 )
-
-
-def best_sentence(student) -> Verdict:
-    """Exercise 3, hard, 12 minutes: `student(table, prefix)` gives (sentence, probability).
-
-    table: {text: {token: probability}}, where token goes after text as it is. The sentence is
-    the most probable of all that go on from prefix to a full stop, with the prefix and the stop.
-    """
-    return BEST.check(student)

@@ -16,7 +16,6 @@ from .properties import SURE, no_infinity, no_nan, shape, unlike
 from .reading import numbers
 from .showing import rows_of, short
 from .training_loop import CLOSE, ROW, STEPS, Problem, Seen, Watched
-from .verdict import Verdict
 
 
 def _case(n_tokens: int, vocab_size: int, targets: list[int], seed: int) -> tuple:
@@ -53,8 +52,12 @@ def _mean_of_surprises(given: tuple, value: np.ndarray) -> str | None:
     )
 
 
-NLL = Exercise(
+nll = Exercise(
     "training.nll",
+    """Exercise 1, easy, 3 minutes: `student(logits, targets)` is the mean of -ln p, in nats.
+
+    logits (T, V), targets (T,) -> one number.
+    """,
     right=right_nll,
     inputs=CASES,
     read=numbers,
@@ -69,52 +72,33 @@ NLL = Exercise(
         Property("The loss is the mean of -ln p at the targets.", _mean_of_surprises),
     ),
     mistakes=(
-        Mistake(
-            "all pairs",
+        Mistake("all pairs", lambda z, y: -log_softmax(z)[:, y].mean()).as_if(
             "each target was looked up in every row",
             "Row t has the target t: log_p[torch.arange(len(targets)), targets].",
-            lambda z, y: -log_softmax(z)[:, y].mean(),
         ),
-        Mistake(
-            "wrong axis",
+        Mistake("wrong axis", lambda z, y: -_at(log_softmax(z, dim=0), y).mean()).as_if(
             "softmax went over the positions",
             "Each position has its own distribution over the tokens: dim=-1.",
-            lambda z, y: -_at(log_softmax(z, dim=0), y).mean(),
         ),
-        Mistake(
-            "softmax twice",
+        Mistake("softmax twice", lambda z, y: right_nll(softmax(z), y)).as_if(
             "softmax was taken twice",
             "cross_entropy and gptlib.nll want logits, not probabilities.",
-            lambda z, y: right_nll(softmax(z), y),
+        ),
+        Mistake("shifted again", lambda z, y: -_at(log_softmax(z[:-1]), y[1:]).mean()).as_if(
+            "the targets were shifted once more", "They come shifted: targets[t] follows token t."
         ),
         Mistake(
-            "shifted again",
-            "the targets were shifted once more",
-            "They come shifted: targets[t] follows token t.",
-            lambda z, y: -_at(log_softmax(z[:-1]), y[1:]).mean(),
-        ),
-        Mistake(
-            "overflow",
+            "overflow", lambda z, y: -(_at(z.exp() / z.exp().sum(-1, keepdim=True), y)).log().mean()
+        ).as_if(
             "e^logit had become infinite",
             "Use gptlib.log_softmax, which subtracts the largest logit first.",
-            lambda z, y: -(_at(z.exp() / z.exp().sum(-1, keepdim=True), y)).log().mean(),
         ),
-        Mistake(
-            "underflow",
+        Mistake("underflow", lambda z, y: -_at(softmax(z), y).log().mean()).as_if(
             "a probability had been rounded to 0 before its logarithm was taken",
             "Use gptlib.log_softmax.",
-            lambda z, y: -_at(softmax(z), y).log().mean(),
         ),
     ),
 )
-
-
-def nll(student) -> Verdict:
-    """Exercise 1, easy, 3 minutes: `student(logits, targets)` is the mean of -ln p, in nats.
-
-    logits (T, V), targets (T,) -> one number.
-    """
-    return NLL.check(student)
 
 
 # ---- 2. Its gradient ----
@@ -174,8 +158,12 @@ def _p_elsewhere(given: tuple, value: np.ndarray) -> str | None:
     return None
 
 
-GRADIENT = Exercise(
+gradient = Exercise(
     "training.gradient",
+    """Exercise 2, medium, 6 minutes: `student(logits, targets)` is what autograd finds.
+
+    logits (T, V), targets (T,) -> (T, V): the gradient of the mean loss at the logits.
+    """,
     right=right_gradient,
     inputs=CASES,
     read=numbers,
@@ -187,46 +175,26 @@ GRADIENT = Exercise(
         Property("The gradient is p - onehot, and the loss a mean over T positions.", _p_elsewhere),
     ),
     mistakes=(
-        Mistake(
-            "not divided",
+        Mistake("not divided", lambda z, y: softmax(z) - _hot(z, y)).as_if(
             "nothing was divided by T",
             "That is the gradient of the sum. The loss is a mean over T positions: divide by T.",
-            lambda z, y: softmax(z) - _hot(z, y),
         ),
-        Mistake(
-            "rows of targets",
+        Mistake("rows of targets", _rows_of_targets).as_if(
             "p[targets] had picked rows",
             "Row t has its own target: p[torch.arange(len(targets)), targets] -= 1.",
-            _rows_of_targets,
         ),
-        Mistake(
-            "every target in every row",
+        Mistake("every target in every row", _every_target).as_if(
             "1 was subtracted at every target in every row",
             "Row t has its own: p[torch.arange(len(targets)), targets] -= 1, not p[:, targets].",
-            _every_target,
         ),
-        Mistake(
-            "wrong axis",
-            "softmax went over the positions",
-            "Each row is a distribution over the tokens: dim=-1.",
-            lambda z, y: (softmax(z, dim=0) - _hot(z, y)) / len(y),
+        Mistake("wrong axis", lambda z, y: (softmax(z, dim=0) - _hot(z, y)) / len(y)).as_if(
+            "softmax went over the positions", "Each row is a distribution over the tokens: dim=-1."
         ),
-        Mistake(
-            "divided by V",
-            "everything was divided by V",
-            "The mean is over the positions: divide by T.",
-            lambda z, y: (softmax(z) - _hot(z, y)) / z.shape[-1],
+        Mistake("divided by V", lambda z, y: (softmax(z) - _hot(z, y)) / z.shape[-1]).as_if(
+            "everything was divided by V", "The mean is over the positions: divide by T."
         ),
     ),
 )
-
-
-def gradient(student) -> Verdict:
-    """Exercise 2, medium, 6 minutes: `student(logits, targets)` is what autograd finds.
-
-    logits (T, V), targets (T,) -> (T, V): the gradient of the mean loss at the logits.
-    """
-    return GRADIENT.check(student)
 
 
 # ---- 3. A training loop ----
@@ -248,8 +216,13 @@ def _always(holds, observation: str):
     return lambda given, value: None if holds(value) else observation.format(v=value)
 
 
-TRAIN = Exercise(
+train = Exercise(
     "training.train",
+    """Exercise 3, hard, 12 minutes: `student(model, tokens, steps)` trains the model in place.
+
+    tokens: (N,). At most `steps` updates and 5 seconds; then, after "The cat is" of a language of
+    8 tokens, KL(truth || model) has come below 0.02. What the function gives back does not count.
+    """,
     right=None,
     inputs=[(problem,) for problem in PROBLEMS],
     adapt=Watched,
@@ -380,16 +353,6 @@ TRAIN = Exercise(
         ),
     ),
 )
-
-
-def train(student) -> Verdict:
-    """Exercise 3, hard, 12 minutes: `student(model, tokens, steps)` trains the model in place.
-
-    tokens: (N,). At most `steps` updates and 5 seconds; then, after "The cat is" of a language of
-    8 tokens, KL(truth || model) has come below 0.02. What the function gives back does not count.
-    """
-    _warm_up()
-    return TRAIN.check(student)
 
 
 def _warm_up() -> None:
