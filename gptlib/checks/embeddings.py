@@ -80,14 +80,6 @@ one_hot_lookup = Exercise(
             "the table came first in the product",
             "A row of one_hot chooses a row of the table: one_hot @ table, (T, V) @ (V, C).",
         ),
-        Mistake("number by number", lambda ids, table: _hot(ids, table) * table).as_if(
-            "you multiplied one_hot and the table number by number",
-            "Take the matrix product, which multiplies and adds up: one_hot @ table.",
-        ),
-        Mistake("one-hot turned", lambda ids, table: _hot(ids, table).T @ table).as_if(
-            "you turned one_hot on its side",
-            "It has the shape (T, V) already, and its V must meet the table's: one_hot @ table.",
-        ),
     ),
 )
 
@@ -159,17 +151,9 @@ embed = Exercise(
             "you looked up the ids of the tokens in wpe",
             "It has a row for each place, 0, 1, 2, ..., whichever token is there.",
         ),
-        Mistake("one row too few", lambda ids, wte, wpe: wte[ids] + wpe[: ids.shape[1] - 1]).as_if(
-            "you added T - 1 rows of wpe, one too few",
-            "A slice leaves out its end: wpe[:T] are the rows 0 to T - 1.",
-        ),
         Mistake("B for T", lambda ids, wte, wpe: wte[ids] + wpe[: len(ids)]).as_if(
             "you added the first B rows of wpe, and B is the number of sentences",
             "len(ids) is B. The number of tokens in each sentence is T = ids.shape[1].",
-        ),
-        Mistake("tables swapped", lambda ids, wte, wpe: wpe[ids] + wte[: ids.shape[1]]).as_if(
-            "the ids looked up rows of wpe, and the places rows of wte",
-            "wte has a row for each id, wpe one for each place.",
         ),
     ),
 )
@@ -211,7 +195,7 @@ def _two_tables(given: tuple, value: int) -> str | None:
 
 count_parameters = Exercise(
     "embeddings.count_parameters",
-    """Exercise 2, medium: `student(vocab_size, block_size, n_embd)`, the numbers in both tables.""",
+    """Exercise 2, medium: `student(vocab_size, block_size, n_embd)` counts both tables.""",
     right=_right_count,
     inputs=SHAPES,
     read=_read_whole,
@@ -234,9 +218,6 @@ count_parameters = Exercise(
         ).as_if(
             "the token table was counted twice",
             "At station 5 the same numbers are used again, and are not counted again.",
-        ),
-        Mistake("bytes", lambda *sizes: 4 * _right_count(*sizes)).as_if(
-            "you counted bytes, four for each number", "How many numbers are they?"
         ),
     ),
 )

@@ -30,8 +30,6 @@ NOTES = {
 class Property(NamedTuple):
     """Something that holds of every right result.
 
-    With a `name`, not to hold is itself a mistake that has a name, where it holds on no input.
-
     `seen(given, value)` is None where it holds and otherwise what was observed instead ("row 2 sums
     to 0.95"). given: the input. value: the result; Numbers as their array. With `asks`, a third
     argument runs the student's function on another input, and gives its result or None.
@@ -42,6 +40,10 @@ class Property(NamedTuple):
     asks: bool = False
     name: str = ""
     advice: str = ""  # where to look if it does not hold
+
+    def named(self, name: str, advice: str = "") -> "Property":
+        """The same, as a mistake with a name, of an answer for which it holds on no input."""
+        return self._replace(name=name, advice=advice)
 
 
 class Mistake(NamedTuple):

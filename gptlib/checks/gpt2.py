@@ -102,14 +102,8 @@ count = Exercise(
             "the feedforward part had no biases",
             "It has 4C after the first matrix and C after the second.",
         ),
-        Mistake("one layer", partial(_count, layers=1)).as_if(
-            "there was one layer", "There are n_layer of them."
-        ),
         Mistake("biases of C", partial(_count, biases=2)).as_if(
             "both biases had C numbers", "The first is added in the middle, which has 4C."
-        ),
-        Mistake("head counted again", partial(_count, tied=2)).as_if(
-            "the head was counted besides the token table", "It is the token table itself."
         ),
     ),
 )
@@ -178,17 +172,6 @@ token_cost = Exercise(
         ),
     ),
     mistakes=(
-        Mistake(
-            "numbers for bytes",
-            lambda N, L, C, T, rate: (2 * L * C * T, (4 * N + 2 * L * C * T) / rate, 2 * N),
-        ).as_if("the cache was counted in numbers", "Each takes 4 bytes in float32."),
-        Mistake(
-            "squared",
-            lambda N, L, C, T, rate: (8 * L * C * T**2, (4 * N + 8 * L * C * T**2) / rate, 2 * N),
-        ).as_if(
-            "the cache grew with the square of n_tokens",
-            "It holds one key and one value for each token; the T times T scores are not kept.",
-        ),
         Mistake(
             "no cache used",
             lambda N, L, C, T, rate: (8 * L * C * T, (4 * N * T + 8 * L * C * T) / rate, 2 * N),
@@ -366,17 +349,6 @@ read_layer = Exercise(
             "the mask was kept",
             "attn.bias is no bias but the mask, which old files keep, and attn.masked_bias is its "
             "minus infinity. Leave both out.",
-        ),
-        Mistake("c_attn's bias dropped", _ending("attn.bias", "attn.masked_bias")).as_if(
-            'every name that ends in "attn.bias" was left out',
-            "attn.c_attn.bias ends so too. Compare the whole name.",
-        ),
-        Mistake(
-            "prefix needed",
-            lambda state, i: _read({n: t for n, t in state.items() if n[:5] == "trans"}, i),
-        ).as_if(
-            'names without "transformer." were not found',
-            'Some files have them without: name.removeprefix("transformer.").',
         ),
         Mistake("layers 10 and 11 too", _layers_too).as_if(
             "layers 10 and 11 were taken for layer 1",

@@ -74,21 +74,10 @@ decode = Exercise(
         Mistake(
             "each token alone", lambda ids, token_bytes: _each(ids, token_bytes, "replace")
         ).as_if("each token was decoded on its own", JOIN_FIRST),
-        Mistake(
-            "each token alone, strictly", lambda ids, token_bytes: _each(ids, token_bytes, "strict")
-        ).as_if("each token was decoded on its own, without errors=", JOIN_FIRST),
-        Mistake("strict", lambda *given: _bytes(*given).decode()).as_if(
-            "bytes that are not UTF-8 stopped it",
-            'A model may well write those. With errors="replace", decode puts � there.',
-        ),
         Mistake("str of bytes", lambda *given: str(_bytes(*given))).as_if(
             "you took str of the bytes",
             "That is how Python writes bytes down, with b and quotes. Their text is "
             '.decode("utf-8", errors="replace").',
-        ),
-        Mistake("ids as characters", lambda ids, token_bytes: "".join(map(chr, ids))).as_if(
-            "each id was taken for the number of a letter",
-            "It is the number of a token: look up its bytes, token_bytes[id].",
         ),
     ),
 )
@@ -158,12 +147,6 @@ most_frequent_pair = Exercise(
     notes={"gives back nothing": "None is right only where there are fewer than two ids."},
     properties=in_turn(_of_pairs, NO_PAIR, NEIGHBOURS, MOST_OFTEN, TIE),
     mistakes=(
-        Mistake(
-            "empty", lambda ids: min((-n, pair) for pair, n in pair_counts(ids).items())[1]
-        ).as_if(
-            "fewer than two ids stopped it",
-            "Then there is no pair: give back None, as min(..., default=None) does.",
-        ),
         Mistake("every other pair", lambda ids: _smallest(Counter(zip(ids[::2], ids[1::2])))).as_if(
             "only the pairs (1st, 2nd), (3rd, 4th), ... were counted",
             "Every id begins a pair with the next one, as in zip(ids, ids[1:]).",
@@ -230,10 +213,6 @@ merge_pair = Exercise(
                 new_id if tuple(ids[k : k + 2]) == pair else id for k, id in enumerate(ids)
             ],
         ).as_if("the right half of the pair was kept", "After a merge, go on by two places."),
-        Mistake("last id lost", _without_the_last).as_if(
-            "the loop ended before the last id",
-            "Let it run to the end of ids, and look at ids[i + 1] only if there is one.",
-        ),
         Mistake("unmerged", lambda ids, pair, new_id: list(ids)).as_if(
             "nothing was merged",
             "A list never equals a tuple: compare tuple(ids[i : i + 2]) with pair.",
@@ -339,21 +318,6 @@ train = Exercise(
         Mistake("not split", lambda text, n: _learn(text, n, cut=lambda text: [text])).as_if(
             "merges crossed from one word into the next",
             "Cut the text with split(text), and count and merge within the pieces.",
-        ),
-        Mistake("cut at spaces", lambda text, n: _learn(text, n, cut=str.split)).as_if(
-            "the text was cut with text.split()",
-            "That throws the spaces away, and keeps 'dog.' whole. gptlib's split(text) leaves a "
-            "space with the word after it.",
-        ),
-        Mistake(
-            "never merged", lambda text, n: _learn(text, n, again=lambda ids, pair, new_id: ids)
-        ).as_if(
-            "the pair was chosen and never merged",
-            "After choosing a pair, merge it in every piece, and count again.",
-        ),
-        Mistake("counted once", _count_once).as_if(
-            "you took the most frequent pairs of the first count",
-            "Each merge changes the counts: merge, then count again.",
         ),
         Mistake(
             "each word once",
