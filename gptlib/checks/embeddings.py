@@ -18,7 +18,6 @@ from .exercise import Exercise, Mistake, Property
 from .properties import SURE, in_turn, no_nan, shape
 from .reading import numbers
 from .showing import array_shown, short
-from .verdict import Verdict
 
 
 def _table(n_rows: int, n_embd: int) -> Tensor:
@@ -58,8 +57,12 @@ def _rows_looked_up(given: tuple, value: np.ndarray) -> str | None:
     return None
 
 
-LOOKUP = Exercise(
+one_hot_lookup = Exercise(
     "embeddings.one_hot_lookup",
+    """Exercise 1, easy, 3 minutes: `student(ids, table)`, (T,) and (V, C), gives the rows (T, C).
+
+    By one-hot times matrix, although any way to the same rows is accepted.
+    """,
     right=lambda ids, table: _hot(ids, table) @ table,  # (T, V) @ (V, C) -> (T, C)
     notes={"mat1 and mat2": "one_hot is (T, V) and the table (V, C), and the two V's must meet."},
     inputs=lambda: [(torch.tensor(ids), _table(V, C)) for ids, V, C in LOOKUPS],
@@ -73,34 +76,12 @@ LOOKUP = Exercise(
         Property("Each id gets the row of the table with its number.", _rows_looked_up),
     ),
     mistakes=(
-        Mistake(
-            "sides swapped",
+        Mistake("sides swapped", lambda ids, table: table @ _hot(ids, table)).as_if(
             "the table came first in the product",
             "A row of one_hot chooses a row of the table: one_hot @ table, (T, V) @ (V, C).",
-            lambda ids, table: table @ _hot(ids, table),
-        ),
-        Mistake(
-            "number by number",
-            "you multiplied one_hot and the table number by number",
-            "Take the matrix product, which multiplies and adds up: one_hot @ table.",
-            lambda ids, table: _hot(ids, table) * table,
-        ),
-        Mistake(
-            "one-hot turned",
-            "you turned one_hot on its side",
-            "It has the shape (T, V) already, and its V must meet the table's: one_hot @ table.",
-            lambda ids, table: _hot(ids, table).T @ table,
         ),
     ),
 )
-
-
-def one_hot_lookup(student) -> Verdict:
-    """Exercise 1, easy, 3 minutes: `student(ids, table)`, (T,) and (V, C), gives the rows (T, C).
-
-    By one-hot times matrix, although any way to the same rows is accepted.
-    """
-    return LOOKUP.check(student)
 
 
 # ---- 2. Ids and places to vectors, and what the two tables cost ----
@@ -142,8 +123,12 @@ def _of_vectors(given: tuple, value: np.ndarray) -> tuple[str, str] | None:
     return None
 
 
-EMBED = Exercise(
+embed = Exercise(
     "embeddings.embed",
+    """Exercise 2, medium: `student(ids, wte, wpe)`, ids (B, T), gives the vectors (B, T, C).
+
+    wte (V, C) has a row for each token, wpe (block_size, C) one for each place from 0.
+    """,
     right=_right_embed,
     inputs=lambda: [
         (torch.tensor(ids), _table(V, C), 10 * _table(n + 1, C)[1:]) for ids, V, C, n in EMBEDS
@@ -158,46 +143,20 @@ EMBED = Exercise(
         *in_turn(_of_vectors, PLACES, SUM),
     ),
     mistakes=(
-        Mistake(
-            "whole table",
+        Mistake("whole table", lambda ids, wte, wpe: wte[ids] + wpe).as_if(
             "all of wpe was added",
             "It may have more rows than there are tokens. T tokens need the first T: wpe[:T].",
-            lambda ids, wte, wpe: wte[ids] + wpe,
         ),
-        Mistake(
-            "places by id",
+        Mistake("places by id", lambda ids, wte, wpe: wte[ids] + wpe[ids]).as_if(
             "you looked up the ids of the tokens in wpe",
             "It has a row for each place, 0, 1, 2, ..., whichever token is there.",
-            lambda ids, wte, wpe: wte[ids] + wpe[ids],
         ),
-        Mistake(
-            "one row too few",
-            "you added T - 1 rows of wpe, one too few",
-            "A slice leaves out its end: wpe[:T] are the rows 0 to T - 1.",
-            lambda ids, wte, wpe: wte[ids] + wpe[: ids.shape[1] - 1],
-        ),
-        Mistake(
-            "B for T",
+        Mistake("B for T", lambda ids, wte, wpe: wte[ids] + wpe[: len(ids)]).as_if(
             "you added the first B rows of wpe, and B is the number of sentences",
             "len(ids) is B. The number of tokens in each sentence is T = ids.shape[1].",
-            lambda ids, wte, wpe: wte[ids] + wpe[: len(ids)],
-        ),
-        Mistake(
-            "tables swapped",
-            "the ids looked up rows of wpe, and the places rows of wte",
-            "wte has a row for each id, wpe one for each place.",
-            lambda ids, wte, wpe: wpe[ids] + wte[: ids.shape[1]],
         ),
     ),
 )
-
-
-def embed(student) -> Verdict:
-    """Exercise 2, medium: `student(ids, wte, wpe)`, ids (B, T), gives the vectors (B, T, C).
-
-    wte (V, C) has a row for each token, wpe (block_size, C) one for each place from 0.
-    """
-    return EMBED.check(student)
 
 
 SHAPES = ((5, 3, 2), (7, 4, 3), (4, 7, 3), (403, 64, 64), (50257, 1024, 768), (7, 1, 3), (1, 1, 1))
@@ -234,8 +193,9 @@ def _two_tables(given: tuple, value: int) -> str | None:
     return None if value == _right_count(*given) else f"you count {value}, and {parts}"
 
 
-COUNT = Exercise(
+count_parameters = Exercise(
     "embeddings.count_parameters",
+    """Exercise 2, medium: `student(vocab_size, block_size, n_embd)` counts both tables.""",
     right=_right_count,
     inputs=SHAPES,
     read=_read_whole,
@@ -247,29 +207,20 @@ COUNT = Exercise(
     mistakes=(
         Mistake(
             "tokens have one number",
+            lambda vocab_size, block_size, n_embd: vocab_size + block_size * n_embd,
+        ).as_if(
             "only block_size was multiplied by n_embd",
             "Python multiplies first. Mind the brackets: (vocab_size + block_size) * n_embd.",
-            lambda vocab_size, block_size, n_embd: vocab_size + block_size * n_embd,
         ),
         Mistake(
             "token table twice",
+            lambda vocab_size, block_size, n_embd: (2 * vocab_size + block_size) * n_embd,
+        ).as_if(
             "the token table was counted twice",
             "At station 5 the same numbers are used again, and are not counted again.",
-            lambda vocab_size, block_size, n_embd: (2 * vocab_size + block_size) * n_embd,
-        ),
-        Mistake(
-            "bytes",
-            "you counted bytes, four for each number",
-            "How many numbers are they?",
-            lambda *sizes: 4 * _right_count(*sizes),
         ),
     ),
 )
-
-
-def count_parameters(student) -> Verdict:
-    """Exercise 2, medium: `student(vocab_size, block_size, n_embd)`, the numbers in both tables."""
-    return COUNT.check(student)
 
 
 # ---- 3. Does order matter? ----
@@ -401,8 +352,13 @@ def _says(yes: bool):
 
 SAME_TOKEN = "Reverse ids[:-1], and put ids[-1:] after it."
 
-ORDER = Exercise(
+order_matters = Exercise(
     "embeddings.order_matters",
+    """Exercise 3, hard, 12 minutes: `student(model, ids)`, ids (T,): True if order matters.
+
+    It does if the logits after the last token become others, by more than rounding, when the
+    tokens before it are read the other way round.
+    """,
     right=_right_order,
     inputs=_order_inputs,
     read=_read_yes_or_no,
@@ -415,39 +371,31 @@ ORDER = Exercise(
     mistakes=(
         Mistake(
             "no rounding",
+            lambda model, ids: not torch.equal(*(logits[-1] for logits in _both(model, ids))),
+        ).as_if(
             "the logits had to be equal in every digit",
             "Sums in a different order are rounded differently: torch.allclose(one, other, "
             "atol=1e-4).",
-            lambda model, ids: not torch.equal(*(logits[-1] for logits in _both(model, ids))),
         ),
-        Mistake(
-            "every place",
+        Mistake("every place", lambda model, ids: _differ(*_both(model, ids))).as_if(
             "the logits of all places were compared",
             "Only the last place has read the same tokens both times: compare logits[0, -1].",
-            lambda model, ids: _differ(*_both(model, ids)),
         ),
         Mistake(
             "last token turned too",
+            lambda model, ids: _right_order(model, ids, lambda ids: ids.flip(0)),
+        ).as_if(
             "the last token was moved too",
             f"Then the logits come after a different token. {SAME_TOKEN}",
-            lambda model, ids: _right_order(model, ids, lambda ids: ids.flip(0)),
         ),
         Mistake(
             "first token kept",
-            "the first token stayed where it is, and the last was moved",
-            f"Then the logits come after a different token. {SAME_TOKEN}",
             lambda model, ids: _right_order(
                 model, ids, lambda ids: torch.cat([ids[:1], ids[1:].flip(0)])
             ),
+        ).as_if(
+            "the first token stayed where it is, and the last was moved",
+            f"Then the logits come after a different token. {SAME_TOKEN}",
         ),
     ),
 )
-
-
-def order_matters(student) -> Verdict:
-    """Exercise 3, hard, 12 minutes: `student(model, ids)`, ids (T,): True if order matters.
-
-    It does if the logits after the last token become others, by more than rounding, when the
-    tokens before it are read the other way round.
-    """
-    return ORDER.check(student)

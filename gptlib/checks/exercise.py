@@ -30,8 +30,6 @@ NOTES = {
 class Property(NamedTuple):
     """Something that holds of every right result.
 
-    With a `name`, not to hold is itself a mistake that has a name, where it holds on no input.
-
     `seen(given, value)` is None where it holds and otherwise what was observed instead ("row 2 sums
     to 0.95"). given: the input. value: the result; Numbers as their array. With `asks`, a third
     argument runs the student's function on another input, and gives its result or None.
@@ -43,19 +41,27 @@ class Property(NamedTuple):
     name: str = ""
     advice: str = ""  # where to look if it does not hold
 
+    def named(self, name: str, advice: str = "") -> "Property":
+        """The same, as a mistake with a name, of an answer for which it holds on no input."""
+        return self._replace(name=name, advice=advice)
+
 
 class Mistake(NamedTuple):
     """A wrong way to do the exercise."""
 
     name: str
-    does: str  # completes "It behaves as if ...", and is a sentence itself: "you summed columns"
-    advice: str  # where to look: "Sum over the last axis, dim=-1."
     function: Callable
+    does: str = ""  # "the sum went down the columns": a sentence, and after "It behaves as if"
+    advice: str = ""  # where to look: "Sum over the last axis, dim=-1."
+
+    def as_if(self, does: str, advice: str) -> "Mistake":
+        """The same with words about it."""
+        return self._replace(does=does, advice=advice)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Exercise:
-    """An exercise and what its check knows.
+    """An exercise and what its check knows; called with a student's function, it is the check.
 
     `inputs`: tuples of arguments, the plainest first; made when first needed, if a function.
     `read`: brings a result into one form; its ValueError says what was expected.
@@ -66,14 +72,18 @@ class Exercise:
     """
 
     name: str  # "logits.softmax"
-    right: Callable | None
-    inputs: Sequence[tuple] | Callable[[], Sequence[tuple]]
+    doc: str = ""  # the exercise in a few sentences: its docstring
+    right: Callable | None = None
+    inputs: Sequence[tuple] | Callable[[], Sequence[tuple]] = ()
     properties: Sequence[Property] = ()
     mistakes: Sequence[Mistake] = ()
     read: Callable[[object], object] = lambda value: value
     notes: dict[str, str] = field(default_factory=dict)
     shown: Callable[[object], str] = shown
     adapt: Callable[[Callable], Callable] = lambda student: student
+
+    def __post_init__(self) -> None:
+        self.__doc__, self.__name__ = self.doc, self.name.rpartition(".")[2]
 
     @cached_property
     def given(self) -> list[tuple]:
@@ -94,7 +104,7 @@ class Exercise:
                 break
         return found
 
-    def check(self, student: Callable) -> Verdict:
+    def __call__(self, student: Callable) -> Verdict:
         """Print one verdict on a student's function, keep it, and return it. Never raises."""
         try:
             verdict = self.judge(student)

@@ -14,7 +14,6 @@ from ..model import GPT, GPTConfig
 from .exercise import Exercise, Mistake, Property
 from .reading import Numbers, numbers
 from .showing import short
-from .verdict import Verdict
 
 # ---- 1. Parameters by part ----
 
@@ -78,8 +77,12 @@ def _read_counts(value: object) -> dict[str, int]:
     return found
 
 
-COUNT = Exercise(
+count = Exercise(
     "gpt2.count",
+    """Exercise 1, easy: `student(vocab_size, block_size, n_layer, n_embd)` gives {part: numbers}.
+
+    The parts are "tokens", "places", "attention", "feedforward", "norms".
+    """,
     right=right_count,
     inputs=SHAPES,
     read=_read_counts,
@@ -95,40 +98,15 @@ COUNT = Exercise(
         _part("feedforward", "It has two matrices, C to 4C and back, and a bias after each."),
     ),
     mistakes=(
-        Mistake(
-            "no biases",
+        Mistake("no biases", partial(_count, biases=0)).as_if(
             "the feedforward part had no biases",
             "It has 4C after the first matrix and C after the second.",
-            partial(_count, biases=0),
         ),
-        Mistake(
-            "one layer",
-            "there was one layer",
-            "There are n_layer of them.",
-            partial(_count, layers=1),
-        ),
-        Mistake(
-            "biases of C",
-            "both biases had C numbers",
-            "The first is added in the middle, which has 4C.",
-            partial(_count, biases=2),
-        ),
-        Mistake(
-            "head counted again",
-            "the head was counted besides the token table",
-            "It is the token table itself.",
-            partial(_count, tied=2),
+        Mistake("biases of C", partial(_count, biases=2)).as_if(
+            "both biases had C numbers", "The first is added in the middle, which has 4C."
         ),
     ),
 )
-
-
-def count(student) -> Verdict:
-    """Exercise 1, easy: `student(vocab_size, block_size, n_layer, n_embd)` gives {part: numbers}.
-
-    The parts are "tokens", "places", "attention", "feedforward", "norms".
-    """
-    return COUNT.check(student)
 
 
 # ---- 2. What the next token costs ----
@@ -165,8 +143,12 @@ def _read_three(value: object) -> Numbers:
     return found
 
 
-COST = Exercise(
+token_cost = Exercise(
     "gpt2.token_cost",
+    """Exercise 2, medium: `student(n_params, n_layer, n_embd, n_tokens, bandwidth)`.
+
+    Gives the cache's bytes, the seconds to read weights and cache once, and the FLOP, in float32.
+    """,
     right=right_cost,
     inputs=COSTS,
     read=_read_three,
@@ -191,39 +173,18 @@ COST = Exercise(
     ),
     mistakes=(
         Mistake(
-            "numbers for bytes",
-            "the cache was counted in numbers",
-            "Each takes 4 bytes in float32.",
-            lambda N, L, C, T, rate: (2 * L * C * T, (4 * N + 2 * L * C * T) / rate, 2 * N),
-        ),
-        Mistake(
-            "squared",
-            "the cache grew with the square of n_tokens",
-            "It holds one key and one value for each token; the T times T scores are not kept.",
-            lambda N, L, C, T, rate: (8 * L * C * T**2, (4 * N + 8 * L * C * T**2) / rate, 2 * N),
-        ),
-        Mistake(
             "no cache used",
+            lambda N, L, C, T, rate: (8 * L * C * T, (4 * N * T + 8 * L * C * T) / rate, 2 * N),
+        ).as_if(
             "the weights were read once for each token before",
             "They are read once for the new token. That is what the cache saves.",
-            lambda N, L, C, T, rate: (8 * L * C * T, (4 * N * T + 8 * L * C * T) / rate, 2 * N),
         ),
         Mistake(
             "FLOP of the whole text",
-            "the whole text went through the layers",
-            "With a cache only the new token does.",
             lambda N, L, C, T, rate: (8 * L * C * T, (4 * N + 8 * L * C * T) / rate, 2 * N * T),
-        ),
+        ).as_if("the whole text went through the layers", "With a cache only the new token does."),
     ),
 )
-
-
-def token_cost(student) -> Verdict:
-    """Exercise 2, medium: `student(n_params, n_layer, n_embd, n_tokens, bandwidth)`.
-
-    Gives the cache's bytes, the seconds to read weights and cache once, and the FLOP, in float32.
-    """
-    return COST.check(student)
 
 
 # ---- 3. A layer of Hugging Face's GPT-2 ----
@@ -358,8 +319,13 @@ def _read_layer(value: object) -> Layer:
         raise ValueError("each value of the dict must be a tensor") from error
 
 
-READ = Exercise(
+read_layer = Exercise(
     "gpt2.read_layer",
+    """Exercise 3, hard: `student(state, i)` gives {our name: tensor} for `GPT.h[i]`.
+
+    `state` is a Hugging Face state dict of GPT-2: names begin with "transformer." or do not, linear
+    matrices are (in, out), and old files hold the mask as attn.bias and attn.masked_bias.
+    """,
     right=right_read,
     inputs=lambda: [(stored_model(prefix, buffers), i) for i, prefix, buffers in KINDS],
     read=_read_layer,
@@ -373,44 +339,20 @@ READ = Exercise(
     mistakes=(
         Mistake(
             "square not turned",
+            partial(_read, turned=lambda name, t: name in LINEAR and t.shape[0] != t.shape[1]),
+        ).as_if(
             "a matrix was turned only if its shape did not fit",
             "attn.c_proj.weight is square, so it fits either way and nothing complains. Turn it "
             "like the other three.",
-            partial(_read, turned=lambda name, t: name in LINEAR and t.shape[0] != t.shape[1]),
         ),
-        Mistake(
-            "mask kept",
+        Mistake("mask kept", partial(_read, skip=())).as_if(
             "the mask was kept",
             "attn.bias is no bias but the mask, which old files keep, and attn.masked_bias is its "
             "minus infinity. Leave both out.",
-            partial(_read, skip=()),
         ),
-        Mistake(
-            "c_attn's bias dropped",
-            'every name that ends in "attn.bias" was left out',
-            "attn.c_attn.bias ends so too. Compare the whole name.",
-            _ending("attn.bias", "attn.masked_bias"),
-        ),
-        Mistake(
-            "prefix needed",
-            'names without "transformer." were not found',
-            'Some files have them without: name.removeprefix("transformer.").',
-            lambda state, i: _read({n: t for n, t in state.items() if n[:5] == "trans"}, i),
-        ),
-        Mistake(
-            "layers 10 and 11 too",
+        Mistake("layers 10 and 11 too", _layers_too).as_if(
             "layers 10 and 11 were taken for layer 1",
             'Their names begin with "h.1" as well. Ask for "h.1.", with the dot.',
-            _layers_too,
         ),
     ),
 )
-
-
-def read_layer(student) -> Verdict:
-    """Exercise 3, hard: `student(state, i)` gives {our name: tensor} for `GPT.h[i]`.
-
-    `state` is a Hugging Face state dict of GPT-2: names begin with "transformer." or do not, linear
-    matrices are (in, out), and old files hold the mask as attn.bias and attn.masked_bias.
-    """
-    return READ.check(student)

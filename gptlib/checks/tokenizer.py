@@ -12,7 +12,6 @@ from . import reading
 from .exercise import Exercise, Mistake, Property
 from .properties import in_turn
 from .showing import LONGEST, cut, shown
-from .verdict import Verdict
 
 # ---- 1. Ids back to text ----
 
@@ -56,8 +55,12 @@ def _bytes_again(given: tuple, value: str) -> str | None:
 
 JOIN_FIRST = "Half a letter is not UTF-8. Join the bytes of all tokens first, then decode once."
 
-DECODE = Exercise(
+decode = Exercise(
     "tokenizer.decode",
+    """Exercise 1, easy, 3 minutes: `student(ids, token_bytes)` gives back the text.
+
+    token_bytes: {id: its bytes}. Bytes that are not UTF-8 become U+FFFD, with "replace".
+    """,
     right=_right_decode,
     inputs=DECODED,
     read=reading.text,
@@ -69,46 +72,15 @@ DECODE = Exercise(
     ),
     mistakes=(
         Mistake(
-            "each token alone",
-            "each token was decoded on its own",
-            JOIN_FIRST,
-            lambda ids, token_bytes: _each(ids, token_bytes, "replace"),
-        ),
-        Mistake(
-            "each token alone, strictly",
-            "each token was decoded on its own, without errors=",
-            JOIN_FIRST,
-            lambda ids, token_bytes: _each(ids, token_bytes, "strict"),
-        ),
-        Mistake(
-            "strict",
-            "bytes that are not UTF-8 stopped it",
-            'A model may well write those. With errors="replace", decode puts � there.',
-            lambda *given: _bytes(*given).decode(),
-        ),
-        Mistake(
-            "str of bytes",
+            "each token alone", lambda ids, token_bytes: _each(ids, token_bytes, "replace")
+        ).as_if("each token was decoded on its own", JOIN_FIRST),
+        Mistake("str of bytes", lambda *given: str(_bytes(*given))).as_if(
             "you took str of the bytes",
             "That is how Python writes bytes down, with b and quotes. Their text is "
             '.decode("utf-8", errors="replace").',
-            lambda *given: str(_bytes(*given)),
-        ),
-        Mistake(
-            "ids as characters",
-            "each id was taken for the number of a letter",
-            "It is the number of a token: look up its bytes, token_bytes[id].",
-            lambda ids, token_bytes: "".join(map(chr, ids)),
         ),
     ),
 )
-
-
-def decode(student) -> Verdict:
-    """Exercise 1, easy, 3 minutes: `student(ids, token_bytes)` gives back the text.
-
-    token_bytes: {id: its bytes}. Bytes that are not UTF-8 become U+FFFD, with "replace".
-    """
-    return DECODE.check(student)
 
 
 # ---- 2. The most frequent pair, and merging it ----
@@ -163,36 +135,24 @@ def _of_pairs(given: tuple, pair: tuple | None) -> tuple[str, str] | None:
     return TIE, f"{pair} and {best} both occur {its}"
 
 
-PAIR = Exercise(
+most_frequent_pair = Exercise(
     "tokenizer.most_frequent_pair",
+    """Exercise 2, medium: `student(ids)` gives back the pair of neighbours that occurs most often.
+
+    Overlapping pairs count; of equally frequent ones the smallest pair wins; None if there is none.
+    """,
     right=lambda ids: _smallest(pair_counts(ids)),
     inputs=[(list(ids),) for ids in PAIRS],
     read=_read_pair,
     notes={"gives back nothing": "None is right only where there are fewer than two ids."},
     properties=in_turn(_of_pairs, NO_PAIR, NEIGHBOURS, MOST_OFTEN, TIE),
     mistakes=(
-        Mistake(
-            "empty",
-            "fewer than two ids stopped it",
-            "Then there is no pair: give back None, as min(..., default=None) does.",
-            lambda ids: min((-n, pair) for pair, n in pair_counts(ids).items())[1],
-        ),
-        Mistake(
-            "every other pair",
+        Mistake("every other pair", lambda ids: _smallest(Counter(zip(ids[::2], ids[1::2])))).as_if(
             "only the pairs (1st, 2nd), (3rd, 4th), ... were counted",
             "Every id begins a pair with the next one, as in zip(ids, ids[1:]).",
-            lambda ids: _smallest(Counter(zip(ids[::2], ids[1::2]))),
         ),
     ),
 )
-
-
-def most_frequent_pair(student) -> Verdict:
-    """Exercise 2, medium: `student(ids)` gives back the pair of neighbours that occurs most often.
-
-    Overlapping pairs count; of equally frequent ones the smallest pair wins; None if there is none.
-    """
-    return PAIR.check(student)
 
 
 # Twice, with a rest; equals in a row, odd and even; at the end, in the middle, at odd places;
@@ -235,8 +195,12 @@ def _without_the_last(ids: list, pair: tuple, new_id: int) -> list:
     return whole[:-1] if whole and whole[-1] != new_id else whole
 
 
-MERGE = Exercise(
+merge_pair = Exercise(
     "tokenizer.merge_pair",
+    """Exercise 2, medium: `student(ids, pair, new_id)` replaces the pair wherever it occurs.
+
+    From left to right: of three equal ids the first two become one. The input stays as it is.
+    """,
     right=merge,
     inputs=[(list(ids), pair, new_id) for ids, pair, new_id in MERGES],
     read=reading.ids,
@@ -245,34 +209,16 @@ MERGE = Exercise(
     mistakes=(
         Mistake(
             "second id kept",
-            "the right half of the pair was kept",
-            "After a merge, go on by two places.",
             lambda ids, pair, new_id: [
                 new_id if tuple(ids[k : k + 2]) == pair else id for k, id in enumerate(ids)
             ],
-        ),
-        Mistake(
-            "last id lost",
-            "the loop ended before the last id",
-            "Let it run to the end of ids, and look at ids[i + 1] only if there is one.",
-            _without_the_last,
-        ),
-        Mistake(
-            "unmerged",
+        ).as_if("the right half of the pair was kept", "After a merge, go on by two places."),
+        Mistake("unmerged", lambda ids, pair, new_id: list(ids)).as_if(
             "nothing was merged",
             "A list never equals a tuple: compare tuple(ids[i : i + 2]) with pair.",
-            lambda ids, pair, new_id: list(ids),
         ),
     ),
 )
-
-
-def merge_pair(student) -> Verdict:
-    """Exercise 2, medium: `student(ids, pair, new_id)` replaces the pair wherever it occurs.
-
-    From left to right: of three equal ids the first two become one. The input stays as it is.
-    """
-    return MERGE.check(student)
 
 
 # ---- 3. Train BPE ----
@@ -353,8 +299,13 @@ def _spelled(pair: tuple, tokens: dict[int, bytes]) -> str:
     return " + ".join(repr(data if "\ufffd" in text else text) for data, text in parts)
 
 
-TRAIN = Exercise(
+train = Exercise(
     "tokenizer.train",
+    """Exercise 3, hard, 12 minutes: `student(text, n_merges)` learns the merges that gptlib learns.
+
+    A list of pairs of ids, in the order learned; merge k makes the id 256 + k. Merges stay within
+    the pieces of `gptlib.tokenizer.split`, and stop early when no pair is left.
+    """,
     right=_right_train,
     inputs=TEXTS,
     read=_read_merges,
@@ -364,51 +315,23 @@ TRAIN = Exercise(
     },
     properties=in_turn(_of_merges, NUMBERED, SIDE_BY_SIDE, MOST, TIE, AS_MANY),
     mistakes=(
-        Mistake(
-            "not split",
+        Mistake("not split", lambda text, n: _learn(text, n, cut=lambda text: [text])).as_if(
             "merges crossed from one word into the next",
             "Cut the text with split(text), and count and merge within the pieces.",
-            lambda text, n: _learn(text, n, cut=lambda text: [text]),
-        ),
-        Mistake(
-            "cut at spaces",
-            "the text was cut with text.split()",
-            "That throws the spaces away, and keeps 'dog.' whole. gptlib's split(text) leaves a "
-            "space with the word after it.",
-            lambda text, n: _learn(text, n, cut=str.split),
-        ),
-        Mistake(
-            "never merged",
-            "the pair was chosen and never merged",
-            "After choosing a pair, merge it in every piece, and count again.",
-            lambda text, n: _learn(text, n, again=lambda ids, pair, new_id: ids),
-        ),
-        Mistake(
-            "counted once",
-            "you took the most frequent pairs of the first count",
-            "Each merge changes the counts: merge, then count again.",
-            _count_once,
         ),
         Mistake(
             "each word once",
+            lambda text, n: _learn(text, n, cut=lambda text: dict.fromkeys(split(text))),
+        ).as_if(
             "repeated pieces were counted once",
             "A word that occurs often must count often. Is there a set?",
-            lambda text, n: _learn(text, n, cut=lambda text: dict.fromkeys(split(text))),
         ),
         Mistake(
             "letters, not bytes",
+            lambda text, n: _learn(text, n, spell=lambda piece: map(ord, piece)),
+        ).as_if(
             "you began with the numbers of letters",
             "An ï is two bytes. Begin with list(piece.encode()), not with ord(letter).",
-            lambda text, n: _learn(text, n, spell=lambda piece: map(ord, piece)),
         ),
     ),
 )
-
-
-def train(student) -> Verdict:
-    """Exercise 3, hard, 12 minutes: `student(text, n_merges)` learns the merges that gptlib learns.
-
-    A list of pairs of ids, in the order learned; merge k makes the id 256 + k. Merges stay within
-    the pieces of `gptlib.tokenizer.split`, and stop early when no pair is left.
-    """
-    return TRAIN.check(student)
