@@ -106,8 +106,8 @@ class Tokenizer(TokenizerFiles):
     ('aaabdaaabac', b'aaab')
     """
 
-    pattern = PATTERN
-    merge_bytes = staticmethod(apply_merges_fast)
+    pattern = PATTERN  # this and the next are for TokenizerFiles
+    apply_merges = staticmethod(apply_merges_fast)
 
     def __init__(self, merges=(), special_tokens=(END_OF_TEXT,), byte_ids=range(256)):
         """Make a tokenizer from what was learned; byte_ids[b] is the id of byte b.

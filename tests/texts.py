@@ -39,7 +39,9 @@ def naive_merges(text, n_merges, start=256):
     pieces = [list(piece.encode()) for piece in split(text)]
     merges = []
     while len(merges) < n_merges:
-        counts = sum(map(pair_counts, pieces), Counter())
+        counts = Counter()
+        for ids in pieces:
+            counts.update(pair_counts(ids))
         if not counts:
             break
         best = min(counts, key=lambda pair: (-counts[pair], pair))

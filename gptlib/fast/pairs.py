@@ -12,8 +12,8 @@ import numpy as np
 
 Pair = tuple[int, int]
 
-GAP = -1  # in cells between pieces, and in the inner cells of a token
-SHORT = 2**19  # cells
+GAP = -1  # in the cells between pieces, and where a merged token's right half began
+SHORT = 2**19  # cells: with fewer of them, memory is no matter
 MANY = 2**10  # numbers of two bytes are sorted in less time, if there are as many as this
 BLOCK = 2**17  # cells whose pairs are sorted at a time, so that what sorting needs stays small
 
@@ -58,7 +58,7 @@ def _cells(pieces: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
     cells[gaps] = GAP
     counts = np.fromiter(pieces.values(), np.int64, len(pieces))
     if len(text) > SHORT:  # then in the smallest type that holds them
-        counts = counts.astype(np.min_scalar_type(-1 - max(pieces.values())))
+        counts = counts.astype(np.min_scalar_type(-1 - int(counts.max(initial=0))))
     return cells, np.repeat(counts, np.diff(gaps))
 
 
@@ -80,7 +80,7 @@ def apply_merges_at_once(ids: bytes | list[int], new_ids: dict[Pair, int]) -> li
     cells[1:-1] = np.frombuffer(ids, np.uint8) if isinstance(ids, bytes) else ids
     text = PairsInText(cells, np.broadcast_to(np.int8(1), len(cells)))
     pairs: dict[int, Pair] = {}
-    heap: list[int] = []
+    heap: list[int] = []  # the ids of merges that are still to be made, the earliest first
 
     def note(found: Iterable[Pair]) -> None:
         for pair in found:
@@ -107,12 +107,12 @@ def _blocks(at: np.ndarray) -> list[np.ndarray]:
 class PairsInText:
     """Cells that hold the ids of a text, one cell a byte, and the places of every pair.
 
-    A token covers as many cells as it has bytes. Its first cell has its id, its last cell ~id (that
-    is -id - 1), and the cells between them GAP; so both neighbours of a token can be found from it.
-    A token of one byte has only a first cell.
+    A token covers as many cells as it has bytes. Its first cell holds its id, and its last one
+    minus the number of its cells, so that a token can be found from the one to its right. (A token
+    of one byte has only a first cell.) What is in the cells between is never read.
 
-    places[pair] says where the pair was when its later token was made: the first cells of its left
-    token, in order. It can come to be nowhere else, so places are only ever lost.
+    places[pair] are the first cells of the pair's left token, in order, where the pair was when its
+    later token was made. It can come to be nowhere else, so places are only ever lost.
     """
 
     def __init__(self, cells: np.ndarray, weight: np.ndarray) -> None:
@@ -156,19 +156,19 @@ class PairsInText:
 
     def _pairs_with(self, new_id, at):
         """Give each pair that a token just made is in, its count, and its places in this block."""
-        left = at + np.minimum(self.cells[at - 1], GAP)  # by the size in the last cell before it
+        left = at + np.minimum(self.cells[at - 1], -1)  # an id there is a token of one cell
         keys = 2 * self.cells[np.concatenate((left, at + self.sizes[new_id]))]
         keys[len(at) :] += 1  # twice the neighbour's id, and 1 more if it is the one on the right
         if len(at) > MANY and new_id < 2**14:
             keys = keys.astype(np.int16)
         for key, count, places in self._by_key(keys, np.concatenate((left, at))):
             other, is_right = divmod(key, 2)
-            if is_right and other != GAP:
+            if is_right and other != GAP:  # two new ones in a row are found once, as this
                 yield (new_id, other), count, places
             elif not is_right and other != GAP and other != new_id:
-                yield (other, new_id), count, places  # two new ones in a row are there already
+                yield (other, new_id), count, places
 
-    def _note(self, found):
+    def _note(self, found: Iterable[tuple[Pair, int, np.ndarray]]) -> dict[Pair, int]:
         """Keep the places of new pairs, and return their counts. found: (pair, count, places)."""
         counts: dict[Pair, int] = {}
         parts: dict[Pair, list[np.ndarray]] = {}  # of pairs that are in several blocks
@@ -189,7 +189,7 @@ class PairsInText:
     def ids(self) -> list[int]:
         """The ids of all pieces, one after the other; equal ids are one object of Python's."""
         ids = self.cells[self.cells >= 0]
-        same = list(range(max(256, int(ids.max(initial=0)) + 1)))
+        same = list(range(int(ids.max(initial=0)) + 1))
         blocks = (ids[start : start + BLOCK].tolist() for start in range(0, len(ids), BLOCK))
         return list(chain.from_iterable(map(same.__getitem__, block) for block in blocks))
 

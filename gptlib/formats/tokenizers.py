@@ -26,7 +26,7 @@ class TokenizerFiles:
     """What a tokenizer's class needs to be saved and opened.
 
     The class has the arguments and attributes of `gptlib.Tokenizer`: merges, new_ids, byte_ids,
-    tokens, special_tokens, and its split pattern.
+    tokens, special_tokens; also its split pattern, and a function that applies merges to bytes.
     """
 
     merges: list[tuple[int, int]]
@@ -35,7 +35,7 @@ class TokenizerFiles:
     tokens: list[bytes]
     special_tokens: dict[str, int]
     pattern: str
-    merge_bytes: Callable[[bytes, dict[tuple[int, int], int]], list[int]]  # of one piece
+    apply_merges: Callable[[bytes, dict[tuple[int, int], int]], list[int]]
 
     def __init__(self, merges, special_tokens, byte_ids) -> None:
         raise NotImplementedError  # as Tokenizer does it
@@ -131,7 +131,7 @@ class TokenizerFiles:
             byte_ids = bytes(ids[byte] for byte in range(256))
             new_ids: dict[tuple[int, int], int] = {}
             for id, token in enumerate(tokens[256:], 256):
-                parts = cls.merge_bytes(token.translate(byte_ids), new_ids)
+                parts = cls.apply_merges(token.translate(byte_ids), new_ids)
                 if len(parts) != 2:
                     raise ValueError(f"id {id}, {shown(token)}, is not two earlier tokens joined")
                 new_ids[parts[0], parts[1]] = id
@@ -149,7 +149,7 @@ class TokenizerFiles:
         """
         table = bytes(self.byte_ids)
         for id, token in enumerate(self._ordinary_tokens()[256:], 256):
-            if self.merge_bytes(token.translate(table), self.new_ids) != [id]:
+            if self.apply_merges(token.translate(table), self.new_ids) != [id]:
                 raise ValueError(f"merges[{id - 256}]: the bytes of token {id} do not encode to it")
         return tiktoken_encoding(self._ordinary_tokens(), self.pattern, self.special_tokens)
 
