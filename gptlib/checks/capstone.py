@@ -69,11 +69,7 @@ def capstone(
     except BaseException as error:  # whatever the student's parts raise, Ctrl-C too
         right, name, words = False, STOPPED, f"stops with {error_words(error)}"
     words = f"{'✔' if right else '✘'} capstone: {words}"
-    verdict = Verdict(right, words, name, "sampling.capstone")
-    print(verdict.words)
-    if trouble := verdict.keep():
-        print(f"  ({trouble})")
-    return verdict
+    return Verdict(right, words, name, "sampling.capstone").told()
 
 
 Trouble = tuple[str, str] | None  # (name, words)

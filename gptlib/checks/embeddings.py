@@ -216,8 +216,8 @@ count_parameters = Exercise(
 V, LIMIT = 11, 16
 
 
-class Named(GPT):
-    """A small model that a verdict can write down on one line."""
+class Named(nn.Module):
+    """A model that a verdict can write down on one line."""
 
     name = ""
 
@@ -225,7 +225,11 @@ class Named(GPT):
         return f"<{self.name}>"
 
 
-class Adds(nn.Module):
+class NamedGPT(Named, GPT):
+    """A small GPT with a name."""
+
+
+class Adds(Named):
     """A model whose logits are the sum of a row for each token so far, from left to right.
 
     rows: (V, V). by_place: the first token's row counts once, the second's twice, and so on.
@@ -243,9 +247,6 @@ class Adds(nn.Module):
             rows = rows * torch.arange(1, ids.shape[1] + 1)[:, None]
         return torch.stack(list(accumulate(rows.unbind(1))), 1)
 
-    def __repr__(self) -> str:
-        return f"<{self.name}>"
-
 
 def stirred(model: GPT, seed: int) -> GPT:
     """Untrained, with weights far enough from their start for every part to show."""
@@ -260,7 +261,7 @@ def stirred(model: GPT, seed: int) -> GPT:
 def small_model(n_layer: int, positions: bool, seed: int = 0) -> GPT:
     """One with a name, untrained."""
     config = GPTConfig(V, LIMIT, n_layer, n_head=2, n_embd=32)
-    model = stirred(Named(config, seed=seed), seed)
+    model = stirred(NamedGPT(config, seed=seed), seed)
     model.name = f"{n_layer} layer{'s' * (n_layer > 1)}, with{'' if positions else 'out'} positions"
     return model if positions else ablate(model, "positions")
 

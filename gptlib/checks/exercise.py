@@ -113,10 +113,7 @@ class Exercise:
         for pattern, words in (NOTES | self.notes).items():
             if not verdict and re.search(pattern, verdict.words):
                 verdict.words += f"\n  {words}"
-        print(verdict.words)
-        if trouble := verdict.keep():
-            print(f"  ({trouble})")
-        return verdict
+        return verdict.told()
 
     def judge(self, student: Callable) -> Verdict:
         """The verdict, neither printed nor kept."""
@@ -235,7 +232,7 @@ class Exercise:
             agree = [same(a, b) for a, b in zip(found, its)]
             if all(agree) and len(found) == len(its):
                 verdict.mistake, verdict.resembles = mistake.name, ""
-                verdict.advice = f"{_sentence(mistake.does)} {mistake.advice}"
+                verdict.advice = f"{mistake.does[0].upper()}{mistake.does[1:]}. {mistake.advice}"
                 return
             if k >= len(agree) or not agree[k] or found[k].kind == STOPPED:
                 continue
@@ -269,10 +266,6 @@ def name_of(student: object) -> str:
     except Exception:
         name = None
     return name if isinstance(name, str) else type(student).__name__
-
-
-def _sentence(words: str) -> str:
-    return f"{words[0].upper()}{words[1:]}."
 
 
 def _in_words(name: str, verdict: Verdict) -> str:

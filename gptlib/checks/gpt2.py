@@ -115,6 +115,9 @@ def right_cost(n_params, n_layer, n_embd, n_tokens, bandwidth) -> tuple[int, flo
     return held, (4 * n_params + held) / bandwidth, 2 * n_params
 
 
+_cost = partial(_entry, right_cost)
+
+
 def _read_three(value: object) -> Numbers:
     for k, part in enumerate(value if isinstance(value, list | tuple) else ()):
         if part is ...:
@@ -135,22 +138,19 @@ token_cost = Exercise(
     inputs=COSTS,
     read=_read_three,
     properties=(
-        _entry(
-            right_cost,
+        _cost(
             0,
             "The cache keeps a key and a value of n_embd numbers for each token in each layer, and "
             "a number takes 4 bytes.",
             "the bytes of the cache are",
         ),
-        _entry(
-            right_cost,
+        _cost(
             1,
             "All weights and the cache are read once, and seconds are bytes divided by bytes a "
             "second.",
             "the seconds are",
         ),
-        _entry(
-            right_cost,
+        _cost(
             2,
             "For the new token each parameter is multiplied once, and the product added: 2 FLOP.",
             "the FLOP are",

@@ -97,12 +97,6 @@ def _hot(z: Tensor, y: Tensor) -> Tensor:
     return F.one_hot(y, z.shape[-1]).to(z.dtype)
 
 
-def _every_target(z: Tensor, y: Tensor) -> Tensor:
-    p = softmax(z)
-    p[:, y] -= 1
-    return p / len(y)
-
-
 def _negative_at_the_target(given: tuple, value: np.ndarray) -> str | None:
     for t, target in enumerate(given[1].tolist()):
         for id, number in enumerate(value[t].tolist()):
@@ -147,7 +141,9 @@ gradient = Exercise(
             "nothing was divided by T",
             "That is the gradient of the sum. The loss is a mean over T positions: divide by T.",
         ),
-        Mistake("every target in every row", _every_target).as_if(
+        Mistake(
+            "every target in every row", lambda z, y: (softmax(z) - _hot(z, y).amax(0)) / len(y)
+        ).as_if(
             "1 was subtracted at every target in every row",
             "Row t has its own: p[torch.arange(len(targets)), targets] -= 1, not p[:, targets].",
         ),
