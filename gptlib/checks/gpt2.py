@@ -90,10 +90,6 @@ count = Exercise(
         _part("feedforward", "It has two matrices, C to 4C and back, and a bias after each."),
     ),
     mistakes=(
-        Mistake("no biases", partial(right_count, biases=0)).as_if(
-            "the feedforward part had no biases",
-            "It has 4C after the first matrix and C after the second.",
-        ),
         Mistake("biases of C", partial(right_count, biases=2)).as_if(
             "both biases had C numbers", "The first is added in the middle, which has 4C."
         ),

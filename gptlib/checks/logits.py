@@ -198,9 +198,7 @@ recover = Exercise(
     right=lambda probs, top: _with_top(probs.log(), top),
     inputs=lambda: [(*row, top) for row, top in zip(_rows(*PROBS), TOPS)],
     read=Logits,
-    notes={
-        "math domain error|expected a positive input": "math.log(0) stops. Its logit is -float('inf'), as torch.log says."
-    },
+    notes={"math domain error|positive input": "math.log(0) stops: give -float('inf') there."},
     properties=(
         ONE_EACH,
         no_nan(),
