@@ -44,9 +44,8 @@ def _future(scores: Tensor) -> Tensor:
     return ~causal_mask(len(scores))
 
 
-def _with_mask(hidden, value: float = -math.inf, dim: int = -1):
-    """The function that puts `value` where `hidden(scores)` says, and takes the softmax."""
-    return lambda scores: torch.softmax(scores.masked_fill(hidden(scores), value), dim)
+def _with_mask(scores: Tensor, hidden: Tensor, value: float = -math.inf) -> Tensor:
+    return torch.softmax(scores.masked_fill(hidden, value), -1)
 
 
 def _future_has_no_weight(given: tuple, value: np.ndarray) -> str | None:
@@ -85,11 +84,11 @@ causal_weights = Exercise(
         ),
     ),
     mistakes=(
-        Mistake("wrong triangle", _with_mask(lambda scores: _future(scores).T)).as_if(
+        Mistake("wrong triangle", lambda x: _with_mask(x, _future(x).T)).as_if(
             "the past was hidden and the future shown",
             "Row t is the query: hide the columns after t, those above the diagonal.",
         ),
-        Mistake("zero for minus infinity", _with_mask(_future, 0.0)).as_if(
+        Mistake("zero for minus infinity", lambda x: _with_mask(x, _future(x), 0.0)).as_if(
             "the scores of the future were set to 0",
             "e^0 is 1, so the future still gets a share. Only minus infinity becomes 0.",
         ),

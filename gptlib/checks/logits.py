@@ -82,12 +82,8 @@ LARGE += ([[[1.0, 0.0, 2.0], [0.0, 3.0, 1.0]], [[-2.0, 1.0, 0.0], [4.0, 0.0, 1.0
 LARGE += ([[900.0, -3000.0, 901.0, 5.0]], np.linspace(-3, 4, 30).reshape(2, 3, 5).tolist())
 
 
-def _log_sum(z: torch.Tensor, keepdim: bool = True) -> torch.Tensor:
-    return z.exp().sum(-1, keepdim=keepdim).log()
-
-
-def _top(z: torch.Tensor, keepdim: bool = True) -> torch.Tensor:
-    return z.amax(-1, keepdim=keepdim)
+def _log_sum(z: torch.Tensor) -> torch.Tensor:
+    return z.exp().sum(-1, keepdim=True).log()
 
 
 def _finite_stays_finite(given: tuple, value: np.ndarray) -> str | None:
@@ -173,7 +169,7 @@ def _told_apart(logits: np.ndarray) -> np.ndarray:
 
 
 def _with_top(logs: torch.Tensor, top: float) -> torch.Tensor:
-    return logs - _top(logs) + top
+    return logs - logs.amax(-1, keepdim=True) + top
 
 
 def _largest_is_top(given: tuple, value: np.ndarray) -> str | None:
@@ -202,9 +198,7 @@ recover = Exercise(
     right=lambda probs, top: _with_top(probs.log(), top),
     inputs=lambda: [(*row, top) for row, top in zip(_rows(*PROBS), TOPS)],
     read=Logits,
-    notes={
-        "math domain error": "math.log(0) stops. Its logit is -float('inf'), as torch.log says."
-    },
+    notes={"math domain error|positive input": "math.log(0) stops: give -float('inf') there."},
     properties=(
         ONE_EACH,
         no_nan(),

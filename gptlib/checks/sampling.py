@@ -160,7 +160,7 @@ keep_top_k = Exercise(
     right=_right_top_k,
     inputs=lambda: [(torch.tensor(probs), k) for probs, k in KEPT],
     read=numbers,
-    notes={"out of range": "Where k is more than there are tokens all stay: ids[:k] does that."},
+    notes={"out of (range|bounds)": "Where k is more than there are tokens, all stay: ids[:k]."},
     properties=(
         ONE_EACH,
         no_nan(),

@@ -3,7 +3,6 @@
 Ids as in `gptlib.Tokenizer`: 0 to 255 are the bytes, 256 + k is what merge k makes.
 """
 
-import warnings
 from collections import Counter
 from itertools import pairwise
 
@@ -33,8 +32,14 @@ def _right_decode(ids: list, token_bytes: dict) -> str:
     return _bytes(ids, token_bytes).decode("utf-8", "replace")
 
 
-def _each(ids: list, token_bytes: dict, errors: str) -> str:
-    return "".join(token_bytes[id].decode("utf-8", errors) for id in ids)
+def _each(ids: list, token_bytes: dict) -> str:
+    return "".join(_right_decode([id], token_bytes) for id in ids)
+
+
+def _bytes_again(given: tuple, value: str) -> str | None:
+    mine, its = (text.encode("utf-8", "replace") for text in (value, _right_decode(*given)))
+    seen = f"your text has the bytes {cut(repr(mine), LONGEST)}, and not {its!r}"
+    return None if mine == its else seen
 
 
 def _replaced(given: tuple, value: str) -> str | None:
@@ -43,17 +48,6 @@ def _replaced(given: tuple, value: str) -> str | None:
         return None
     return f"your text has {mine} �, and the text of the bytes {_bytes(*given)!r} has {its}"
 
-
-def _bytes_again(given: tuple, value: str) -> str | None:
-    mine, its = (text.encode("utf-8", "replace") for text in (value, _right_decode(*given)))
-    return (
-        None
-        if mine == its
-        else f"your text has the bytes {cut(repr(mine), LONGEST)}, and not {its!r}"
-    )
-
-
-JOIN_FIRST = "Half a letter is not UTF-8. Join the bytes of all tokens first, then decode once."
 
 decode = Exercise(
     "tokenizer.decode",
@@ -64,6 +58,10 @@ decode = Exercise(
     right=_right_decode,
     inputs=DECODED,
     read=reading.text,
+    notes={
+        "UnicodeDecodeError": "Join the bytes of all tokens first. A model may well write bytes "
+        'that are not UTF-8: with errors="replace", decode puts � there.'
+    },
     properties=(
         Property("Where all bytes joined are not UTF-8 there is a �, and nowhere else.", _replaced),
         Property(
@@ -71,9 +69,10 @@ decode = Exercise(
         ),
     ),
     mistakes=(
-        Mistake(
-            "each token alone", lambda ids, token_bytes: _each(ids, token_bytes, "replace")
-        ).as_if("each token was decoded on its own", JOIN_FIRST),
+        Mistake("each token alone", _each).as_if(
+            "each token was decoded on its own",
+            "Half a letter is not UTF-8. Join the bytes of all tokens first, then decode once.",
+        ),
         Mistake("str of bytes", lambda *given: str(_bytes(*given))).as_if(
             "you took str of the bytes",
             "That is how Python writes bytes down, with b and quotes. Their text is "
@@ -144,7 +143,10 @@ most_frequent_pair = Exercise(
     right=lambda ids: _smallest(pair_counts(ids)),
     inputs=[(list(ids),) for ids in PAIRS],
     read=_read_pair,
-    notes={"gives back nothing": "None is right only where there are fewer than two ids."},
+    notes={
+        "gives back nothing": "None is right only where there are fewer than two ids.",
+        "empty|IndexError": "Fewer than two ids have no pair: min(..., default=None) gives None.",
+    },
     properties=in_turn(_of_pairs, NO_PAIR, NEIGHBOURS, MOST_OFTEN, TIE),
     mistakes=(
         Mistake("every other pair", lambda ids: _smallest(Counter(zip(ids[::2], ids[1::2])))).as_if(
@@ -160,13 +162,9 @@ most_frequent_pair = Exercise(
 MERGES = (([A, B, C, A, B], (A, B), 256), ([A, A, A], (A, A), 300), ([C, A, B], (A, B), 257))
 MERGES += (([B, A, B, A], (A, B), 256), ([A, A, A, A, A], (A, A), 256), ([A, C, B], (A, B), 999))
 MERGES += (([256, C, C, 256, C], (256, C), 257), ([A, B], (A, B), 258), ([B, B, A], (A, B), 256))
-MERGES += (
-    ([300, 300, 300, 300, A, 300], (300, 300), 301),
-    ([0, 0, 1, 0], (0, 1), 259),
-    ([197, 98, 97, 98], (97, 98), 256),
-)
-MERGES += (([A, A, B, B], (A, B), 5000), ([A], (A, B), 256), ([], (A, B), 260))
-
+MERGES += (([300, 300, 300, 300, A, 300], (300, 300), 301), ([0, 0, 1, 0], (0, 1), 259))
+MERGES += (([197, 98, 97, 98], (97, 98), 256), ([A, A, B, B], (A, B), 5000))
+MERGES += (([A], (A, B), 256), ([], (A, B), 260))
 
 KNOWN = "Each id of the result is one that was there, or new_id."
 KEPT = "new_id replaces the pair, and no other id is added or lost."
@@ -188,11 +186,6 @@ def _of_merged(given: tuple, merged: list[int]) -> tuple[str, str] | None:
     if left == right and (left, new_id) in pairwise(merged):
         return FROM_THE_LEFT, f"a {left} is left over before {new_id}, and not after it"
     return None
-
-
-def _without_the_last(ids: list, pair: tuple, new_id: int) -> list:
-    whole = merge(ids, pair, new_id)
-    return whole[:-1] if whole and whole[-1] != new_id else whole
 
 
 merge_pair = Exercise(
@@ -229,24 +222,18 @@ TEXTS += (("low low low lower lowest newest newest", 0), ("dog. dog! dog? dog", 
 TEXTS += (("it's 10, it's 10\n\nit's\n\n", 8), ("x", 3))
 
 
-def _right_train(text: str, n_merges: int) -> list[tuple]:
-    with warnings.catch_warnings():  # that so many merges are not to be had
-        warnings.simplefilter("ignore")
-        return Tokenizer.train(text, 256 + n_merges, special_tokens=()).merges
+def right_train(text: str, n_merges: int) -> list[tuple[int, int]]:
+    """The merges that gptlib learns."""
+    return Tokenizer.train(text, 256 + n_merges, special_tokens=()).merges
 
 
-def _learn(text: str, n_merges: int, cut=split, spell=str.encode, again=merge) -> list[tuple]:
+def _learn(text: str, n_merges: int, cut=split, spell=str.encode) -> list[tuple]:
     """Training with one part of it changeable, to make each mistake once."""
     pieces, merges = [list(spell(piece)) for piece in cut(text)], []
     while len(merges) < n_merges and (counts := sum(map(pair_counts, pieces), Counter())):
         merges.append(_smallest(counts))
-        pieces = [again(ids, merges[-1], 255 + len(merges)) for ids in pieces]
+        pieces = [merge(ids, merges[-1], 255 + len(merges)) for ids in pieces]
     return merges
-
-
-def _count_once(text: str, n_merges: int) -> list[tuple]:
-    counts = sum((pair_counts(piece.encode()) for piece in split(text)), Counter())
-    return sorted(counts, key=lambda pair: (-counts[pair], pair))[:n_merges]
 
 
 def _read_merges(value: object) -> list[tuple]:
@@ -288,7 +275,7 @@ def _of_merges(given: tuple, merges: list[tuple]) -> tuple[str, str] | None:
             return TIE, f"{mine}, and by then {its} occurs {_times(counts[best])} too"
         pieces = [merge(ids, pair, 256 + k) for ids in pieces]
         tokens[256 + k] = tokens[pair[0]] + tokens[pair[1]]
-    want = len(_right_train(*given))
+    want = len(right_train(*given))
     seen = f"you give back {len(merges)} merges, and there should be {want}"
     return (AS_MANY, seen) if len(merges) != want else None
 
@@ -306,7 +293,7 @@ train = Exercise(
     A list of pairs of ids, in the order learned; merge k makes the id 256 + k. Merges stay within
     the pieces of `gptlib.tokenizer.split`, and stop early when no pair is left.
     """,
-    right=_right_train,
+    right=right_train,
     inputs=TEXTS,
     read=_read_merges,
     notes={

@@ -14,7 +14,7 @@ from .exercise import Exercise, Mistake, Property
 from .properties import SURE, no_infinity, no_nan, shape, sums_to, unlike
 from .reading import numbers
 from .showing import short
-from .training_loop import CLOSE, STEPS, Problem, Seen, Watched
+from .training_loop import CLOSE, STEPS, Problem, Watched
 
 
 def _case(n_tokens: int, vocab_size: int, targets: list[int], seed: int) -> tuple:
@@ -44,11 +44,9 @@ def _mean_of_surprises(given: tuple, value: np.ndarray) -> str | None:
     want, mine = float(right_nll(*given)), float(value)
     if np.isclose(mine, want, rtol=SURE, atol=SURE):
         return None
-    listed = ", ".join(f"{short(x)}" for x in p.tolist())
-    return (
-        f"the targets have the probabilities {listed}, and the mean of -ln p is "
-        f"{unlike(want, mine)}, not {unlike(mine, want)}"
-    )
+    listed = ", ".join(map(short, p.tolist()))
+    mean = f"{unlike(want, mine)}, not {unlike(mine, want)}"
+    return f"the targets have the probabilities {listed}, and the mean of -ln p is {mean}"
 
 
 nll = Exercise(
@@ -99,12 +97,6 @@ def _hot(z: Tensor, y: Tensor) -> Tensor:
     return F.one_hot(y, z.shape[-1]).to(z.dtype)
 
 
-def _every_target(z: Tensor, y: Tensor) -> Tensor:
-    p = softmax(z)
-    p[:, y] -= 1
-    return p / len(y)
-
-
 def _negative_at_the_target(given: tuple, value: np.ndarray) -> str | None:
     for t, target in enumerate(given[1].tolist()):
         for id, number in enumerate(value[t].tolist()):
@@ -122,11 +114,9 @@ def _p_elsewhere(given: tuple, value: np.ndarray) -> str | None:
             want = (p[t, id] - (id == target)) / T
             if not np.isclose(value[t, id], want, rtol=1e-2, atol=SURE):
                 less = " - 1" if id == target else ""
-                return (
-                    f"row {t + 1} has {unlike(value[t, id], want)} at token {id}, where "
-                    f"(p{less}) / T is ({short(p[t, id])}{less}) / {T} = "
-                    f"{unlike(want, value[t, id])}"
-                )
+                its = f"({short(p[t, id])}{less}) / {T} = {unlike(want, value[t, id])}"
+                mine = f"row {t + 1} has {unlike(value[t, id], want)} at token {id}"
+                return f"{mine}, where (p{less}) / T is {its}"
     return None
 
 
@@ -151,7 +141,9 @@ gradient = Exercise(
             "nothing was divided by T",
             "That is the gradient of the sum. The loss is a mean over T positions: divide by T.",
         ),
-        Mistake("every target in every row", _every_target).as_if(
+        Mistake(
+            "every target in every row", lambda z, y: (softmax(z) - _hot(z, y).amax(0)) / len(y)
+        ).as_if(
             "1 was subtracted at every target in every row",
             "Row t has its own: p[torch.arange(len(targets)), targets] -= 1, not p[:, targets].",
         ),
@@ -165,17 +157,14 @@ gradient = Exercise(
 PROBLEMS = (Problem((0.60, 0.30, 0.05, 0.05), seed=0), Problem((0.05, 0.40, 0.20, 0.35), seed=1))
 
 
-def _needed(holds, observation: str):
+def _always(words: str, holds, observation: str) -> Property:
+    """`holds(v)` of what is seen, a Watch."""
+    return Property(words, lambda _, v: None if holds(v) else observation.format(v=v))
+
+
+def _needed(words: str, holds, observation: str) -> Property:
     """What is asked only of a loop that has not learned: right loops differ in much."""
-
-    def seen(given: tuple, value: Seen) -> str | None:
-        return None if value.learned or holds(value) else observation.format(v=value)
-
-    return seen
-
-
-def _always(holds, observation: str):
-    return lambda given, value: None if holds(value) else observation.format(v=value)
+    return _always(words, lambda v: v.learned or holds(v), observation)
 
 
 train = Exercise(
@@ -195,98 +184,86 @@ train = Exercise(
         "under torch.no_grad(), or used .item(), .detach() or .data.",
     },
     properties=(
-        Property(
+        _needed(
             "The model that is given is trained.",
-            _needed(lambda v: v.passes or v.updates, "the model never saw a batch"),
+            lambda v: v.passes or v.updates,
+            "the model never saw a batch",
         ).named("model unused", "Does a line in your function make another model?"),
-        Property(
+        _needed(
             "Each batch gives a gradient.",
-            _needed(
-                lambda v: v.arrived or v.updates,
-                "the model saw {v.passes} batches, and no gradient arrived at its weights",
-            ),
+            lambda v: v.arrived or v.updates,
+            "the model saw {v.passes} batches, and no gradient arrived at its weights",
         ).named("no gradient", "Call loss.backward() on the loss of this model's logits."),
-        Property(
+        _needed(
             "Each step changes the weights.",
-            _needed(
-                lambda v: v.updates,
-                "{v.arrived} gradients arrived, and the weights are as they were",
-            ),
+            lambda v: v.updates,
+            "{v.arrived} gradients arrived, and the weights are as they were",
         ).named(
             "no step",
-            "After backward() comes optimizer.step(), with no zero_grad() between them and "
-            "with a learning rate above 0.",
+            "After backward() comes optimizer.step(), with no zero_grad() between them and with a "
+            "learning rate above 0.",
         ),
-        Property(
+        _needed(
             f"The loop runs over all {STEPS} steps.",
-            _needed(lambda v: v.updates > 1, "the weights changed once"),
+            lambda v: v.updates > 1,
+            "the weights changed once",
         ).named("one step", "Is there a `return` inside the loop?"),
-        Property(
+        _always(
             "Gradients are cleared in every step: optimizer.zero_grad().",
-            _always(
-                lambda v: 2 * v.piled <= v.arrived or v.arrived < 3,
-                "{v.piled} of {v.arrived} gradients were added to gradients of earlier steps",
-            ),
+            lambda v: 2 * v.piled <= v.arrived or v.arrived < 3,
+            "{v.piled} of {v.arrived} gradients were added to gradients of earlier steps",
         ).named("no zero_grad"),
-        Property(
+        _always(
             "One optimizer goes through the whole loop: it remembers the steps before.",
-            _always(
-                lambda v: v.optimizers <= 3 or 2 * v.optimizers <= v.updates,
-                "{v.optimizers} optimizers made the {v.updates} steps",
-            ),
+            lambda v: v.optimizers <= 3 or 2 * v.optimizers <= v.updates,
+            "{v.optimizers} optimizers made the {v.updates} steps",
         ).named("optimizer made anew", "Make it once, before the loop."),
-        Property(
+        _always(
             f"There are no more than {STEPS} updates.",
-            _always(lambda v: v.updates <= STEPS, f"the weights changed more than {STEPS} times"),
+            lambda v: v.updates <= STEPS,
+            f"the weights changed more than {STEPS} times",
         ).named("too many steps"),
-        Property(
+        _needed(
             "The target of each position is the next token.",
-            _needed(lambda v: v.targets != "same", "the targets are the inputs themselves"),
+            lambda v: v.targets != "same",
+            "the targets are the inputs themselves",
         ).named("not shifted", "get_batch gives the inputs x and the targets y."),
-        Property(
+        _needed(
             "The targets come after the inputs.",
-            _needed(
-                lambda v: v.targets != "last", "the target of each position is the token before it"
-            ),
+            lambda v: v.targets != "last",
+            "the target of each position is the token before it",
         ).named("shifted back", "get_batch gives inputs first, then targets."),
-        Property(
+        _needed(
             "The loss is minimised: at the logits its gradient is p - onehot.",
-            _needed(lambda v: v.sign >= 0, "the gradient at the logits is onehot - p"),
+            lambda v: v.sign >= 0,
+            "the gradient at the logits is onehot - p",
         ).named("gradient ascent", "Is there a minus too many?"),
-        Property(
+        _needed(
             "At the logits the gradient of the loss is p - onehot.",
-            _needed(
-                lambda v: v.sign or not v.arrived, "the gradient at the logits is a different one"
-            ),
+            lambda v: v.sign or not v.arrived,
+            "the gradient at the logits is a different one",
         ).named("softmax twice", "gptlib.nll and cross_entropy take logits: softmax is in them."),
-        Property(
+        _needed(
             "A position is compared with the token that comes next, and so are all positions.",
-            _needed(
-                lambda v: v.targets != "others",
-                "the targets are not the tokens that come next, or only a few positions have one",
-            ),
+            lambda v: v.targets != "others",
+            "the targets are not the tokens that come next, or only a few positions have one",
         ),
-        Property(
+        _needed(
             "Every step has another batch.",
-            _needed(
-                lambda v: v.batches > 1 or v.updates < 2, "all {v.updates} steps had the same batch"
-            ),
+            lambda v: v.batches > 1 or v.updates < 2,
+            "all {v.updates} steps had the same batch",
         ).named("same batch", "get_batch(..., step=step) gives another one each step."),
-        Property(
+        _needed(
             "Training makes the loss smaller.",
-            _needed(
-                lambda v: v.losses[1] < v.losses[0],
-                "the loss was {v.losses[0]:.2f} before and is {v.losses[1]:.2f} after {v.updates} "
-                "updates",
-            ),
+            lambda v: v.losses[1] < v.losses[0],
+            "the loss was {v.losses[0]:.2f} before and is {v.losses[1]:.2f} after {v.updates} "
+            "updates",
         ).named("the loss grows", "The learning rate may be far too high; or is it maximize=True?"),
-        Property(
+        _needed(
             f"After training KL is below {CLOSE}.",
-            _needed(
-                lambda v: v.learned,
-                "KL is {v.kl:.3f} after {v.updates} updates, and the loss went from "
-                "{v.losses[0]:.2f} to {v.losses[1]:.2f}",
-            ),
+            lambda v: v.learned,
+            "KL is {v.kl:.3f} after {v.updates} updates, and the loss went from "
+            "{v.losses[0]:.2f} to {v.losses[1]:.2f}",
         ).named(
             "not far enough",
             "Are all steps made? Try another learning rate (1e-2 suits AdamW), or more rows "
