@@ -6,16 +6,16 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import torch
-from ipywidgets import FloatSlider
+import traitlets
 from torch import Tensor
 
 from ..logits import softmax
 from ..model import GPT
 from ..tokenizer import Tokenizer
 from ..trace import trace
-from . import svg
+from . import explorer, svg
 from .base import Explorer, capped, number, token_name
-from .controls import line, row
+from .controls import line
 
 WIDTH = 880
 MOST_WORDS = 8  # of softmax_explorer: more sliders than that are not looked at
@@ -104,51 +104,41 @@ def _softmax_said(shown: Mapping[str, tuple[float, float, float]]) -> str:
     return "; ".join(listed) + "."
 
 
-class SoftmaxExplorer(Explorer):
+class SoftmaxExplorer(explorer.Explorer):
     """See `softmax_explorer`."""
+
+    SCRIPT = "softmax_explorer"
+
+    values = traitlets.List(traitlets.Float()).tag(sync=True)  # the logits, in the order of names
+    c = traitlets.Float(0.0).tag(sync=True)
+    temperature = traitlets.Float(1.0).tag(sync=True)
 
     def __init__(self, logits: Mapping[str, float], temperature: bool = True) -> None:
         if not 1 <= len(logits) <= MOST_WORDS:
             raise ValueError(f"1 to {MOST_WORDS} logits can be shown, not {len(logits)}")
-        rows, self.sliders = [], {}
-        for name, value in logits.items():
-            low, high = min(-5.0, math.floor(value)), max(5.0, math.ceil(value))
-            one, self.sliders[name] = number(svg.clip(name, 80), float(value), low, high, 0.1)
-            rows.append(one)
-        first, self.c = number("+ c", 0.0, -10.0, 10.0, 0.5)
-        second, self.temperature = number("temperature", 1.0, 0.1, 5.0, 0.1)
-        settings: list[FloatSlider] = [*self.sliders.values(), self.c, self.temperature]
-        self.start = [slider.value for slider in settings]
-        self.settings = settings
-        self.buttons = {
-            "Add": self.button("Add 1 to all", self.add_one, "1 more for c, so for every logit"),
-            "Reset": self.button("Reset", self.reset, "everything as it was at first"),
+        self.names = [*logits]
+        values = [float(value) for value in logits.values()]
+        for name, value in zip(self.names, values, strict=True):
+            if not math.isfinite(value):
+                raise ValueError(f"the logit of {name!r} is {value}: it must be a finite number")
+        settings = {
+            "names": [svg.writable(name) for name in self.names],
+            "ranges": [[min(-5.0, math.floor(v)), max(5.0, math.ceil(v))] for v in values],
+            "start": values,
+            "temperature": temperature,
         }
-        add, reset = self.buttons.values()
-        shared = (first, add, second, reset) if temperature else (first, add, reset)
-        super().__init__([row(*rows), row(*shared)], settings)
-
-    def add_one(self) -> None:
-        """1 more for c."""
-        if self.c.value + 1 > self.c.max:
-            raise ValueError(f"c is {self.c.max:g} at most")
-        self.c.value += 1
-
-    def reset(self) -> None:
-        """All controls as they were at first."""
-        for slider, value in zip(self.settings, self.start, strict=True):
-            slider.value = value
+        super().__init__(settings=settings, values=values)
 
     @property
     def logits(self) -> dict[str, float]:
-        """The logits as the sliders stand."""
-        return {name: slider.value for name, slider in self.sliders.items()}
+        """The logits as the sliders are."""
+        return dict(zip(self.names, self.values, strict=True))
 
     def draw(self) -> str:
-        return softmax_svg(self.logits, self.c.value, self.temperature.value)
+        return softmax_svg(self.logits, self.c, self.temperature)
 
     def describe(self) -> str:
-        return _softmax_said(softmax_columns(self.logits, self.c.value, self.temperature.value))
+        return _softmax_said(softmax_columns(self.logits, self.c, self.temperature))
 
 
 def softmax_explorer(

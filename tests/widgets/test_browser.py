@@ -18,7 +18,6 @@ from gptlib.attention import attention_scores, mask_scores
 from gptlib.corpora import pets as grammar
 from gptlib.widgets import svg
 from gptlib.widgets.by_hand import KEYS, QUERIES, TOKENS
-from gptlib.widgets.logits import CAT
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = "grammar.sample(100, seed=1)"
@@ -35,7 +34,6 @@ def show(make):
     display(make(), make())
 """
 NOTEBOOKS = {
-    "softmax_explorer": "widgets.softmax_explorer()",
     "logit_lens": "widgets.logit_lens(model, tokenizer)",
     "tokenizer_explorer": "widgets.tokenizer_explorer(tokenizer)",
     "attention_explorer": "widgets.attention_explorer(model, tokenizer)",
@@ -56,7 +54,6 @@ def buttons(*names):
 
 
 CONTROLS = {
-    "softmax_explorer": numbers(*CAT, "+ c", "temperature") | buttons("Add 1 to all", "Reset"),
     "logit_lens": {("textbox", "text")} | numbers("words"),
     "tokenizer_explorer": {("textbox", "text"), ("checkbox", "special tokens")}
     | numbers("merges")
@@ -156,43 +153,6 @@ def chances(probs, tokenizer, words):
 def first_numbers(explorer, words):
     """The first number of each word's row."""
     return [explorer.row(f"␣{word}", 1)[0] for word in words]
-
-
-def softmax_explorer(explorer, *_):
-    logits, c, temperature = dict(CAT), 0.0, 1.0
-
-    def columns():
-        z = (torch.tensor([*logits.values()], dtype=torch.float64) + c) / temperature
-        rows = zip(z.tolist(), z.exp().tolist(), gptlib.softmax(z).tolist(), strict=True)
-        expected = [[svg.two(z), f"{power:.3g}", svg.chance(p)] for z, power, p in rows]
-        shows(lambda: [explorer.row(name, 3) for name in logits], expected)
-
-    columns()
-    for name in logits:
-        explorer.press("slider", name, "ArrowRight", 3)
-        logits[name] += 0.3
-        columns()
-        explorer.type("spinbutton", name, "1.5")
-        logits[name] = 1.5
-        columns()
-    explorer.press("slider", "+ c", "ArrowLeft", 2)
-    c = -1.0
-    columns()
-    explorer.press("button", "Add 1 to all", "Enter", 2)
-    c = 1.0
-    columns()
-    explorer.type("spinbutton", "+ c", "2")
-    c = 2.0
-    columns()
-    explorer.press("slider", "temperature", "ArrowRight", 5)
-    temperature = 1.5
-    columns()
-    explorer.type("spinbutton", "temperature", "0.7")
-    temperature = 0.7
-    columns()
-    explorer.press("button", "Reset", "Enter")
-    logits, c, temperature = dict(CAT), 0.0, 1.0
-    columns()
 
 
 def logit_lens(lens, model, tokenizer):
@@ -377,7 +337,6 @@ def block_explorer(explorer, model, tokenizer):
 
 
 DRIVES = {
-    "softmax_explorer": softmax_explorer,
     "logit_lens": logit_lens,
     "tokenizer_explorer": tokenizer_explorer,
     "attention_explorer": attention_explorer,
