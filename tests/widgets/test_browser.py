@@ -34,7 +34,6 @@ def show(make):
     display(make(), make())
 """
 NOTEBOOKS = {
-    "logit_lens": "widgets.logit_lens(model, tokenizer)",
     "tokenizer_explorer": "widgets.tokenizer_explorer(tokenizer)",
     "attention_explorer": "widgets.attention_explorer(model, tokenizer)",
     "attention_by_hand": "widgets.attention_by_hand()",
@@ -54,7 +53,6 @@ def buttons(*names):
 
 
 CONTROLS = {
-    "logit_lens": {("textbox", "text")} | numbers("words"),
     "tokenizer_explorer": {("textbox", "text"), ("checkbox", "special tokens")}
     | numbers("merges")
     | buttons("Fuse back", "Fuse on"),
@@ -153,29 +151,6 @@ def chances(probs, tokenizer, words):
 def first_numbers(explorer, words):
     """The first number of each word's row."""
     return [explorer.row(f"␣{word}", 1)[0] for word in words]
-
-
-def logit_lens(lens, model, tokenizer):
-    def best(text, count):
-        ids = tokenizer.encode(text)
-        probs = torch.softmax(gptlib.trace(model, ids).logits_by_layer, -1)  # (L + 1, T, V)
-        expected = []
-        for place, follows in enumerate([*ids[1:], None]):
-            expected.append(tokenizer.token_str(ids[place]))
-            for depth in probs[:, place]:
-                for p, id in zip(*depth.topk(count), strict=True):
-                    mark = " ✓" if id == follows else ""
-                    expected += [tokenizer.token_str(int(id)) + mark, svg.chance(p.item())]
-        heads = ["token", "embeddings", *(f"after block {k}" for k in range(1, len(probs)))]
-        shows(lambda: lens.words()[1:], heads + expected)
-
-    best("The cat is", 3)
-    lens.press("slider", "words", "ArrowRight", 1)
-    best("The cat is", 4)
-    lens.type("spinbutton", "words", "2")
-    best("The cat is", 2)
-    lens.type("textbox", "text", "The dog was on the mat")
-    best("The dog was on the mat", 2)
 
 
 def tokenizer_explorer(explorer, model, tokenizer):
@@ -337,7 +312,6 @@ def block_explorer(explorer, model, tokenizer):
 
 
 DRIVES = {
-    "logit_lens": logit_lens,
     "tokenizer_explorer": tokenizer_explorer,
     "attention_explorer": attention_explorer,
     "attention_by_hand": attention_by_hand,

@@ -1,5 +1,5 @@
 // Lesson 05's first explorer: a handful of logits, e to each, and each power's share of their sum.
-// The numbers are those of gptlib/widgets/logits.py; tests/widgets/test_softmax.py holds them equal.
+// The numbers are those of gptlib/widgets/logits.py; tests/widgets/test_js_logits.py holds them equal.
 
 import { frame, onceAFrame, player } from "./base.js";
 import { button, number } from "./controls.js";
