@@ -16,7 +16,6 @@ from browser import NO_CHROMIUM, Lab, chromium_page, find_chromium, jupyterlab, 
 import gptlib
 from gptlib.corpora import pets as grammar
 from gptlib.widgets import svg
-from gptlib.widgets.logits import CAT
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = "grammar.sample(100, seed=1)"
@@ -33,8 +32,6 @@ def show(make):
     display(make(), make())
 """
 NOTEBOOKS = {
-    "softmax_explorer": "widgets.softmax_explorer()",
-    "logit_lens": "widgets.logit_lens(model, tokenizer)",
     "embedding_explorer": "widgets.embedding_explorer("
     f"{{step: gptlib.load('pets', step=step)[0] for step in {STEPS}}}, tokenizer)",
     "block_explorer": "widgets.block_explorer(model, tokenizer, truth=grammar.next_words)",
@@ -51,8 +48,6 @@ def buttons(*names):
 
 
 CONTROLS = {
-    "softmax_explorer": numbers(*CAT, "+ c", "temperature") | buttons("Add 1 to all", "Reset"),
-    "logit_lens": {("textbox", "text")} | numbers("words"),
     "embedding_explorer": {("combobox", "word"), ("slider", "step"), ("combobox", "step")},
     "block_explorer": {("textbox", "prompt"), ("combobox", "out")}
     | {("checkbox", part) for part in ("attention", "feedforward", "layer norm", "residual path")},
@@ -143,66 +138,6 @@ def first_numbers(explorer, words):
     return [explorer.row(f"␣{word}", 1)[0] for word in words]
 
 
-def softmax_explorer(explorer, *_):
-    logits, c, temperature = dict(CAT), 0.0, 1.0
-
-    def columns():
-        z = (torch.tensor([*logits.values()], dtype=torch.float64) + c) / temperature
-        rows = zip(z.tolist(), z.exp().tolist(), gptlib.softmax(z).tolist(), strict=True)
-        expected = [[svg.two(z), f"{power:.3g}", svg.chance(p)] for z, power, p in rows]
-        shows(lambda: [explorer.row(name, 3) for name in logits], expected)
-
-    columns()
-    for name in logits:
-        explorer.press("slider", name, "ArrowRight", 3)
-        logits[name] += 0.3
-        columns()
-        explorer.type("spinbutton", name, "1.5")
-        logits[name] = 1.5
-        columns()
-    explorer.press("slider", "+ c", "ArrowLeft", 2)
-    c = -1.0
-    columns()
-    explorer.press("button", "Add 1 to all", "Enter", 2)
-    c = 1.0
-    columns()
-    explorer.type("spinbutton", "+ c", "2")
-    c = 2.0
-    columns()
-    explorer.press("slider", "temperature", "ArrowRight", 5)
-    temperature = 1.5
-    columns()
-    explorer.type("spinbutton", "temperature", "0.7")
-    temperature = 0.7
-    columns()
-    explorer.press("button", "Reset", "Enter")
-    logits, c, temperature = dict(CAT), 0.0, 1.0
-    columns()
-
-
-def logit_lens(lens, model, tokenizer):
-    def best(text, count):
-        ids = tokenizer.encode(text)
-        probs = torch.softmax(gptlib.trace(model, ids).logits_by_layer, -1)  # (L + 1, T, V)
-        expected = []
-        for place, follows in enumerate([*ids[1:], None]):
-            expected.append(tokenizer.token_str(ids[place]))
-            for depth in probs[:, place]:
-                for p, id in zip(*depth.topk(count), strict=True):
-                    mark = " ✓" if id == follows else ""
-                    expected += [tokenizer.token_str(int(id)) + mark, svg.chance(p.item())]
-        heads = ["token", "embeddings", *(f"after block {k}" for k in range(1, len(probs)))]
-        shows(lambda: lens.words()[1:], heads + expected)
-
-    best("The cat is", 3)
-    lens.press("slider", "words", "ArrowRight", 1)
-    best("The cat is", 4)
-    lens.type("spinbutton", "words", "2")
-    best("The cat is", 2)
-    lens.type("textbox", "text", "The dog was on the mat")
-    best("The dog was on the mat", 2)
-
-
 def embedding_explorer(explorer, model, tokenizer):
     ids = [id for id in range(model.config.vocab_size) if len(tokenizer.token_bytes(id)) > 1]
 
@@ -251,8 +186,6 @@ def block_explorer(explorer, model, tokenizer):
 
 
 DRIVES = {
-    "softmax_explorer": softmax_explorer,
-    "logit_lens": logit_lens,
     "embedding_explorer": embedding_explorer,
     "block_explorer": block_explorer,
 }
