@@ -23,7 +23,6 @@ from gptlib.widgets.logits import CAT
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = "grammar.sample(100, seed=1)"
 CONFIG = 'gptlib.TrainConfig(steps=5000, batch_size=2, warmup_steps=0, device="cpu")'
-STEPS = (0, 100, 5000)
 BEGIN = """
 import torch
 import gptlib
@@ -39,8 +38,6 @@ NOTEBOOKS = {
     "logit_lens": "widgets.logit_lens(model, tokenizer)",
     "attention_explorer": "widgets.attention_explorer(model, tokenizer)",
     "attention_by_hand": "widgets.attention_by_hand()",
-    "embedding_explorer": "widgets.embedding_explorer("
-    f"{{step: gptlib.load('pets', step=step)[0] for step in {STEPS}}}, tokenizer)",
     "block_explorer": "widgets.block_explorer(model, tokenizer, truth=grammar.next_words)",
 }
 
@@ -64,7 +61,6 @@ CONTROLS = {
     | numbers("q 1", "q 2", "k 1", "k 2")
     | {("checkbox", "mask"), ("checkbox", "scale by 1/√d")}
     | buttons("Reset"),
-    "embedding_explorer": {("combobox", "word"), ("slider", "step"), ("combobox", "step")},
     "block_explorer": {("textbox", "prompt"), ("combobox", "out")}
     | {("checkbox", part) for part in ("attention", "feedforward", "layer norm", "residual path")},
 }
@@ -291,29 +287,6 @@ def attention_by_hand(explorer, *_):
     looks(0)
 
 
-def embedding_explorer(explorer, model, tokenizer):
-    ids = [id for id in range(model.config.vocab_size) if len(tokenizer.token_bytes(id)) > 1]
-
-    def near(word, step):
-        table = gptlib.load("pets", step=step)[0].wte.weight.detach()[ids]
-        (own,) = tokenizer.encode(f" {word}")
-        cosines = torch.cosine_similarity(table, table[ids.index(own)], dim=-1)
-        expected = []
-        for cosine, place in zip(*cosines.topk(9), strict=True):
-            if ids[place] != own:
-                expected += [tokenizer.token_str(ids[place]), svg.two(cosine.item())]
-        shows(lambda: explorer.row("cosine", 16), expected)
-
-    near("cat", STEPS[2])
-    explorer.press("slider", "step", "ArrowLeft")
-    near("cat", STEPS[1])
-    explorer.press("combobox", "step", "ArrowUp")
-    near("cat", STEPS[0])
-    explorer.press("slider", "step", "End")
-    explorer.type("combobox", "word", "dog")
-    near("dog", STEPS[2])
-
-
 def block_explorer(explorer, model, tokenizer):
     off = set()
 
@@ -343,6 +316,5 @@ DRIVES = {
     "logit_lens": logit_lens,
     "attention_explorer": attention_explorer,
     "attention_by_hand": attention_by_hand,
-    "embedding_explorer": embedding_explorer,
     "block_explorer": block_explorer,
 }
