@@ -9,7 +9,6 @@ import os
 from pathlib import Path
 
 import pytest
-import torch
 from axe_playwright_python.sync_playwright import Axe
 from browser import NO_CHROMIUM, Lab, chromium_page, find_chromium, jupyterlab, settled
 
@@ -20,7 +19,6 @@ from gptlib.widgets import svg
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = "grammar.sample(100, seed=1)"
 CONFIG = 'gptlib.TrainConfig(steps=5000, batch_size=2, warmup_steps=0, device="cpu")'
-STEPS = (0, 100, 5000)
 BEGIN = """
 import torch
 import gptlib
@@ -32,8 +30,6 @@ def show(make):
     display(make(), make())
 """
 NOTEBOOKS = {
-    "embedding_explorer": "widgets.embedding_explorer("
-    f"{{step: gptlib.load('pets', step=step)[0] for step in {STEPS}}}, tokenizer)",
     "block_explorer": "widgets.block_explorer(model, tokenizer, truth=grammar.next_words)",
 }
 
@@ -48,7 +44,6 @@ def buttons(*names):
 
 
 CONTROLS = {
-    "embedding_explorer": {("combobox", "word"), ("slider", "step"), ("combobox", "step")},
     "block_explorer": {("textbox", "prompt"), ("combobox", "out")}
     | {("checkbox", part) for part in ("attention", "feedforward", "layer norm", "residual path")},
 }
@@ -138,29 +133,6 @@ def first_numbers(explorer, words):
     return [explorer.row(f"␣{word}", 1)[0] for word in words]
 
 
-def embedding_explorer(explorer, model, tokenizer):
-    ids = [id for id in range(model.config.vocab_size) if len(tokenizer.token_bytes(id)) > 1]
-
-    def near(word, step):
-        table = gptlib.load("pets", step=step)[0].wte.weight.detach()[ids]
-        (own,) = tokenizer.encode(f" {word}")
-        cosines = torch.cosine_similarity(table, table[ids.index(own)], dim=-1)
-        expected = []
-        for cosine, place in zip(*cosines.topk(9), strict=True):
-            if ids[place] != own:
-                expected += [tokenizer.token_str(ids[place]), svg.two(cosine.item())]
-        shows(lambda: explorer.row("cosine", 16), expected)
-
-    near("cat", STEPS[2])
-    explorer.press("slider", "step", "ArrowLeft")
-    near("cat", STEPS[1])
-    explorer.press("combobox", "step", "ArrowUp")
-    near("cat", STEPS[0])
-    explorer.press("slider", "step", "End")
-    explorer.type("combobox", "word", "dog")
-    near("dog", STEPS[2])
-
-
 def block_explorer(explorer, model, tokenizer):
     off = set()
 
@@ -186,6 +158,5 @@ def block_explorer(explorer, model, tokenizer):
 
 
 DRIVES = {
-    "embedding_explorer": embedding_explorer,
     "block_explorer": block_explorer,
 }
