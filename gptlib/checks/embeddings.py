@@ -361,8 +361,7 @@ order_matters = Exercise(
             lambda model, ids: not torch.equal(*(logits[-1] for logits in _both(model, ids))),
         ).as_if(
             "the logits had to be equal in every digit",
-            "Sums in a different order are rounded differently: torch.allclose(one, other, "
-            "atol=1e-4).",
+            "Sums in another order round differently: torch.allclose(one, other, atol=1e-4).",
         ),
         Mistake("every place", lambda model, ids: _differ(*_both(model, ids))).as_if(
             "the logits of all places were compared",

@@ -183,7 +183,10 @@ layer_norm = Exercise(
         ),
         Property("At the end: times the gain, and then plus the bias.", _gain_and_bias, asks=True),
     ),
-    notes={"size of tensor": "Has a mean or a variance lost its last axis? keepdim=True keeps it."},
+    notes={
+        "size of tensor": "If a mean or a variance has lost its last axis: "
+        "keepdim=True leaves (B, T, 1)."
+    },
     mistakes=(
         Mistake("unbiased", partial(_norm, unbiased=True)).as_if(
             "the variance was divided by C - 1, torch's default",
@@ -382,21 +385,18 @@ block = Exercise(
     mistakes=(
         Mistake("post-norm", _post_norm).as_if(
             "the sum was normalised, after each part",
-            "That is the post-norm of 2017. GPT-2 normalises what a part reads, and leaves the "
-            "stream as it is: x + part(ln(x)).",
+            "That is the post-norm of 2017. GPT-2 leaves the stream as it is: x + part(ln(x)).",
         ),
         Mistake("normalised stream", _norm_added).as_if(
             "each part added to the normalised x",
-            "x = ln(x) forgets the stream itself. Give the norm's result another name: x = x + "
-            "part(ln(x)).",
+            "x = ln(x) forgets the stream itself: keep the two apart, x = x + part(ln(x)).",
         ),
         Mistake(
             "in parallel",
             lambda x, attn, w: x + attn(_ln(x, w, "ln_1")) + _mlp(_ln(x, w, "ln_2"), w),
         ).as_if(
             "both parts read the same x",
-            "(Some models do so; GPT-2 does not.) Feedforward reads what attention has already "
-            "added to.",
+            "(Some models do so.) In GPT-2 feedforward reads what attention has already added to.",
         ),
     ),
 )

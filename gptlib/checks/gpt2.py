@@ -284,8 +284,7 @@ read_layer = Exercise(
         ),
         Mistake("mask kept", partial(right_read, skip=())).as_if(
             "the mask was kept",
-            "attn.bias is no bias but the mask, which old files keep, and attn.masked_bias is its "
-            "minus infinity. Leave both out.",
+            "attn.bias is the mask of old files, attn.masked_bias its minus infinity: skip both.",
         ),
         Mistake("layers 10 and 11 too", partial(right_read, start="h.{}")).as_if(
             "layers 10 and 11 were taken for layer 1",

@@ -123,8 +123,7 @@ log_softmax = Exercise(
     mistakes=(
         Mistake("nothing taken off", lambda z: z - _log_sum(z)).as_if(
             "nothing was subtracted before the powers were taken",
-            "That is right for small logits, but e^1000 is infinite and e^-1000 is 0. Subtract the "
-            "largest of the row first.",
+            "Right for small logits, but e^1000 is infinite: subtract the row's largest first.",
         ),
         Mistake("log of a softmax", lambda z: torch.softmax(z, -1).log()).as_if(
             "you took the logarithm of the probabilities",
@@ -223,8 +222,7 @@ recover = Exercise(
             "something added to 0", lambda p, top: _with_top(p.clamp(min=1e-9).log(), top)
         ).as_if(
             "a small number was put in the place of 0",
-            "Now the token can come. ln 0 is minus infinity (torch.log says so), and e to that is "
-            "0 again.",
+            "Now the token can come. ln 0 is minus infinity, as torch.log has it: e to that is 0.",
         ),
     ),
 )

@@ -4,6 +4,7 @@ Ids as in `gptlib.Tokenizer`: 0 to 255 are the bytes, 256 + k is what merge k ma
 """
 
 from collections import Counter
+from functools import partial
 from itertools import pairwise
 
 from ..tokenizer import Tokenizer, merge, pair_counts, split
@@ -75,8 +76,7 @@ decode = Exercise(
         ),
         Mistake("str of bytes", lambda *given: str(_bytes(*given))).as_if(
             "you took str of the bytes",
-            "That is how Python writes bytes down, with b and quotes. Their text is "
-            '.decode("utf-8", errors="replace").',
+            'That is how Python writes bytes down. Their text: .decode("utf-8", errors="replace").',
         ),
     ),
 )
@@ -302,20 +302,20 @@ train = Exercise(
     },
     properties=in_turn(_of_merges, NUMBERED, SIDE_BY_SIDE, MOST, TIE, AS_MANY),
     mistakes=(
-        Mistake("not split", lambda text, n: _learn(text, n, cut=lambda text: [text])).as_if(
+        Mistake("not split", partial(_learn, cut=lambda text: [text])).as_if(
             "merges crossed from one word into the next",
             "Cut the text with split(text), and count and merge within the pieces.",
         ),
         Mistake(
             "each word once",
-            lambda text, n: _learn(text, n, cut=lambda text: dict.fromkeys(split(text))),
+            partial(_learn, cut=lambda text: dict.fromkeys(split(text))),
         ).as_if(
             "repeated pieces were counted once",
             "A word that occurs often must count often. Is there a set?",
         ),
         Mistake(
             "letters, not bytes",
-            lambda text, n: _learn(text, n, spell=lambda piece: map(ord, piece)),
+            partial(_learn, spell=lambda piece: map(ord, piece)),
         ).as_if(
             "you began with the numbers of letters",
             "An ï is two bytes. Begin with list(piece.encode()), not with ord(letter).",

@@ -200,8 +200,7 @@ train = Exercise(
             "{v.arrived} gradients arrived, and the weights are as they were",
         ).named(
             "no step",
-            "After backward() comes optimizer.step(), with no zero_grad() between them and with a "
-            "learning rate above 0.",
+            "After backward() comes optimizer.step(), no zero_grad() between, and a rate above 0.",
         ),
         _needed(
             f"The loop runs over all {STEPS} steps.",
@@ -266,8 +265,7 @@ train = Exercise(
             "{v.losses[0]:.2f} to {v.losses[1]:.2f}",
         ).named(
             "not far enough",
-            "Are all steps made? Try another learning rate (1e-2 suits AdamW), or more rows "
-            "in a batch.",
+            "Are all steps made? Try a learning rate of 1e-2 with AdamW, or more rows in a batch.",
         ),
     ),
 )
