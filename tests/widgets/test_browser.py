@@ -15,7 +15,6 @@ from browser import NO_CHROMIUM, Lab, chromium_page, find_chromium, jupyterlab, 
 
 import gptlib
 from gptlib.attention import attention_scores, mask_scores
-from gptlib.corpora import pets as grammar
 from gptlib.widgets import svg
 from gptlib.widgets.by_hand import KEYS, QUERIES, TOKENS
 
@@ -39,7 +38,6 @@ NOTEBOOKS = {
     "attention_by_hand": "widgets.attention_by_hand()",
     "embedding_explorer": "widgets.embedding_explorer("
     f"{{step: gptlib.load('pets', step=step)[0] for step in {STEPS}}}, tokenizer)",
-    "block_explorer": "widgets.block_explorer(model, tokenizer, truth=grammar.next_words)",
 }
 
 
@@ -64,8 +62,6 @@ CONTROLS = {
     | {("checkbox", "mask"), ("checkbox", "scale by 1/√d")}
     | buttons("Reset"),
     "embedding_explorer": {("combobox", "word"), ("slider", "step"), ("combobox", "step")},
-    "block_explorer": {("textbox", "prompt"), ("combobox", "out")}
-    | {("checkbox", part) for part in ("attention", "feedforward", "layer norm", "residual path")},
 }
 
 
@@ -136,21 +132,6 @@ def test_nothing_was_asked_of_another_machine(opened, lab):
 def shows(read, expected):
     """What `read` gives becomes what is expected."""
     assert settled(read, expected) == expected
-
-
-def probs_after(model, tokenizer, text):
-    """The model's distribution of the next token, (V,)."""
-    return gptlib.trace(model, tokenizer.encode(text)).probs[-1]
-
-
-def chances(probs, tokenizer, words):
-    """The probabilities of some words as they are printed."""
-    return [svg.chance(probs[tokenizer.encode(f" {word}")[0]].item()) for word in words]
-
-
-def first_numbers(explorer, words):
-    """The first number of each word's row."""
-    return [explorer.row(f"␣{word}", 1)[0] for word in words]
 
 
 def tokenizer_explorer(explorer, model, tokenizer):
@@ -287,34 +268,9 @@ def embedding_explorer(explorer, model, tokenizer):
     near("dog", STEPS[2])
 
 
-def block_explorer(explorer, model, tokenizer):
-    off = set()
-
-    def comes(text, layers=None):
-        words = [*grammar.next_words(text)]
-        broken = gptlib.ablate(model, *off, layers=layers)
-        expected = chances(probs_after(broken, tokenizer, text), tokenizer, words)
-        shows(lambda: first_numbers(explorer, words), expected)
-
-    names = {"layernorm": "layer norm", "residual": "residual path"}
-    for part in ("attention", "feedforward", "layernorm", "residual"):
-        comes("The cat is")
-        explorer.press("checkbox", names.get(part, part), "Space")
-        off = {part}
-        comes("The cat is")
-        if part != "residual":
-            explorer.press("checkbox", names.get(part, part), "Space")
-            off = set()
-    explorer.press("combobox", "out", "ArrowDown", 2)
-    comes("The cat is", layers=[1])
-    explorer.type("textbox", "prompt", "The dog was")
-    comes("The dog was", layers=[1])
-
-
 DRIVES = {
     "tokenizer_explorer": tokenizer_explorer,
     "attention_explorer": attention_explorer,
     "attention_by_hand": attention_by_hand,
     "embedding_explorer": embedding_explorer,
-    "block_explorer": block_explorer,
 }
