@@ -102,6 +102,8 @@ def test_dev_null_is_refused_in_one_line_and_writes_nothing(train, tmp_path):
         (["--device", "gpu"], "no device is called 'gpu'"),
         (["--device", "cuda:77"], "is not here"),
         (["--resume", "--overwrite"], "not allowed with"),
+        (["--n-layer", "1000000"], "GB of memory to train, and this computer has"),
+        (["--n-embd", str(10**18)], "GB of memory to train, and this computer has"),
         (["--odd"], "unrecognized arguments: --odd"),
         (["--batch-size", str(10**13)], "out of memory: try a smaller --batch-size"),
     ],
