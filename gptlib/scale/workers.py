@@ -20,6 +20,7 @@ from types import ModuleType
 
 import numpy as np
 
+from ..formats.values import reason
 from ..tokenizer import Tokenizer
 from .chunks import Chunk
 from .documents import STOP
@@ -109,10 +110,8 @@ def _begins(pool: ProcessPoolExecutor) -> bool:
 
 
 def _warn(error: Exception) -> None:
-    reason = str(error) or type(error).__name__
-    warnings.warn(
-        f"no other process could be started ({reason}): this one works alone", stacklevel=4
-    )
+    why = f"no other process could be started ({reason(error)}): this one works alone"
+    warnings.warn(why, stacklevel=4)
 
 
 @contextmanager
