@@ -6,7 +6,9 @@ when they are first used, so that `import gptlib` costs what `import torch` cost
 
 from importlib import import_module
 
-from .fast import waiting  # noqa: F401  first, since torch reads its choice when it is loaded
+# First, since torch reads its choices when it is loaded, and Ctrl-C may come before that.
+from .fast import waiting  # noqa: F401
+from .scale import starting  # noqa: F401
 
 # isort: split
 from . import corpora

@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from .logits import nll, token_nll
 from .model import GPT, without_dropout
@@ -27,6 +26,7 @@ from .scale.resuming import Resumable, seeded_dropout
 from .scale.rows import NO_TARGET, check_sizes, corpus_tokens, evaluation_rows, row_starts
 from .scale.settings import TrainConfig
 from .scale.shards import StoredTokens
+from .scale.shown import progress_bar
 from .scale.signals import uninterrupted
 
 
@@ -155,7 +155,7 @@ class Trainer(Resumable):
 
     def progress(self) -> Iterator[Step]:
         """The same loop with a progress bar, which shows the losses."""
-        with tqdm(total=self.config.steps, initial=self.step, unit="step") as bar:
+        with progress_bar(total=self.config.steps, initial=self.step, unit="step") as bar:
             for step in self:
                 losses = {"loss": f"{step.loss:.3f}"}
                 losses |= {} if self.val_loss is None else {"held-out": f"{self.val_loss:.3f}"}

@@ -40,6 +40,15 @@ def lively(model):
     return model
 
 
+@pytest.fixture
+def two_threads():
+    """PyTorch on two threads; as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def pets():
     """(model, tokenizer) as shipped; not to be changed."""

@@ -74,19 +74,21 @@ def test_away_from_the_grammar_the_studio_says_that_there_is_no_truth(model, tok
 
 def test_among_50257_words_one_is_found_with_its_neighbours(model, tokenizer):
     explorer = widgets.embedding_explorer(model, tokenizer, word="dog")
-    explorer.word.value = " Paris"
+    explorer.word = " Paris"
     assert "Paris" in explorer.describe() and len(explorer.near()) == 8
-    assert len(explorer.word.options) == 100
-    assert explorer.picture.value.count("<circle") <= 100 + 9
-    explorer.word.value = "no such token"
-    assert "is not one of the 50001 tokens" in explorer.message.value
+    assert len(explorer.settings["words"]) == 100 and not explorer.near_places
+    assert explorer.draw().count("<circle") <= 100 + 9
+    found = explorer.answer_find(" Paris")
+    assert len(found["places"]) == len(found["names"]) == len(found["points"][0]) == 9
+    with pytest.raises(ValueError, match="is not one of the 50001 tokens"):
+        explorer.answer_find("no such token")
 
 
 def test_the_block_explorer_copies_no_weights(model, tokenizer, monkeypatch):
     explorer = widgets.block_explorer(model, tokenizer, TEXT)
     monkeypatch.setattr(torch.nn.Parameter, "__deepcopy__", _never)
-    explorer.parts["attention"].value = False
-    assert explorer.message.value == "" and "Without attention" in explorer.describe()
+    explorer.off = ["attention"]
+    assert "Without attention" in explorer.describe()
 
 
 def _never(*given):

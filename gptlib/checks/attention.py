@@ -4,6 +4,7 @@ Axes: B batch, T tokens, nh heads, hs channels of a head, C = nh * hs, vs channe
 """
 
 import math
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,18 +13,16 @@ from torch import Tensor
 from ..attention import attention, causal_mask, mask_scores, merge_heads, split_heads
 from .exercise import Exercise, Mistake, Property
 from .properties import (
-    SURE,
     first_unlike,
     no_nan,
     not_below_zero,
+    odds,
     on_other_input,
     shape,
     sums_to_one,
-    unlike,
 )
 from .reading import numbers
 from .showing import short, shown
-from .verdict import Verdict
 
 
 def _drawn(*shape: int, seed: int, dtype=torch.float32) -> Tensor:
@@ -45,9 +44,8 @@ def _future(scores: Tensor) -> Tensor:
     return ~causal_mask(len(scores))
 
 
-def _with_mask(hidden, value: float = -math.inf, dim: int = -1):
-    """The function that puts `value` where `hidden(scores)` says, and takes the softmax."""
-    return lambda scores: torch.softmax(scores.masked_fill(hidden(scores), value), dim)
+def _with_mask(scores: Tensor, hidden: Tensor, value: float = -math.inf) -> Tensor:
+    return torch.softmax(scores.masked_fill(hidden, value), -1)
 
 
 def _future_has_no_weight(given: tuple, value: np.ndarray) -> str | None:
@@ -58,22 +56,12 @@ def _future_has_no_weight(given: tuple, value: np.ndarray) -> str | None:
     return None
 
 
-def _odds(given: tuple, value: np.ndarray) -> str | None:
-    for t, (row, scores) in enumerate(zip(value, given[0].numpy())):
-        for s in range(t):
-            with np.errstate(all="ignore"):
-                mine, its = row[s] / row[s + 1], np.exp(scores[s] - scores[s + 1])
-            if SURE < its < 1 / SURE and not np.isclose(mine, its, rtol=1e-2):
-                return (
-                    f"in row {t + 1}, the scores {short(scores[s])} and {short(scores[s + 1])} "
-                    f"have weights in the ratio {unlike(mine, its)} to 1, and it should be "
-                    f"{short(its)} to 1"
-                )
-    return None
-
-
-CAUSAL_WEIGHTS = Exercise(
+causal_weights = Exercise(
     "attention.causal_weights",
+    """Exercise 1, easy, 3 minutes: `student(scores)` hides the future and takes the softmax.
+
+    scores (T, T), a row for each query; the weights have the same shape, and rows that sum to one.
+    """,
     right=lambda scores: torch.softmax(mask_scores(scores), -1),
     inputs=lambda: [(scores,) for scores in SCORES],
     read=numbers,
@@ -88,56 +76,31 @@ CAUSAL_WEIGHTS = Exercise(
         ),
         not_below_zero("A weight is never below 0."),
         sums_to_one("The weights of one query are shares: each row sums to 1."),
-        Property("The ratio of two weights is e to the difference of their scores.", _odds),
+        odds(
+            "The ratio of two weights is e to the difference of their scores.",
+            lambda a, b: np.exp(a - b) if abs(a - b) < 7 else np.nan,  # less is hardly a share
+            "scores {a} and {b} have weights",
+            rows=mask_scores,
+        ),
     ),
     mistakes=(
-        Mistake(
-            "wrong triangle",
+        Mistake("wrong triangle", lambda x: _with_mask(x, _future(x).T)).as_if(
             "the past was hidden and the future shown",
             "Row t is the query: hide the columns after t, those above the diagonal.",
-            _with_mask(lambda scores: _future(scores).T),
         ),
-        Mistake(
-            "allowed and hidden swapped",
-            "the past and the token itself were hidden, and the future shown",
-            "masked_fill fills where the mask is True: it has to be True in the future.",
-            _with_mask(lambda scores: ~_future(scores)),
-        ),
-        Mistake(
-            "diagonal hidden",
-            "each token was hidden from itself too",
-            "The first token then has nothing left to look at. The diagonal stays visible: "
-            "triu(diagonal=1) begins one place above it.",
-            _with_mask(lambda scores: torch.ones_like(scores).triu().bool()),
-        ),
-        Mistake(
-            "zero for minus infinity",
+        Mistake("zero for minus infinity", lambda x: _with_mask(x, _future(x), 0.0)).as_if(
             "the scores of the future were set to 0",
             "e^0 is 1, so the future still gets a share. Only minus infinity becomes 0.",
-            _with_mask(_future, 0.0),
         ),
         Mistake(
             "mask after softmax",
+            lambda scores: torch.softmax(scores, -1) * causal_mask(len(scores)),
+        ).as_if(
             "the weights of the future were set to 0 after the softmax",
             "What is left does not sum to 1. Mask the scores first.",
-            lambda scores: torch.softmax(scores, -1) * causal_mask(len(scores)),
-        ),
-        Mistake(
-            "softmax over queries",
-            "the softmax went down the columns",
-            "The weights of one query are one row: take the softmax over the last axis, dim=-1.",
-            _with_mask(_future, dim=0),
         ),
     ),
 )
-
-
-def causal_weights(student) -> Verdict:
-    """Exercise 1, easy, 3 minutes: `student(scores)` hides the future and takes the softmax.
-
-    scores (T, T), a row for each query; the weights have the same shape, and rows that sum to one.
-    """
-    return CAUSAL_WEIGHTS.check(student)
 
 
 # ---- What holds of every mixture of values: of one row, and of all in heads ----
@@ -148,6 +111,11 @@ def _moved(x: Tensor, where) -> Tensor:
     x = x.clone()
     x[where] += 5
     return x
+
+
+def _all_moved(where):
+    """(q, k, v, last) with other numbers in q, k and v, at `where(x, last)`."""
+    return lambda *given: (*(_moved(x, where(x, given[3])) for x in given[:3]), given[3])
 
 
 MIXTURE = (
@@ -190,10 +158,6 @@ def _scaled(scale):
     return lambda q, k, v, t: torch.softmax(k[: t + 1] @ q[t] / scale(q, t), 0) @ v[: t + 1]
 
 
-def _vector_first(q, k, v, t):
-    return torch.softmax(q[t] @ k[: t + 1] / math.sqrt(q.shape[-1]), -1) @ v[: t + 1]
-
-
 def _row_weights(given: tuple, value: np.ndarray, ask) -> str | None:
     """Values that are rows of the identity matrix give back the weights."""
     q, k, v, t = given
@@ -210,8 +174,13 @@ def _row_weights(given: tuple, value: np.ndarray, ask) -> str | None:
     return None
 
 
-ONE_ROW = Exercise(
+one_row = Exercise(
     "attention.one_row",
+    """Exercise 2, medium, 6 minutes: `student(q, k, v, t)` gives what the token at place t gets.
+
+    q, k: (T, hs) each; v: (T, vs), of the same width or another. The result is one vector, as
+    wide as a value.
+    """,
     right=_right_row,
     inputs=_rows,
     read=numbers,
@@ -221,7 +190,7 @@ ONE_ROW = Exercise(
         on_other_input(
             "What comes after place t does not count: the query there sees the places 0 to t.",
             "with other numbers after place t",
-            lambda *given: (*(_moved(x, np.s_[given[3] + 1 :]) for x in given[:3]), given[3]),
+            _all_moved(lambda x, t: np.s_[t + 1 :]),
         ),
         on_other_input(
             "Of the queries, only the one at place t is used.",
@@ -236,47 +205,19 @@ ONE_ROW = Exercise(
         ),
     ),
     mistakes=(
-        Mistake(
-            "scaled by d",
+        Mistake("scaled by d", _scaled(lambda q, t: q.shape[-1])).as_if(
             "the scores were divided by the width of a query",
             "Divide by its square root: math.sqrt(q.shape[-1]).",
-            _scaled(lambda q, t: q.shape[-1]),
         ),
-        Mistake(
-            "not scaled",
-            "the scores were not scaled",
-            "Divide them by the square root of the width of a query.",
-            _scaled(lambda q, t: 1),
-        ),
-        Mistake(
-            "scaled by the length of the text",
+        Mistake("scaled by the length of the text", _scaled(lambda q, t: math.sqrt(len(q)))).as_if(
             "the scores were divided by the root of T",
             "len(q) is the number of tokens. Take the root of the width, q.shape[-1].",
-            _scaled(lambda q, t: math.sqrt(len(q))),
         ),
-        Mistake(
-            "scaled by the number of keys",
-            "the scores were divided by the root of the number of keys",
-            "len() of a table is its number of rows. Take the root of the width, q.shape[-1].",
-            _scaled(lambda q, t: math.sqrt(t + 1)),
-        ),
-        Mistake(
-            "vector first",
-            "q[t] was multiplied by the columns of the keys",
-            "A key is a row. The dot product with each is k[: t + 1] @ q[t].",
-            _vector_first,
+        Mistake("not scaled", _scaled(lambda q, t: 1)).as_if(
+            "the scores were not scaled", "Divide them by the square root of the width of a query."
         ),
     ),
 )
-
-
-def one_row(student) -> Verdict:
-    """Exercise 2, medium, 6 minutes: `student(q, k, v, t)` gives what the token at place t gets.
-
-    q, k: (T, hs) each; v: (T, vs), of the same width or another. The result is one vector, as
-    wide as a value.
-    """
-    return ONE_ROW.check(student)
 
 
 # ---- 3. Heads ----
@@ -296,8 +237,9 @@ def _heads_inputs() -> list[tuple]:
     return [TWO, *drawn]
 
 
-def _right_heads(q: Tensor, k: Tensor, v: Tensor, n_head: int) -> Tensor:
-    return _heads()(q, k, v, n_head)
+def _right_heads(q, k, v, n_head, split=split_heads, scale=None) -> Tensor:
+    """Cut, attend and merge; or with one thing done differently."""
+    return merge_heads(attention(*(split(x, n_head) for x in (q, k, v)), scale=scale)[0])
 
 
 def _view_heads(x: Tensor, n_head: int) -> Tensor:
@@ -305,20 +247,10 @@ def _view_heads(x: Tensor, n_head: int) -> Tensor:
     return x.reshape(x.shape[0], n_head, x.shape[1], -1)
 
 
-def _merged_as_is(y: Tensor) -> Tensor:
-    """(B, nh, T, hs) -> (B, T, C) with no transpose."""
-    return y.reshape(y.shape[0], y.shape[2], -1)
-
-
-def _heads(split=split_heads, merge=merge_heads, scale=None):
-    """The function that cuts, attends and merges, with one thing done differently."""
-
-    def multi_head(q, k, v, n_head):
-        its_scale = scale and scale(q)
-        parts = [split(part, n_head) for part in (q, k, v)]
-        return merge(attention(*parts, scale=its_scale)[0])
-
-    return multi_head
+def _heads_of_a_token(q: Tensor, k: Tensor, v: Tensor, n_head: int) -> Tensor:
+    """With no transpose the heads of one token, (B, T, nh, hs), attend to each other."""
+    parts = [x.unflatten(-1, (n_head, -1)) for x in (q, k, v)]
+    return attention(*parts)[0].flatten(-2)
 
 
 def _first_gets_its_value(given: tuple, value: np.ndarray) -> str | None:
@@ -344,8 +276,12 @@ def _head_weights(given: tuple, value: np.ndarray, ask) -> str | None:
     return None
 
 
-MULTI_HEAD = Exercise(
+multi_head = Exercise(
     "attention.multi_head",
+    """Exercise 3, hard, 12 minutes: `student(q, k, v, n_head)` is causal attention in heads.
+
+    q, k, v: (B, T, C) each, the heads' channels side by side. The result is (B, T, C) again.
+    """,
     right=_right_heads,
     inputs=_heads_inputs,
     read=numbers,
@@ -368,16 +304,13 @@ MULTI_HEAD = Exercise(
         on_other_input(
             "What comes after a token does not change the token's result.",
             "with other numbers in the last token",
-            lambda *given: (*(_moved(x, np.s_[:, -1]) for x in given[:3]), given[3]),
+            _all_moved(lambda x, n_head: np.s_[:, -1]),
             part=lambda result, *given: result[:, :-1],
         ),
         on_other_input(
             "Each head works with its own hs channels.",
             "with other numbers in the channels of head 0",
-            lambda *given: (
-                *(_moved(x, np.s_[..., : x.shape[-1] // given[3]]) for x in given[:3]),
-                given[3],
-            ),
+            _all_moved(lambda x, n_head: np.s_[..., : x.shape[-1] // n_head]),
             part=lambda result, q, k, v, n_head: result[..., q.shape[-1] // n_head :],
         ),
         *MIXTURE,
@@ -387,49 +320,19 @@ MULTI_HEAD = Exercise(
     ),
     mistakes=(
         Mistake(
-            "one head",
-            "there was a single head, as wide as all of them",
-            "Cut the channels into n_head parts, and let each part attend alone.",
-            lambda q, k, v, n_head: _right_heads(q, k, v, 1),
-        ),
-        Mistake(
             "scaled by the root of C",
+            lambda q, k, v, n_head: _right_heads(q, k, v, n_head, scale=q.shape[-1] ** -0.5),
+        ).as_if(
             "the scores were divided by the root of C",
             "A head's dot product has hs = C / n_head terms: divide by the root of hs.",
-            _heads(scale=lambda q: 1 / math.sqrt(q.shape[-1])),
         ),
-        Mistake(
-            "cut without transpose",
+        Mistake("cut without transpose", partial(_right_heads, split=_view_heads)).as_if(
             "a head got whole tokens, and not its channels of each token",
             "view(B, n_head, T, hs) does so. First view(B, T, n_head, hs), then transpose(1, 2).",
-            _heads(split=_view_heads),
         ),
-        Mistake(
-            "cut and merged without transpose",
-            "a head got whole tokens, and not its channels of each token, and gave back the same",
-            "view(B, n_head, T, hs) does so. First view(B, T, n_head, hs), then transpose(1, 2); "
-            "and transpose(1, 2) on the way back too.",
-            _heads(split=_view_heads, merge=_merged_as_is),
-        ),
-        Mistake(
-            "heads meet heads",
+        Mistake("heads meet heads", _heads_of_a_token).as_if(
             "the heads of one token attended to each other",
             "After view(B, T, n_head, hs) comes transpose(1, 2): tokens attend to tokens.",
-            _heads(split=lambda x, n: x.unflatten(-1, (n, -1)), merge=lambda y: y.flatten(-2)),
-        ),
-        Mistake(
-            "merged without transpose",
-            "the heads were put together without a transpose",
-            "transpose(1, 2) brings T before n_head; then flatten the last two axes.",
-            _heads(merge=_merged_as_is),
         ),
     ),
 )
-
-
-def multi_head(student) -> Verdict:
-    """Exercise 3, hard, 12 minutes: `student(q, k, v, n_head)` is causal attention in heads.
-
-    q, k, v: (B, T, C) each, the heads' channels side by side. The result is (B, T, C) again.
-    """
-    return MULTI_HEAD.check(student)

@@ -22,6 +22,7 @@ from .limits import quiet
 from .reading import numbers
 from .running import STOPPED, error_words, run
 from .showing import short
+from .tokenizer import right_train as gptlibs_bpe  # in place of lesson 01's exercise 3
 from .verdict import Verdict
 
 SCORED, COUNTED = 4_000, 100_000  # tokens of held-out text, and of the text that was trained on
@@ -31,11 +32,6 @@ BETTER = 0.3  # nats below what counts of single tokens reach
 UNTRAINED = 0.5  # nats by which later positions may be worse than earlier ones
 AGREE = 1e-3  # logits of the same weights, by the student's attention and by gptlib's
 SETTINGS = ((1.0, None, None), (0.5, 2, None), (0.0, None, None))  # temperature, top_k, top_p
-
-
-def gptlibs_bpe(text: str, n_merges: int) -> list[tuple[int, int]]:
-    """The merges that gptlib learns; in place of lesson 01's exercise 3."""
-    return Tokenizer.train(text, 256 + n_merges, special_tokens=()).merges
 
 
 def gptlibs_attention(q: Tensor, k: Tensor, v: Tensor, n_head: int) -> Tensor:
@@ -74,11 +70,7 @@ def capstone(
     except BaseException as error:  # whatever the student's parts raise, Ctrl-C too
         right, name, words = False, STOPPED, f"stops with {error_words(error)}"
     words = f"{'✔' if right else '✘'} capstone: {words}"
-    verdict = Verdict(right, words, name, "sampling.capstone")
-    print(verdict.words)
-    if trouble := verdict.keep():
-        print(f"  ({trouble})")
-    return verdict
+    return Verdict(right, words, name, "sampling.capstone").told()
 
 
 Trouble = tuple[str, str] | None  # (name, words)
@@ -92,12 +84,9 @@ def _judge(folder, corpus, train_bpe, trained, sampler) -> tuple[bool, str, str]
     ids, vocab_size = tokenizer.vocab_size, model.config.vocab_size
     padded = vocab_size % 8 == 0 and 0 < vocab_size - ids < LARGEST_PADDING
     if ids != vocab_size and not padded:
-        return (
-            False,
-            "tokenizer does not fit",
-            f"the tokenizer has {ids} ids and the model {vocab_size}: is it another model's "
-            "tokenizer? GPTConfig(tokenizer.vocab_size, ...) makes them fit.",
-        )
+        words = f"the tokenizer has {ids} ids and the model {vocab_size}: is it another model's "
+        words += "tokenizer? GPTConfig(tokenizer.vocab_size, ...) makes them fit."
+        return False, "tokenizer does not fit", words
     corpus = corpora.load(corpus) if not isinstance(corpus, corpora.Corpus) else corpus
     losses, bars = _losses(model, tokenizer, corpus)
     trouble = (
@@ -109,13 +98,10 @@ def _judge(folder, corpus, train_bpe, trained, sampler) -> tuple[bool, str, str]
     )
     if trouble:
         return False, *trouble
-    return (
-        True,
-        "",
-        f"it opens: {ids} tokens, {model.n_params():,} parameters. Held-out loss "
-        f"{losses.mean():.2f} nats a token; a model that knows nothing has ln {vocab_size} = "
-        f"{bars[0]:.2f}, and one that knows only how frequent each token is has {bars[1]:.2f}.",
-    )
+    words = f"it opens: {ids} tokens, {model.n_params():,} parameters. Held-out loss "
+    words += f"{losses.mean():.2f} nats a token; a model that knows nothing has ln {vocab_size} = "
+    words += f"{bars[0]:.2f}, and one that knows only how frequent each token is has {bars[1]:.2f}."
+    return True, "", words
 
 
 # ---- Has it learned? ----
@@ -137,27 +123,20 @@ def _losses(model: GPT, tokenizer: Tokenizer, corpus) -> tuple[Tensor, tuple[flo
 
 
 def _no_better(loss: float, knows_nothing: float, by_frequency: float) -> Trouble:
-    bar = f"a model that knows nothing has ln V = {knows_nothing:.2f}"
+    words = f"its held-out loss is {loss:.2f} nats, and a model that knows "
+    bar = f"nothing has ln V = {knows_nothing:.2f}"
     if not loss < knows_nothing + 0.5:
-        return (
-            "worse than nothing",
-            f"its held-out loss is {loss:.2f} nats, and {bar}: it is sure of the wrong tokens. Is "
-            "this the tokenizer, and the text, that it was trained with? Are the targets the next "
-            "tokens?",
+        words += (
+            f"{bar}: it is sure of the wrong tokens. Is this the tokenizer, and the text, that "
         )
+        words += "it was trained with? Are the targets the next tokens?"
+        return "worse than nothing", words
     if loss > knows_nothing - 0.5:
-        return (
-            "has not learned",
-            f"its held-out loss is {loss:.2f} nats, and {bar}. Has it been trained, and was it "
-            "saved after that? Does each step end in optimizer.step()?",
-        )
+        words += f"{bar}. Has it been trained, and was it saved after that? Does each step end in "
+        return "has not learned", words + "optimizer.step()?"
     if loss > by_frequency - BETTER:
-        return (
-            "only frequencies",
-            f"its held-out loss is {loss:.2f} nats, and a model that knows only how frequent each "
-            f"token is has {by_frequency:.2f}. Train it longer, with larger batches, or with a "
-            "better learning rate.",
-        )
+        words += f"only how frequent each token is has {by_frequency:.2f}. Train it longer, with "
+        return "only frequencies", words + "larger batches, or with a better learning rate."
     return None
 
 
@@ -169,11 +148,9 @@ def _untrained_places(losses: Tensor, by_frequency: float) -> Trouble:
     before, after, cut = max(pairs, key=lambda pair: pair[1] - pair[0], default=(0.0, 0.0, 0))
     if before > by_frequency or after < before + UNTRAINED:
         return None
-    return (
-        "untrained positions",
-        f"its held-out loss is {before:.2f} nats at positions 1 to {cut} and {after:.2f} at "
-        f"{cut + 1} to {T}. Train with rows as long as the model's block_size, {T}.",
-    )
+    words = f"its held-out loss is {before:.2f} nats at positions 1 to {cut} and {after:.2f} at "
+    words += f"{cut + 1} to {T}. Train with rows as long as the model's block_size, {T}."
+    return "untrained positions", words
 
 
 # ---- Do the parts fit together? ----
@@ -196,11 +173,9 @@ def _another_model(loaded: GPT, trained: GPT | None) -> Trouble:
         words = "the folder holds other weights than your model has now: save it again."
         return "another model", words
     if not (mine - theirs).abs().max() <= AGREE:
-        return (
-            "another attention",
-            "with the same weights, your attention gives other logits than gptlib's, so the "
-            "folder will not write what you trained. Is there a mask, and 1/sqrt(hs)?",
-        )
+        words = "with the same weights, your attention gives other logits than gptlib's, so the "
+        words += "folder will not write what you trained. Is there a mask, and 1/sqrt(hs)?"
+        return "another attention", words
     return None
 
 
@@ -213,11 +188,8 @@ def _other_merges(train_bpe: Callable | None, text: str) -> Trouble:
         return found.kind, f"your train_bpe {found.trouble}"
     for place, (mine, its) in enumerate(zip_longest(found.value, gptlibs_bpe(text, MERGES)), 1):
         if mine != its:
-            return (
-                "other merges",
-                f"your train_bpe's merge {place} is {mine}, and gptlib's is {its}. "
-                "checks.tokenizer.train(train_bpe) says more.",
-            )
+            words = f"your train_bpe's merge {place} is {mine}, and gptlib's is {its}. "
+            return "other merges", words + "checks.tokenizer.train(train_bpe) says more."
     return None
 
 
@@ -236,9 +208,8 @@ def _odd_sampler(sampler: Callable | None, size: int) -> Trouble:
             return "sampler", f"{which} gives shape {mine.shape}, not {its.shape}."
         if found.value != want:
             k = int(np.argmax(np.abs(mine - its)))
-            return (
-                "sampler",
+            words = (
                 f"{which} gives other probabilities than gptlib.next_token_probs: token {k} has "
-                f"{short(mine[k])}, and should have {short(its[k])}.",
             )
+            return "sampler", words + f"{short(mine[k])}, and should have {short(its[k])}."
     return None

@@ -16,9 +16,8 @@ from ..ablations import ablate
 from ..model import GPT, GPTConfig
 from .exercise import Exercise, Mistake, Property
 from .properties import SURE, in_turn, no_nan, shape
-from .reading import numbers
+from .reading import numbers, whole_number
 from .showing import array_shown, short
-from .verdict import Verdict
 
 
 def _table(n_rows: int, n_embd: int) -> Tensor:
@@ -58,8 +57,12 @@ def _rows_looked_up(given: tuple, value: np.ndarray) -> str | None:
     return None
 
 
-LOOKUP = Exercise(
+one_hot_lookup = Exercise(
     "embeddings.one_hot_lookup",
+    """Exercise 1, easy, 3 minutes: `student(ids, table)`, (T,) and (V, C), gives the rows (T, C).
+
+    By one-hot times matrix, although any way to the same rows is accepted.
+    """,
     right=lambda ids, table: _hot(ids, table) @ table,  # (T, V) @ (V, C) -> (T, C)
     notes={"mat1 and mat2": "one_hot is (T, V) and the table (V, C), and the two V's must meet."},
     inputs=lambda: [(torch.tensor(ids), _table(V, C)) for ids, V, C in LOOKUPS],
@@ -73,46 +76,20 @@ LOOKUP = Exercise(
         Property("Each id gets the row of the table with its number.", _rows_looked_up),
     ),
     mistakes=(
-        Mistake(
-            "sides swapped",
+        Mistake("sides swapped", lambda ids, table: table @ _hot(ids, table)).as_if(
             "the table came first in the product",
             "A row of one_hot chooses a row of the table: one_hot @ table, (T, V) @ (V, C).",
-            lambda ids, table: table @ _hot(ids, table),
-        ),
-        Mistake(
-            "number by number",
-            "you multiplied one_hot and the table number by number",
-            "Take the matrix product, which multiplies and adds up: one_hot @ table.",
-            lambda ids, table: _hot(ids, table) * table,
-        ),
-        Mistake(
-            "one-hot turned",
-            "you turned one_hot on its side",
-            "It has the shape (T, V) already, and its V must meet the table's: one_hot @ table.",
-            lambda ids, table: _hot(ids, table).T @ table,
         ),
     ),
 )
-
-
-def one_hot_lookup(student) -> Verdict:
-    """Exercise 1, easy, 3 minutes: `student(ids, table)`, (T,) and (V, C), gives the rows (T, C).
-
-    By one-hot times matrix, although any way to the same rows is accepted.
-    """
-    return LOOKUP.check(student)
 
 
 # ---- 2. Ids and places to vectors, and what the two tables cost ----
 
 # ids (B, T), then V, C and the rows of wpe: more than enough, or as many as tokens; B = T, where
 # axes mix up; all sizes different; one token; T = 1; ids beyond the bytes.
-EMBEDS = (
-    ([[2, 0]], 3, 2, 4),
-    ([[0, 1], [2, 1], [0, 2]], 3, 1, 5),
-    ([[1, 2, 0], [1, 3, 4]], 5, 4, 6),
-    ([[0, 3, 1], [2, 2, 2]], 4, 2, 3),
-)
+EMBEDS = (([[2, 0]], 3, 2, 4), ([[0, 1], [2, 1], [0, 2]], 3, 1, 5))
+EMBEDS += (([[1, 2, 0], [1, 3, 4]], 5, 4, 6), ([[0, 3, 1], [2, 2, 2]], 4, 2, 3))
 EMBEDS += (([[4, 0], [1, 3]], 5, 3, 7), ([[2]], 3, 2, 4), ([[1], [4], [0]], 5, 2, 6))
 EMBEDS += (([[300, 1, 299, 256, 0], [7, 7, 301, 2, 2]], 302, 3, 9),)
 
@@ -142,8 +119,12 @@ def _of_vectors(given: tuple, value: np.ndarray) -> tuple[str, str] | None:
     return None
 
 
-EMBED = Exercise(
+embed = Exercise(
     "embeddings.embed",
+    """Exercise 2, medium: `student(ids, wte, wpe)`, ids (B, T), gives the vectors (B, T, C).
+
+    wte (V, C) has a row for each token, wpe (block_size, C) one for each place from 0.
+    """,
     right=_right_embed,
     inputs=lambda: [
         (torch.tensor(ids), _table(V, C), 10 * _table(n + 1, C)[1:]) for ids, V, C, n in EMBEDS
@@ -158,46 +139,20 @@ EMBED = Exercise(
         *in_turn(_of_vectors, PLACES, SUM),
     ),
     mistakes=(
-        Mistake(
-            "whole table",
+        Mistake("whole table", lambda ids, wte, wpe: wte[ids] + wpe).as_if(
             "all of wpe was added",
             "It may have more rows than there are tokens. T tokens need the first T: wpe[:T].",
-            lambda ids, wte, wpe: wte[ids] + wpe,
         ),
-        Mistake(
-            "places by id",
+        Mistake("places by id", lambda ids, wte, wpe: wte[ids] + wpe[ids]).as_if(
             "you looked up the ids of the tokens in wpe",
             "It has a row for each place, 0, 1, 2, ..., whichever token is there.",
-            lambda ids, wte, wpe: wte[ids] + wpe[ids],
         ),
-        Mistake(
-            "one row too few",
-            "you added T - 1 rows of wpe, one too few",
-            "A slice leaves out its end: wpe[:T] are the rows 0 to T - 1.",
-            lambda ids, wte, wpe: wte[ids] + wpe[: ids.shape[1] - 1],
-        ),
-        Mistake(
-            "B for T",
+        Mistake("B for T", lambda ids, wte, wpe: wte[ids] + wpe[: len(ids)]).as_if(
             "you added the first B rows of wpe, and B is the number of sentences",
             "len(ids) is B. The number of tokens in each sentence is T = ids.shape[1].",
-            lambda ids, wte, wpe: wte[ids] + wpe[: len(ids)],
-        ),
-        Mistake(
-            "tables swapped",
-            "the ids looked up rows of wpe, and the places rows of wte",
-            "wte has a row for each id, wpe one for each place.",
-            lambda ids, wte, wpe: wpe[ids] + wte[: ids.shape[1]],
         ),
     ),
 )
-
-
-def embed(student) -> Verdict:
-    """Exercise 2, medium: `student(ids, wte, wpe)`, ids (B, T), gives the vectors (B, T, C).
-
-    wte (V, C) has a row for each token, wpe (block_size, C) one for each place from 0.
-    """
-    return EMBED.check(student)
 
 
 SHAPES = ((5, 3, 2), (7, 4, 3), (4, 7, 3), (403, 64, 64), (50257, 1024, 768), (7, 1, 3), (1, 1, 1))
@@ -205,14 +160,6 @@ SHAPES = ((5, 3, 2), (7, 4, 3), (4, 7, 3), (403, 64, 64), (50257, 1024, 768), (7
 
 def _right_count(vocab_size: int, block_size: int, n_embd: int) -> int:
     return vocab_size * n_embd + block_size * n_embd
-
-
-def _read_whole(value: object) -> int:
-    value = value.tolist() if hasattr(value, "tolist") else value
-    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    if isinstance(value, bool) or not whole:
-        raise ValueError("a whole number was expected")
-    return int(value)
 
 
 def _grows(what: str, tokens: int, places: int):
@@ -234,11 +181,12 @@ def _two_tables(given: tuple, value: int) -> str | None:
     return None if value == _right_count(*given) else f"you count {value}, and {parts}"
 
 
-COUNT = Exercise(
+count_parameters = Exercise(
     "embeddings.count_parameters",
+    """Exercise 2, medium: `student(vocab_size, block_size, n_embd)` counts both tables.""",
     right=_right_count,
     inputs=SHAPES,
-    read=_read_whole,
+    read=whole_number,
     properties=(
         Property("Each token has a row of n_embd numbers.", _grows("token", 1, 0), asks=True),
         Property("Each place has a row of n_embd numbers.", _grows("place", 0, 1), asks=True),
@@ -247,29 +195,20 @@ COUNT = Exercise(
     mistakes=(
         Mistake(
             "tokens have one number",
+            lambda vocab_size, block_size, n_embd: vocab_size + block_size * n_embd,
+        ).as_if(
             "only block_size was multiplied by n_embd",
             "Python multiplies first. Mind the brackets: (vocab_size + block_size) * n_embd.",
-            lambda vocab_size, block_size, n_embd: vocab_size + block_size * n_embd,
         ),
         Mistake(
             "token table twice",
+            lambda vocab_size, block_size, n_embd: (2 * vocab_size + block_size) * n_embd,
+        ).as_if(
             "the token table was counted twice",
             "At station 5 the same numbers are used again, and are not counted again.",
-            lambda vocab_size, block_size, n_embd: (2 * vocab_size + block_size) * n_embd,
-        ),
-        Mistake(
-            "bytes",
-            "you counted bytes, four for each number",
-            "How many numbers are they?",
-            lambda *sizes: 4 * _right_count(*sizes),
         ),
     ),
 )
-
-
-def count_parameters(student) -> Verdict:
-    """Exercise 2, medium: `student(vocab_size, block_size, n_embd)`, the numbers in both tables."""
-    return COUNT.check(student)
 
 
 # ---- 3. Does order matter? ----
@@ -277,8 +216,8 @@ def count_parameters(student) -> Verdict:
 V, LIMIT = 11, 16
 
 
-class Named(GPT):
-    """A small model that a verdict can write down on one line."""
+class Named(nn.Module):
+    """A model that a verdict can write down on one line."""
 
     name = ""
 
@@ -286,7 +225,11 @@ class Named(GPT):
         return f"<{self.name}>"
 
 
-class Adds(nn.Module):
+class NamedGPT(Named, GPT):
+    """A small GPT with a name."""
+
+
+class Adds(Named):
     """A model whose logits are the sum of a row for each token so far, from left to right.
 
     rows: (V, V). by_place: the first token's row counts once, the second's twice, and so on.
@@ -304,18 +247,21 @@ class Adds(nn.Module):
             rows = rows * torch.arange(1, ids.shape[1] + 1)[:, None]
         return torch.stack(list(accumulate(rows.unbind(1))), 1)
 
-    def __repr__(self) -> str:
-        return f"<{self.name}>"
 
-
-@cache
-def small_model(n_layer: int, positions: bool, seed: int = 0) -> GPT:
+def stirred(model: GPT, seed: int) -> GPT:
     """Untrained, with weights far enough from their start for every part to show."""
-    model = Named(GPTConfig(V, LIMIT, n_layer, n_head=2, n_embd=32), seed=seed).eval()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.3)
+    return model.eval()
+
+
+@cache
+def small_model(n_layer: int, positions: bool, seed: int = 0) -> GPT:
+    """One with a name, untrained."""
+    config = GPTConfig(V, LIMIT, n_layer, n_head=2, n_embd=32)
+    model = stirred(NamedGPT(config, seed=seed), seed)
     model.name = f"{n_layer} layer{'s' * (n_layer > 1)}, with{'' if positions else 'out'} positions"
     return model if positions else ablate(model, "positions")
 
@@ -341,15 +287,9 @@ def order_models() -> dict[str, nn.Module]:
 
 def _order_inputs() -> list[tuple]:
     by_name = order_models()
-    inputs = [
-        ("one", (2, 3, 4)),
-        ("counts", SHORT),
-        ("places", SHORT),
-        ("one", SHORT),
-        ("one", (2, 1, 3)),
-    ]
-    inputs += [("hardly", SHORT), ("rounding", NEXT_TO_ZERO), ("rounding", LARGE)]
-    inputs += [("counts", (1, 2, 3, 1, 9)), ("places", (4, 6, 4, 10))]
+    inputs = [("one", (2, 3, 4)), ("counts", SHORT), ("places", SHORT), ("one", SHORT)]
+    inputs += [("one", (2, 1, 3)), ("hardly", SHORT), ("rounding", NEXT_TO_ZERO)]
+    inputs += [("rounding", LARGE), ("counts", (1, 2, 3, 1, 9)), ("places", (4, 6, 4, 10))]
     inputs += [("places", (3, 9)), ("places", (3,)), ("places", (2, 3, 2))]
     made = [(by_name[name], ids) for name, ids in inputs]
     made += [(small_model(1, False), LONG), (small_model(1, True), SHORT)]
@@ -389,10 +329,8 @@ def _says(yes: bool):
         if value == yes or _right_order(*given) != yes:
             return None
         one, other = (logits[-1] for logits in _both(model, ids))
-        by = float((one - other).abs().max())
-        differ = (
-            f"differ by {'up to' if yes else 'no more than'} {short(by)}" if by else "are equal"
-        )
+        by, up_to = float((one - other).abs().max()), "up to" if yes else "no more than"
+        differ = f"differ by {up_to} {short(by)}" if by else "are equal"
         read = f"after {ids.tolist()} and after {_turned(ids).tolist()}"
         return f"the logits {read} {differ}, and you say {value}"
 
@@ -401,8 +339,13 @@ def _says(yes: bool):
 
 SAME_TOKEN = "Reverse ids[:-1], and put ids[-1:] after it."
 
-ORDER = Exercise(
+order_matters = Exercise(
     "embeddings.order_matters",
+    """Exercise 3, hard, 12 minutes: `student(model, ids)`, ids (T,): True if order matters.
+
+    It does if the logits after the last token become others, by more than rounding, when the
+    tokens before it are read the other way round.
+    """,
     right=_right_order,
     inputs=_order_inputs,
     read=_read_yes_or_no,
@@ -415,39 +358,30 @@ ORDER = Exercise(
     mistakes=(
         Mistake(
             "no rounding",
-            "the logits had to be equal in every digit",
-            "Sums in a different order are rounded differently: torch.allclose(one, other, "
-            "atol=1e-4).",
             lambda model, ids: not torch.equal(*(logits[-1] for logits in _both(model, ids))),
+        ).as_if(
+            "the logits had to be equal in every digit",
+            "Sums in another order round differently: torch.allclose(one, other, atol=1e-4).",
         ),
-        Mistake(
-            "every place",
+        Mistake("every place", lambda model, ids: _differ(*_both(model, ids))).as_if(
             "the logits of all places were compared",
             "Only the last place has read the same tokens both times: compare logits[0, -1].",
-            lambda model, ids: _differ(*_both(model, ids)),
         ),
         Mistake(
             "last token turned too",
+            lambda model, ids: _right_order(model, ids, lambda ids: ids.flip(0)),
+        ).as_if(
             "the last token was moved too",
             f"Then the logits come after a different token. {SAME_TOKEN}",
-            lambda model, ids: _right_order(model, ids, lambda ids: ids.flip(0)),
         ),
         Mistake(
             "first token kept",
-            "the first token stayed where it is, and the last was moved",
-            f"Then the logits come after a different token. {SAME_TOKEN}",
             lambda model, ids: _right_order(
                 model, ids, lambda ids: torch.cat([ids[:1], ids[1:].flip(0)])
             ),
+        ).as_if(
+            "the first token stayed where it is, and the last was moved",
+            f"Then the logits come after a different token. {SAME_TOKEN}",
         ),
     ),
 )
-
-
-def order_matters(student) -> Verdict:
-    """Exercise 3, hard, 12 minutes: `student(model, ids)`, ids (T,): True if order matters.
-
-    It does if the logits after the last token become others, by more than rounding, when the
-    tokens before it are read the other way round.
-    """
-    return ORDER.check(student)

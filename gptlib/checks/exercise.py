@@ -30,8 +30,6 @@ NOTES = {
 class Property(NamedTuple):
     """Something that holds of every right result.
 
-    With a `name`, not to hold is itself a mistake that has a name, where it holds on no input.
-
     `seen(given, value)` is None where it holds and otherwise what was observed instead ("row 2 sums
     to 0.95"). given: the input. value: the result; Numbers as their array. With `asks`, a third
     argument runs the student's function on another input, and gives its result or None.
@@ -43,19 +41,27 @@ class Property(NamedTuple):
     name: str = ""
     advice: str = ""  # where to look if it does not hold
 
+    def named(self, name: str, advice: str = "") -> "Property":
+        """The same, as a mistake with a name, of an answer for which it holds on no input."""
+        return self._replace(name=name, advice=advice)
+
 
 class Mistake(NamedTuple):
     """A wrong way to do the exercise."""
 
     name: str
-    does: str  # completes "It behaves as if ...", and is a sentence itself: "you summed columns"
-    advice: str  # where to look: "Sum over the last axis, dim=-1."
     function: Callable
+    does: str = ""  # "the sum went down the columns": a sentence, and after "It behaves as if"
+    advice: str = ""  # where to look: "Sum over the last axis, dim=-1."
+
+    def as_if(self, does: str, advice: str) -> "Mistake":
+        """The same with words about it."""
+        return self._replace(does=does, advice=advice)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Exercise:
-    """An exercise and what its check knows.
+    """An exercise and what its check knows; called with a student's function, it is the check.
 
     `inputs`: tuples of arguments, the plainest first; made when first needed, if a function.
     `read`: brings a result into one form; its ValueError says what was expected.
@@ -66,14 +72,18 @@ class Exercise:
     """
 
     name: str  # "logits.softmax"
-    right: Callable | None
-    inputs: Sequence[tuple] | Callable[[], Sequence[tuple]]
+    doc: str = ""  # the exercise in a few sentences: its docstring
+    right: Callable | None = None
+    inputs: Sequence[tuple] | Callable[[], Sequence[tuple]] = ()
     properties: Sequence[Property] = ()
     mistakes: Sequence[Mistake] = ()
     read: Callable[[object], object] = lambda value: value
     notes: dict[str, str] = field(default_factory=dict)
     shown: Callable[[object], str] = shown
     adapt: Callable[[Callable], Callable] = lambda student: student
+
+    def __post_init__(self) -> None:
+        self.__doc__, self.__name__ = self.doc, self.name.rpartition(".")[2]
 
     @cached_property
     def given(self) -> list[tuple]:
@@ -94,7 +104,7 @@ class Exercise:
                 break
         return found
 
-    def check(self, student: Callable) -> Verdict:
+    def __call__(self, student: Callable) -> Verdict:
         """Print one verdict on a student's function, keep it, and return it. Never raises."""
         try:
             verdict = self.judge(student)
@@ -103,10 +113,7 @@ class Exercise:
         for pattern, words in (NOTES | self.notes).items():
             if not verdict and re.search(pattern, verdict.words):
                 verdict.words += f"\n  {words}"
-        print(verdict.words)
-        if trouble := verdict.keep():
-            print(f"  ({trouble})")
-        return verdict
+        return verdict.told()
 
     def judge(self, student: Callable) -> Verdict:
         """The verdict, neither printed nor kept."""
@@ -131,9 +138,8 @@ class Exercise:
             with quiet():
                 return [k for k, (mine, its) in enumerate(pairs) if not same(mine, its)]
         wrong = [k for k, mine in enumerate(found) if mine.kind]
-        if not wrong and (failing := self.failing(student, found, range(len(found)))):
-            wrong = [failing[0]]
-        return wrong
+        failing = None if wrong else self.failing(student, found, range(len(found)))
+        return [failing[0]] if failing else wrong
 
     # ---- Unfinished ----
 
@@ -149,8 +155,7 @@ class Exercise:
                     words = f"○ {name}: the answer is there, but line {line} still says `raise "
                     words += "NotImplementedError`, and Python stops there. Take that line out."
             return Verdict(False, words, NOT_WRITTEN, self.name)
-        line = line_of_ellipsis(student)
-        if line and self._wrong(student, found):
+        if (line := line_of_ellipsis(student)) and self._wrong(student, found):
             words = f"○ {name}: there is still a `...` in line {line}. Put your answer there."
             return Verdict(False, words, NOT_WRITTEN, self.name)
         return None
@@ -188,16 +193,13 @@ class Exercise:
         got = found[k]
         call = f"{name}({', '.join(map(self.shown, self.given[k]))})"
         verdict = Verdict(False, "", got.kind, self.name, call=call, given=self.given[k])
+        verdict.observation = got.trouble
         if prop:
-            verdict.property, verdict.observation = prop.words, saw
-            verdict.advice = prop.advice
-            if prop.name and all(
-                not mine.kind and self.observe(prop, student, i, mine.value)
-                for i, mine in enumerate(found)
-            ):
-                verdict.mistake = prop.name
-        elif got.kind:
-            verdict.observation = got.trouble
+            verdict.property, verdict.observation, verdict.advice = prop.words, saw, prop.advice
+            fails = (
+                not f.kind and self.observe(prop, student, i, f.value) for i, f in enumerate(found)
+            )
+            verdict.mistake = prop.name if prop.name and all(fails) else ""
         self._put_beside(verdict, got, k)
         with quiet():
             self._explain(verdict, found, k)
@@ -230,7 +232,7 @@ class Exercise:
             agree = [same(a, b) for a, b in zip(found, its)]
             if all(agree) and len(found) == len(its):
                 verdict.mistake, verdict.resembles = mistake.name, ""
-                verdict.advice = f"{_sentence(mistake.does)} {mistake.advice}"
+                verdict.advice = f"{mistake.does[0].upper()}{mistake.does[1:]}. {mistake.advice}"
                 return
             if k >= len(agree) or not agree[k] or found[k].kind == STOPPED:
                 continue
@@ -243,12 +245,9 @@ class Exercise:
         """On how many inputs they agree, of those on which one of the two is wrong."""
         if not self.right:
             return sum(agree) / len(found)
-        wrong = [
-            yes
-            for yes, a, b, want in zip(agree, found, its, self.wanted)
-            if not (same(a, want) and same(b, want))
-        ]
-        return sum(wrong) / len(wrong)
+        triples = zip(found, its, self.wanted)
+        wrong = [not (same(a, want) and same(b, want)) for a, b, want in triples]
+        return sum(yes for yes, bad in zip(agree, wrong) if bad) / sum(wrong)
 
 
 def same(mine: Outcome, its: Outcome) -> bool:
@@ -269,25 +268,15 @@ def name_of(student: object) -> str:
     return name if isinstance(name, str) else type(student).__name__
 
 
-def _sentence(words: str) -> str:
-    return f"{words[0].upper()}{words[1:]}."
-
-
 def _in_words(name: str, verdict: Verdict) -> str:
     """A verdict as it is printed."""
+    trouble = "" if verdict.property or verdict.gives else verdict.observation
+    first = f"{name} is not right yet."
     if verdict.property:
-        lines = [f"✘ {name}: {verdict.observation}. {verdict.property}"]
-    else:
-        lines = [f"✘ {name} is not right yet."]
-    if verdict.advice:
-        lines.append(f"  {verdict.advice}")
-    lines.append(f"  {verdict.call}")
-    if verdict.gives:
-        lines.append(f"  gives      {verdict.gives}")
-    elif verdict.observation and not verdict.property:
-        lines.append(f"  {verdict.observation}")
-    if verdict.should_be:
-        lines.append(f"  should be  {verdict.should_be}")
-    if verdict.marks:
-        lines.append(f"             {verdict.marks}")
-    return "\n".join(lines)
+        first = f"{name}: {verdict.observation}. {verdict.property}"
+    lines = [(f"✘ {first}", True), (f"  {verdict.advice}", verdict.advice)]
+    lines += [(f"  {verdict.call}", True), (f"  {trouble}", trouble)]
+    lines += [(f"  gives      {verdict.gives}", verdict.gives)]
+    lines += [(f"  should be  {verdict.should_be}", verdict.should_be)]
+    lines += [(f"             {verdict.marks}", verdict.marks)]
+    return "\n".join(line for line, there in lines if there)

@@ -4,6 +4,7 @@ Axes: B batch, T tokens, C = n_embd channels.
 """
 
 import math
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,7 +18,6 @@ from .exercise import Exercise, Mistake, Property
 from .properties import FINE, first_unlike, no_nan, on_other_input, shape, unlike
 from .reading import numbers
 from .showing import short, shown
-from .verdict import Verdict
 
 # ---- 1. GELU ----
 
@@ -44,10 +44,6 @@ def _each(words: str, seen) -> Property:
     return Property(words, of_all)
 
 
-def _zero_stays(x: float, y: float) -> str | None:
-    return f"0 gives {short(y)}" if x == 0 and not abs(y) < FINE else None
-
-
 def _lets_a_part_through(x: float, y: float) -> str | None:
     if x and not -FINE <= y / x <= 1 + FINE:
         return f"{short(x)} gives {short(y)}, which is {short(y / x)} times {short(x)}"
@@ -62,50 +58,33 @@ def _gate(x: float, y: float) -> str | None:
     return None
 
 
-GELU = Exercise(
+gelu = Exercise(
     "feedforward.gelu",
+    """Exercise 1, easy, 3 minutes: `student(x)` is GPT-2's GELU, with tanh, for x of any shape.""",
     right=right_gelu,
     inputs=_gelu_inputs,
     read=numbers,
     properties=(
         shape("There is one result for every number.", lambda x: x.shape),
         no_nan(),
-        _each("0 gives 0: there is nothing to let through.", _zero_stays),
+        _each(
+            "0 gives 0: there is nothing to let through.",
+            lambda x, y: f"0 gives {short(y)}" if x == 0 and not abs(y) < FINE else None,
+        ),
         _each("GELU is x times a gate, which is between 0 and 1.", _lets_a_part_through),
         _each("The gate is 0.5 · (1 + tanh(inner)).", _gate),
     ),
     mistakes=(
-        Mistake(
-            "no half",
-            "the half was missing",
-            "The formula begins with it: 0.5 * x * (1 + tanh(inner)).",
-            lambda x: x * (1 + torch.tanh(_inner(x))),
-        ),
-        Mistake(
-            "no one",
-            "the 1 + before tanh was missing",
-            "tanh runs from -1 to 1, and the gate 0.5 * (1 + tanh(inner)) from 0 to 1.",
-            lambda x: 0.5 * x * torch.tanh(_inner(x)),
-        ),
-        Mistake(
-            "no brackets",
+        Mistake("no brackets", lambda x: 0.5 * x + torch.tanh(_inner(x))).as_if(
             "the sum was 0.5 * x and tanh(inner)",
             "Put 1 + tanh(inner) in brackets: 0.5 * x * (1 + tanh(inner)).",
-            lambda x: 0.5 * x + torch.tanh(_inner(x)),
         ),
-        Mistake(
-            "erf",
+        Mistake("erf", lambda x: F.gelu(x.double())).as_if(
             "this was torch's default GELU, with erf",
             "GPT-2 was trained with the formula with tanh, which differs by up to 0.0005.",
-            lambda x: F.gelu(x.double()),
         ),
     ),
 )
-
-
-def gelu(student) -> Verdict:
-    """Exercise 1, easy, 3 minutes: `student(x)` is GPT-2's GELU, with tanh, for x of any shape."""
-    return GELU.check(student)
 
 
 # ---- 2. LayerNorm ----
@@ -161,14 +140,22 @@ def _last_changed(x: Tensor) -> Tensor:
     return x
 
 
-def _but_the_last(result: np.ndarray, *given) -> np.ndarray:
-    result = result.copy()
-    result[-1, -1] = 0
-    return result
+def _norm(x, weight, bias, eps, unbiased=False, root=lambda var, eps: (var + eps).sqrt()) -> Tensor:
+    """LayerNorm with one thing or two done differently."""
+    divisor = root(x.var(-1, keepdim=True, unbiased=unbiased), eps)
+    return (x - x.mean(-1, keepdim=True)) / divisor * weight + bias
 
 
-LAYER_NORM = Exercise(
+def _eps_outside(var: Tensor, eps: float) -> Tensor:
+    return var.sqrt() + eps
+
+
+layer_norm = Exercise(
     "feedforward.layer_norm",
+    """Exercise 2, medium, 6 minutes: `student(x, weight, bias, eps)` is torch's layer norm.
+
+    x (B, T, C); weight, bias (C,); over the channels, variance divided by C, eps under the root.
+    """,
     right=right_layer_norm,
     inputs=_rows_to_normalise,
     read=numbers,
@@ -179,7 +166,7 @@ LAYER_NORM = Exercise(
             "Each token is normalised alone: other tokens do not change its row.",
             "with other numbers in the last token",
             lambda x, *others: (_last_changed(x), *others),
-            part=_but_the_last,
+            part=lambda result, x, *others: result.reshape(-1, x.shape[-1])[:-1],
         ),
         _with_gain_1(
             "x minus the mean has the mean 0.",
@@ -201,55 +188,21 @@ LAYER_NORM = Exercise(
         "keepdim=True leaves (B, T, 1)."
     },
     mistakes=(
-        Mistake(
-            "unbiased",
+        Mistake("unbiased", partial(_norm, unbiased=True)).as_if(
             "the variance was divided by C - 1, torch's default",
             "A layer norm describes these C numbers alone: divide by C, unbiased=False.",
-            lambda x, w, b, eps: _norm(x, w, b, torch.sqrt(_var(x, unbiased=True) + eps)),
         ),
-        Mistake(
-            "unbiased std plus eps",
+        Mistake("unbiased std plus eps", partial(_norm, unbiased=True, root=_eps_outside)).as_if(
             "the variance was divided by C - 1, torch's default, and eps was added to its root",
             "A layer norm describes these C numbers alone: divide by C, unbiased=False. And eps "
             "belongs under the root: sqrt(variance + eps).",
-            lambda x, w, b, eps: _norm(x, w, b, _var(x, unbiased=True).sqrt() + eps),
         ),
-        Mistake(
-            "eps outside the root",
+        Mistake("eps outside the root", partial(_norm, root=_eps_outside)).as_if(
             "you added eps to the standard deviation",
             "It belongs under the root: sqrt(variance + eps).",
-            lambda x, w, b, eps: _norm(x, w, b, _var(x).sqrt() + eps),
-        ),
-        Mistake(
-            "no root",
-            "you divided by the variance",
-            "Divide by its square root, the standard deviation.",
-            lambda x, w, b, eps: _norm(x, w, b, _var(x) + eps),
-        ),
-        Mistake(
-            "over tokens",
-            "the mean ran over the tokens (dim 1)",
-            "Take each token's own channels: dim=-1.",
-            lambda x, w, b, eps: _norm(x, w, b, torch.sqrt(_var(x, 1) + eps), 1),
         ),
     ),
 )
-
-
-def _var(x: Tensor, dim: int = -1, unbiased: bool = False) -> Tensor:
-    return x.var(dim, keepdim=True, unbiased=unbiased)
-
-
-def _norm(x, weight, bias, divisor, dim: int = -1):
-    return (x - x.mean(dim, keepdim=True)) / divisor * weight + bias
-
-
-def layer_norm(student) -> Verdict:
-    """Exercise 2, medium, 6 minutes: `student(x, weight, bias, eps)` is torch's layer norm.
-
-    x (B, T, C); weight, bias (C,); over the channels, variance divided by C, eps under the root.
-    """
-    return LAYER_NORM.check(student)
 
 
 # ---- 3. The block ----
@@ -313,14 +266,25 @@ def _ln(x: Tensor, w: Weights, name: str) -> Tensor:
     return right_layer_norm(x, w[f"{name}.weight"], w[f"{name}.bias"])
 
 
-def _mlp(x: Tensor, w: Weights, bend=right_gelu) -> Tensor:
+def _mlp(x: Tensor, w: Weights) -> Tensor:
     wide = x @ w["mlp.c_fc.weight"].T + w["mlp.c_fc.bias"]  # (B, T, 4C)
-    return bend(wide) @ w["mlp.c_proj.weight"].T + w["mlp.c_proj.bias"]  # (B, T, C)
+    return right_gelu(wide) @ w["mlp.c_proj.weight"].T + w["mlp.c_proj.bias"]  # (B, T, C)
 
 
-def _right_block(x: Tensor, attn, w: Weights, bend=right_gelu) -> Tensor:
+def _right_block(x: Tensor, attn, w: Weights) -> Tensor:
     x = x + attn(_ln(x, w, "ln_1"))
-    return x + _mlp(_ln(x, w, "ln_2"), w, bend)
+    return x + _mlp(_ln(x, w, "ln_2"), w)
+
+
+def _post_norm(x: Tensor, attn, w: Weights) -> Tensor:
+    x = _ln(x + attn(x), w, "ln_1")
+    return _ln(x + _mlp(x, w), w, "ln_2")
+
+
+def _norm_added(x: Tensor, attn, w: Weights) -> Tensor:
+    x = _ln(x, w, "ln_1")
+    x = _ln(x + attn(x), w, "ln_2")
+    return x + _mlp(x, w)
 
 
 def _silent(w: Weights, bias: float = 0.0) -> Weights:
@@ -365,8 +329,13 @@ def _after_attention(x: Tensor, w: Weights) -> Tensor:
     return x + Part()(_ln(x, w, "ln_1"))
 
 
-BLOCK = Exercise(
+block = Exercise(
     "feedforward.block",
+    """Exercise 3, hard, 12 minutes: `student(x, attn, weights)` is GPT-2's pre-norm block.
+
+    x (B, T, C). attn: a function (B, T, C) -> (B, T, C). weights: {name: tensor} of ln_1, ln_2,
+    mlp.c_fc (4C, C) and mlp.c_proj (C, 4C), each with .weight and .bias.
+    """,
     right=_right_block,
     inputs=lambda: [_block_input(*size, seed=k) for k, size in enumerate(BLOCK_SIZES)],
     read=numbers,
@@ -414,53 +383,20 @@ BLOCK = Exercise(
         ),
     ),
     mistakes=(
-        Mistake(
-            "post-norm",
+        Mistake("post-norm", _post_norm).as_if(
             "the sum was normalised, after each part",
-            "That is the post-norm of 2017. GPT-2 normalises what a part reads, and leaves the "
-            "stream as it is: x + part(ln(x)).",
-            lambda x, attn, w: _post_norm(x, attn, w),
+            "That is the post-norm of 2017. GPT-2 leaves the stream as it is: x + part(ln(x)).",
         ),
-        Mistake(
-            "normalised stream",
+        Mistake("normalised stream", _norm_added).as_if(
             "each part added to the normalised x",
-            "x = ln(x) forgets the stream itself. Give the norm's result another name: x = x + "
-            "part(ln(x)).",
-            lambda x, attn, w: _norm_added(x, attn, w),
+            "x = ln(x) forgets the stream itself: keep the two apart, x = x + part(ln(x)).",
         ),
         Mistake(
             "in parallel",
-            "both parts read the same x",
-            "(Some models do so; GPT-2 does not.) Feedforward reads what attention has already "
-            "added to.",
             lambda x, attn, w: x + attn(_ln(x, w, "ln_1")) + _mlp(_ln(x, w, "ln_2"), w),
-        ),
-        Mistake(
-            "erf",
-            "the GELU was torch's default, with erf",
-            'GPT-2\'s is F.gelu(..., approximate="tanh").',
-            lambda x, attn, w: _right_block(x, attn, w, bend=F.gelu),
+        ).as_if(
+            "both parts read the same x",
+            "(Some models do so.) In GPT-2 feedforward reads what attention has already added to.",
         ),
     ),
 )
-
-
-def _post_norm(x: Tensor, attn, w: Weights) -> Tensor:
-    x = _ln(x + attn(x), w, "ln_1")
-    return _ln(x + _mlp(x, w), w, "ln_2")
-
-
-def _norm_added(x: Tensor, attn, w: Weights) -> Tensor:
-    x = _ln(x, w, "ln_1")
-    x = x + attn(x)
-    x = _ln(x, w, "ln_2")
-    return x + _mlp(x, w)
-
-
-def block(student) -> Verdict:
-    """Exercise 3, hard, 12 minutes: `student(x, attn, weights)` is GPT-2's pre-norm block.
-
-    x (B, T, C). attn: a function (B, T, C) -> (B, T, C). weights: {name: tensor} of ln_1, ln_2,
-    mlp.c_fc (4C, C) and mlp.c_proj (C, 4C), each with .weight and .bias.
-    """
-    return BLOCK.check(student)

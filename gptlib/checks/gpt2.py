@@ -11,10 +11,11 @@ from torch import Tensor
 
 from ..formats.hf import to_hf_tensors
 from ..model import GPT, GPTConfig
+from .embeddings import stirred
 from .exercise import Exercise, Mistake, Property
-from .reading import Numbers, numbers
+from .properties import in_turn
+from .reading import Numbers, numbers, whole_number
 from .showing import short
-from .verdict import Verdict
 
 # ---- 1. Parameters by part ----
 
@@ -23,17 +24,12 @@ SHAPES = ((6, 3, 1, 2), (11, 5, 3, 7), (1, 1, 1, 1), (397, 64, 2, 64), (50257, 1
 PARTS = ("tokens", "places", "attention", "feedforward", "norms")
 
 
-def _count(vocab_size, block_size, n_layer, n_embd, *, layers=None, biases=5, tied=1) -> dict:
-    """The count, with a part of it changeable to make each mistake once."""
-    c, layers = n_embd, n_layer if layers is None else layers
-    counts = (vocab_size * c * tied, block_size * c, n_layer * (4 * c * c + 4 * c))
-    counts += (layers * (8 * c * c + biases * c), (2 * n_layer + 1) * 2 * c)
+def right_count(vocab_size, block_size, n_layer, n_embd, biases=5) -> dict[str, int]:
+    """{part: how many numbers it has}; or with other biases in the feedforward part."""
+    c, norms = n_embd, 2 * n_layer + 1
+    counts = (vocab_size * c, block_size * c, n_layer * (4 * c * c + 4 * c))
+    counts += (n_layer * (8 * c * c + biases * c), norms * 2 * c)
     return dict(zip(PARTS, counts))
-
-
-def right_count(vocab_size, block_size, n_layer, n_embd) -> dict[str, int]:
-    """{part: how many numbers it has}."""
-    return _count(vocab_size, block_size, n_layer, n_embd)
 
 
 def _five_parts(given: tuple, value: dict) -> str | None:
@@ -44,25 +40,22 @@ def _five_parts(given: tuple, value: dict) -> str | None:
     return f"{extra[0]!r} is none of them" if extra else None
 
 
-def _part(part: str, words: str) -> Property:
-    def seen(given: tuple, value: dict) -> str | None:
-        want = right_count(*given)[part]
-        if value[part] == want:
+def _entry(right, key, words: str, what: str) -> Property:
+    """One of several numbers, at a key or a place, is as in right(*given)."""
+
+    def seen(given: tuple, value: dict | np.ndarray) -> str | None:
+        mine, its = value[key], right(*given)[key]
+        if isinstance(mine, int):
+            return None if mine == its else f"{what} {mine:,}, and should be {its:,}"
+        if np.isclose(mine, its, rtol=1e-4, atol=1e-12):
             return None
-        return f"{part!r} is {value[part]:,}, and should be {want:,}"
+        return f"{what} {short(mine)}, and should be {short(its)}"
 
     return Property(words, seen)
 
 
-def _grows_with_layers(given: tuple, value: dict, ask) -> str | None:
-    vocab_size, block_size, n_layer, n_embd = given
-    other = ask(vocab_size, block_size, 2 * n_layer, n_embd)
-    if not other or other["feedforward"] == 2 * value["feedforward"]:
-        return None
-    return (
-        f"'feedforward' is {value['feedforward']:,} with n_layer = {n_layer} and "
-        f"{other['feedforward']:,} with n_layer = {2 * n_layer}"
-    )
+def _part(part: str, words: str) -> Property:
+    return _entry(right_count, part, words, f"{part!r} is")
 
 
 def _read_counts(value: object) -> dict[str, int]:
@@ -70,16 +63,19 @@ def _read_counts(value: object) -> dict[str, int]:
         raise ValueError("a dict of the five parts was expected")
     found = {}
     for name, held in value.items():
-        held = held.item() if isinstance(held, Tensor | np.generic | np.ndarray) else held
-        whole = isinstance(held, int) or (isinstance(held, float) and held.is_integer())
-        if isinstance(held, bool) or not whole:
-            raise ValueError(f"{str(name)!r} must be a whole number")
-        found[str(name)] = int(held)
+        try:
+            found[str(name)] = whole_number(held)
+        except ValueError:
+            raise ValueError(f"{str(name)!r} must be a whole number") from None
     return found
 
 
-COUNT = Exercise(
+count = Exercise(
     "gpt2.count",
+    """Exercise 1, easy: `student(vocab_size, block_size, n_layer, n_embd)` gives {part: numbers}.
+
+    The parts are "tokens", "places", "attention", "feedforward", "norms".
+    """,
     right=right_count,
     inputs=SHAPES,
     read=_read_counts,
@@ -91,44 +87,14 @@ COUNT = Exercise(
         _part("places", "The table of places has block_size rows of n_embd numbers."),
         _part("attention", "Attention has matrices C to 3C and C to C, each with a bias."),
         _part("norms", "Each norm has a gain and a bias; two in each layer, and one at the end."),
-        Property("Twice as many layers have twice as many numbers.", _grows_with_layers, asks=True),
         _part("feedforward", "It has two matrices, C to 4C and back, and a bias after each."),
     ),
     mistakes=(
-        Mistake(
-            "no biases",
-            "the feedforward part had no biases",
-            "It has 4C after the first matrix and C after the second.",
-            partial(_count, biases=0),
-        ),
-        Mistake(
-            "one layer",
-            "there was one layer",
-            "There are n_layer of them.",
-            partial(_count, layers=1),
-        ),
-        Mistake(
-            "biases of C",
-            "both biases had C numbers",
-            "The first is added in the middle, which has 4C.",
-            partial(_count, biases=2),
-        ),
-        Mistake(
-            "head counted again",
-            "the head was counted besides the token table",
-            "It is the token table itself.",
-            partial(_count, tied=2),
+        Mistake("biases of C", partial(right_count, biases=2)).as_if(
+            "both biases had C numbers", "The first is added in the middle, which has 4C."
         ),
     ),
 )
-
-
-def count(student) -> Verdict:
-    """Exercise 1, easy: `student(vocab_size, block_size, n_layer, n_embd)` gives {part: numbers}.
-
-    The parts are "tokens", "places", "attention", "feedforward", "norms".
-    """
-    return COUNT.check(student)
 
 
 # ---- 2. What the next token costs ----
@@ -145,14 +111,7 @@ def right_cost(n_params, n_layer, n_embd, n_tokens, bandwidth) -> tuple[int, flo
     return held, (4 * n_params + held) / bandwidth, 2 * n_params
 
 
-def _one_of_three(k: int, what: str, words: str) -> Property:
-    def seen(given: tuple, value: np.ndarray) -> str | None:
-        want = right_cost(*given)[k]
-        if np.isclose(value[k], want, rtol=1e-4, atol=1e-12):
-            return None
-        return f"{what} {short(value[k])}, and should be {short(want)}"
-
-    return Property(words, seen)
+_cost = partial(_entry, right_cost)
 
 
 def _read_three(value: object) -> Numbers:
@@ -165,65 +124,48 @@ def _read_three(value: object) -> Numbers:
     return found
 
 
-COST = Exercise(
+token_cost = Exercise(
     "gpt2.token_cost",
+    """Exercise 2, medium: `student(n_params, n_layer, n_embd, n_tokens, bandwidth)`.
+
+    Gives the cache's bytes, the seconds to read weights and cache once, and the FLOP, in float32.
+    """,
     right=right_cost,
     inputs=COSTS,
     read=_read_three,
     properties=(
-        _one_of_three(
+        _cost(
             0,
-            "the bytes of the cache are",
             "The cache keeps a key and a value of n_embd numbers for each token in each layer, and "
             "a number takes 4 bytes.",
+            "the bytes of the cache are",
         ),
-        _one_of_three(
+        _cost(
             1,
-            "the seconds are",
             "All weights and the cache are read once, and seconds are bytes divided by bytes a "
             "second.",
+            "the seconds are",
         ),
-        _one_of_three(
+        _cost(
             2,
-            "the FLOP are",
             "For the new token each parameter is multiplied once, and the product added: 2 FLOP.",
+            "the FLOP are",
         ),
     ),
     mistakes=(
         Mistake(
-            "numbers for bytes",
-            "the cache was counted in numbers",
-            "Each takes 4 bytes in float32.",
-            lambda N, L, C, T, rate: (2 * L * C * T, (4 * N + 2 * L * C * T) / rate, 2 * N),
-        ),
-        Mistake(
-            "squared",
-            "the cache grew with the square of n_tokens",
-            "It holds one key and one value for each token; the T times T scores are not kept.",
-            lambda N, L, C, T, rate: (8 * L * C * T**2, (4 * N + 8 * L * C * T**2) / rate, 2 * N),
-        ),
-        Mistake(
             "no cache used",
+            lambda N, L, C, T, rate: (8 * L * C * T, (4 * N * T + 8 * L * C * T) / rate, 2 * N),
+        ).as_if(
             "the weights were read once for each token before",
             "They are read once for the new token. That is what the cache saves.",
-            lambda N, L, C, T, rate: (8 * L * C * T, (4 * N * T + 8 * L * C * T) / rate, 2 * N),
         ),
         Mistake(
             "FLOP of the whole text",
-            "the whole text went through the layers",
-            "With a cache only the new token does.",
             lambda N, L, C, T, rate: (8 * L * C * T, (4 * N + 8 * L * C * T) / rate, 2 * N * T),
-        ),
+        ).as_if("the whole text went through the layers", "With a cache only the new token does."),
     ),
 )
-
-
-def token_cost(student) -> Verdict:
-    """Exercise 2, medium: `student(n_params, n_layer, n_embd, n_tokens, bandwidth)`.
-
-    Gives the cache's bytes, the seconds to read weights and cache once, and the FLOP, in float32.
-    """
-    return COST.check(student)
 
 
 # ---- 3. A layer of Hugging Face's GPT-2 ----
@@ -235,15 +177,8 @@ KINDS = ((0, "transformer.", False), (0, "transformer.", True), (1, "transformer
 KINDS += ((11, "", True), (1, "", False))  # layer, prefix, with the mask that old files keep
 
 
-class Stored(dict):
-    """A state dict that takes one line in a verdict."""
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} tensors: {', '.join(list(self)[:3])}, ...>"
-
-
-class Layer(dict):
-    """{name: Numbers}, whatever holds them, on one line in a verdict."""
+class Tensors(dict):
+    """{name: tensor or Numbers}, on one line in a verdict."""
 
     def __repr__(self) -> str:
         more = ", ..." if len(self) > 3 else ""
@@ -254,11 +189,7 @@ class Layer(dict):
 def stored_model(prefix: str, buffers: bool, seed: int = 0) -> dict[str, Tensor]:
     """A small GPT-2 as a file holds it: matrices (in, out), and the mask that old files have."""
     model = GPT(GPTConfig(7, LIMIT, N_LAYER, n_head=2, n_embd=C), seed=seed)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():  # so that no two numbers are alike, biases too
-            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.3)
-    state = {}
+    model, state = stirred(model, seed), {}  # no two numbers are alike, biases too
     for name, tensor in to_hf_tensors(model).items():
         name = name.removeprefix("transformer.")
         if buffers and name.endswith(".attn.c_attn.weight"):
@@ -266,66 +197,53 @@ def stored_model(prefix: str, buffers: bool, seed: int = 0) -> dict[str, Tensor]
             state[attn + "bias"] = torch.ones(LIMIT, LIMIT).tril()[None, None]  # (1, 1, T, T)
             state[attn + "masked_bias"] = torch.tensor(-1e4)
         state[prefix + name] = tensor
-    return Stored(state | {"lm_head.weight": state[prefix + "wte.weight"]})
+    return Tensors(state | {"lm_head.weight": state[prefix + "wte.weight"]})
 
 
-def _read(state, i, *, turned=lambda name, t: name in LINEAR, skip=BUFFERS):
-    """Reading with one part of it changeable, to make each mistake once."""
-    start, found = f"h.{i}.", {}
+def right_read(
+    state, i, start="h.{}.", turned=lambda name, t: name in LINEAR, skip=BUFFERS
+) -> dict[str, Tensor]:
+    """{name in GPT.h[i]: tensor}; or with a part of it changed, to make a mistake."""
+    found = {}
     for name, tensor in state.items():
         name = name.removeprefix("transformer.")
-        if name.startswith(start):
-            name = name.removeprefix(start)
+        if name.startswith(start.format(i)):
+            name = name.split(".", 2)[2]
             if name not in skip:
                 found[name] = tensor.T if turned(name, tensor) else tensor
     return found
 
 
-def right_read(state, i) -> dict[str, Tensor]:
-    """{name in GPT.h[i]: tensor}."""
-    return _read(state, i)
+NAMES = "The names are those of GPT.h[i]: `ln_1.weight` and eleven more."
+OUT_IN = "The file's linear matrices are (in, out), and ours (out, in): .T."
+COUNTED = "Layers are counted from 0, in the file as in GPT.h."
+ALL_FOUR = "All four linear matrices are turned, a square one too."
+AS_THEY_ARE = "The numbers stay as they are."
 
 
-def _ending(*endings: str):
-    """Reading that leaves out every name with one of these endings."""
-
-    def student(state, i):
-        return {name: t for name, t in _read(state, i).items() if not name.endswith(endings)}
-
-    return student
-
-
-def _layers_too(state, i):
-    """Asked for "h.1", and the rest of the name taken from after its second dot."""
-    found = {}
-    for name, tensor in state.items():
-        name = name.removeprefix("transformer.")
-        if name.startswith(f"h.{i}"):
-            name = name.split(".", 2)[2]
-            if name not in BUFFERS:
-                found[name] = tensor.T if name in LINEAR else tensor
-    return found
-
-
-def _names(given: tuple, value: Layer) -> str | None:
+def _of_layer(given: tuple, value: Tensors) -> tuple[str, str] | None:
+    """(the first property that does not hold, what is seen)."""
     want = right_read(*given)
-    extra = [name for name in value if name not in want]
-    if extra:
-        return f"{extra[0]!r} is there, and GPT.h[{given[1]}] has no such tensor"
-    missing = [name for name in want if name not in value]
-    return f"{missing[0]!r} is missing" if missing else None
+    for name in value:
+        if name not in want:
+            return NAMES, f"{name!r} is there, and GPT.h[{given[1]}] has no such tensor"
+    for name in want:
+        if name not in value:
+            return NAMES, f"{name!r} is missing"
+    pairs = [(name, value[name], tensor) for name, tensor in want.items()]
+    for name, mine, its in pairs:
+        if mine.array.shape != its.shape:
+            return OUT_IN, f"{name!r} has shape {mine.array.shape}, and ours has {tuple(its.shape)}"
+    if whose := _of_another_layer(given, value):
+        return COUNTED, whose
+    wrong = [(name, mine, its) for name, mine, its in pairs if mine != Numbers(its)]
+    for name, mine, its in wrong:
+        if mine == Numbers(its.T):
+            return ALL_FOUR, f"{name!r} is (in, out), as in the file"
+    return (AS_THEY_ARE, f"{wrong[0][0]!r} has other numbers than the file") if wrong else None
 
 
-def _shapes(given: tuple, value: Layer) -> str | None:
-    for name, tensor in right_read(*given).items():
-        if value[name].array.shape != tensor.shape:
-            return (
-                f"{name!r} has shape {value[name].array.shape}, and ours has {tuple(tensor.shape)}"
-            )
-    return None
-
-
-def _whose(given: tuple, value: Layer) -> str | None:
+def _of_another_layer(given: tuple, value: Tensors) -> str | None:
     state, i = given
     for k in (k for k in range(N_LAYER) if k != i):
         its = right_read(state, k)
@@ -335,82 +253,42 @@ def _whose(given: tuple, value: Layer) -> str | None:
     return None
 
 
-def _turned(given: tuple, value: Layer) -> str | None:
-    for name, tensor in right_read(*given).items():
-        if value[name] != Numbers(tensor) and value[name] == Numbers(tensor.T):
-            return f"{name!r} is (in, out), as in the file"
-    return None
-
-
-def _values(given: tuple, value: Layer) -> str | None:
-    for name, tensor in right_read(*given).items():
-        if value[name] != Numbers(tensor):
-            return f"{name!r} has other numbers than the file"
-    return None
-
-
-def _read_layer(value: object) -> Layer:
+def _read_layer(value: object) -> Tensors:
     if not isinstance(value, dict):
         raise ValueError("a dict of names and tensors was expected")
     try:
-        return Layer({str(name): numbers(tensor) for name, tensor in value.items()})
+        return Tensors({str(name): numbers(tensor) for name, tensor in value.items()})
     except ValueError as error:
         raise ValueError("each value of the dict must be a tensor") from error
 
 
-READ = Exercise(
+read_layer = Exercise(
     "gpt2.read_layer",
-    right=right_read,
-    inputs=lambda: [(stored_model(prefix, buffers), i) for i, prefix, buffers in KINDS],
-    read=_read_layer,
-    properties=(
-        Property("The names are those of GPT.h[i]: `ln_1.weight` and eleven more.", _names),
-        Property("The file's linear matrices are (in, out), and ours (out, in): .T.", _shapes),
-        Property("Layers are counted from 0, in the file as in GPT.h.", _whose),
-        Property("All four linear matrices are turned, a square one too.", _turned),
-        Property("The numbers stay as they are.", _values),
-    ),
-    mistakes=(
-        Mistake(
-            "square not turned",
-            "a matrix was turned only if its shape did not fit",
-            "attn.c_proj.weight is square, so it fits either way and nothing complains. Turn it "
-            "like the other three.",
-            partial(_read, turned=lambda name, t: name in LINEAR and t.shape[0] != t.shape[1]),
-        ),
-        Mistake(
-            "mask kept",
-            "the mask was kept",
-            "attn.bias is no bias but the mask, which old files keep, and attn.masked_bias is its "
-            "minus infinity. Leave both out.",
-            partial(_read, skip=()),
-        ),
-        Mistake(
-            "c_attn's bias dropped",
-            'every name that ends in "attn.bias" was left out',
-            "attn.c_attn.bias ends so too. Compare the whole name.",
-            _ending("attn.bias", "attn.masked_bias"),
-        ),
-        Mistake(
-            "prefix needed",
-            'names without "transformer." were not found',
-            'Some files have them without: name.removeprefix("transformer.").',
-            lambda state, i: _read({n: t for n, t in state.items() if n[:5] == "trans"}, i),
-        ),
-        Mistake(
-            "layers 10 and 11 too",
-            "layers 10 and 11 were taken for layer 1",
-            'Their names begin with "h.1" as well. Ask for "h.1.", with the dot.',
-            _layers_too,
-        ),
-    ),
-)
-
-
-def read_layer(student) -> Verdict:
     """Exercise 3, hard: `student(state, i)` gives {our name: tensor} for `GPT.h[i]`.
 
     `state` is a Hugging Face state dict of GPT-2: names begin with "transformer." or do not, linear
     matrices are (in, out), and old files hold the mask as attn.bias and attn.masked_bias.
-    """
-    return READ.check(student)
+    """,
+    right=right_read,
+    inputs=lambda: [(stored_model(prefix, buffers), i) for i, prefix, buffers in KINDS],
+    read=_read_layer,
+    properties=in_turn(_of_layer, NAMES, OUT_IN, COUNTED, ALL_FOUR, AS_THEY_ARE),
+    mistakes=(
+        Mistake(
+            "square not turned",
+            partial(right_read, turned=lambda name, t: name in LINEAR and t.shape[0] != t.shape[1]),
+        ).as_if(
+            "a matrix was turned only if its shape did not fit",
+            "attn.c_proj.weight is square, so it fits either way and nothing complains. Turn it "
+            "like the other three.",
+        ),
+        Mistake("mask kept", partial(right_read, skip=())).as_if(
+            "the mask was kept",
+            "attn.bias is the mask of old files, attn.masked_bias its minus infinity: skip both.",
+        ),
+        Mistake("layers 10 and 11 too", partial(right_read, start="h.{}")).as_if(
+            "layers 10 and 11 were taken for layer 1",
+            'Their names begin with "h.1" as well. Ask for "h.1.", with the dot.',
+        ),
+    ),
+)

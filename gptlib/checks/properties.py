@@ -12,7 +12,6 @@ from .exercise import Property
 from .reading import Numbers
 from .showing import figure, rows_of, short, side_by_side
 
-NEAR = 2e-2  # what two roundings may differ by where a result comes in bfloat16
 SURE = 1e-3  # a sum that is off by more is no rounding of float32
 FINE = 2e-4  # by which two numbers differ that are computed in the same way, and not only rounded
 
@@ -56,16 +55,56 @@ def not_below_zero(words: str = "A probability is never below 0.") -> Property:
     return Property(words, seen)
 
 
-def sums_to_one(words: str = "Each row is one distribution: it sums to 1.") -> Property:
-    """Each row sums to one."""
+def sums_to(total: float, words: str, of=lambda row: row, what: str = "{} sums to") -> Property:
+    """Each row, or what `of(row)` makes of it, has this sum."""
 
     def seen(given: tuple, value: np.ndarray) -> str | None:
         for name, row in rows_of(value):
-            if row.size and abs(row.sum() - 1) > SURE:
-                return f"{name} sums to {unlike(row.sum(), 1)}"
+            with np.errstate(all="ignore"):
+                found = of(row).sum()
+            if row.size and not abs(found - total) <= SURE:
+                return f"{what.format(name)} {unlike(found, total)}"
         return None
 
     return Property(words, seen)
+
+
+def sums_to_one(words: str = "Each row is one distribution: it sums to 1.") -> Property:
+    """Each row sums to one."""
+    return sums_to(1, words)
+
+
+def neighbours(
+    words: str, got: str, of_result: Callable, of_given: Callable, rows=lambda x, *others: x
+) -> Property:
+    """Two neighbours in a row of the result go together as they should: their ratio, for example.
+
+    Args:
+        got: the observation, of {name}, the given {a} and {b}, what is {mine} and should be {its}.
+        of_result: (p, q) -> what is compared. of_given: (a, b, *others) -> what it should be, from
+        `rows(*given)`, the first argument, at these places, and from all other arguments; nan
+        where nothing is compared.
+    """
+
+    def seen(given: tuple, value: np.ndarray) -> str | None:
+        for (name, row), (_, its) in zip(rows_of(value), rows_of(rows(*given).numpy())):
+            for p, q, a, b in zip(row, row[1:], its, its[1:]):
+                with np.errstate(all="ignore"):
+                    mine, want = of_result(p, q), of_given(a, b, *given[1:])
+                if np.isfinite(want) and not np.isclose(mine, want, rtol=1e-2, atol=SURE):
+                    numbers = {"mine": unlike(mine, want), "its": short(want)}
+                    return got.format(name=name, a=short(a), b=short(b), **numbers)
+        return None
+
+    return Property(words, seen)
+
+
+def odds(
+    words: str, of_given: Callable, what: str = "logits {a} and {b} have probabilities", **rows
+) -> Property:
+    """Neighbours in a row have this ratio; the arguments are those of `neighbours`."""
+    got = f"in {{name}}, the {what} in the ratio {{mine}} to 1, and it should be {{its}} to 1"
+    return neighbours(words, got, lambda p, q: p / q, of_given, **rows)
 
 
 def in_turn(first: Callable[..., tuple[str, str] | None], *words: str) -> tuple[Property, ...]:

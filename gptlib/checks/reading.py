@@ -59,6 +59,15 @@ def one_number(value: object) -> Numbers:
     return found
 
 
+def whole_number(value: object) -> int:
+    """One whole number: 3, 3.0, tensor(3)."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not whole:
+        raise ValueError("a whole number was expected")
+    return int(value)
+
+
 def ids(value: object) -> list[int]:
     """Whole numbers, of any size, from a list, a tuple, an array, a tensor."""
     if isinstance(value, torch.Tensor | np.ndarray):

@@ -5,6 +5,8 @@ Logits and probabilities are tensors of shape (V,). The capstone is in `capstone
 
 import math
 from collections.abc import Iterator
+from functools import partial
+from itertools import product
 
 import numpy as np
 import torch
@@ -13,10 +15,9 @@ from ..logits import softmax
 from ..sampling import next_token_probs
 from .capstone import capstone
 from .exercise import Exercise, Mistake, Property
-from .properties import SURE, no_nan, not_below_zero, shape, sums_to_one, unlike
+from .properties import SURE, in_turn, no_nan, not_below_zero, odds, shape, sums_to_one, unlike
 from .reading import numbers, one_number
 from .showing import short
-from .verdict import Verdict
 
 __all__ = ["bend", "best_sentence", "capstone", "keep_top_k"]
 
@@ -34,16 +35,6 @@ BENT += (([1.0, -torch.inf, 0.5, 2.0, 1.0], 1.5), (torch.linspace(-3, 3, 13).tol
 BENT += (([-5.0, -7.0], 0), ([30.0, 20.0, -40.0], 100.0))
 
 
-def _right_bend(logits: torch.Tensor, temperature: float) -> torch.Tensor:
-    return next_token_probs(logits, temperature)
-
-
-def _stops_at_zero(logits: torch.Tensor, temperature: float) -> torch.Tensor:
-    if temperature == 0:
-        raise ZeroDivisionError("division by zero")
-    return _right_bend(logits, temperature)
-
-
 def _greedy_at_zero(given: tuple, value: np.ndarray) -> str | None:
     logits, temperature = given
     if temperature == 0 and not value[logits.argmax()] > 1 - SURE:
@@ -52,68 +43,44 @@ def _greedy_at_zero(given: tuple, value: np.ndarray) -> str | None:
     return None
 
 
-def _odds_by_temperature(given: tuple, value: np.ndarray) -> str | None:
-    logits, temperature = given[0].tolist(), given[1]
-    for k in range(len(logits) - 1 if temperature else 0):
-        by = (logits[k] - logits[k + 1]) / temperature
-        if abs(by) < 12 and not np.isclose(value[k], math.exp(by) * value[k + 1], rtol=1e-2):
-            return (
-                f"the logits {short(logits[k])} and {short(logits[k + 1])} differ by "
-                f"{short(by)} after the division by {short(temperature)}, so the odds should be "
-                f"{short(math.exp(by))} to 1, and the probabilities are "
-                f"{short(value[k], 4)} and {short(value[k + 1], 4)}"
-            )
-    return None
+ZERO = "Temperature 0 is greedy, as a tiny one is: divide by max(temperature, 1e-6)."
 
 
-ZERO = (
-    "Nothing can be divided by 0. A tiny temperature is greedy: divide by max(temperature, 1e-6)."
-)
+def _odds_by_temperature(a: float, b: float, temperature: float) -> float:
+    by = (a - b) / temperature if temperature else np.inf
+    return np.exp(by) if abs(by) < 12 else np.nan
 
-BEND = Exercise(
+
+bend = Exercise(
     "sampling.bend",
-    right=_right_bend,
+    """Exercise 1, easy, 3 minutes: `student(logits, temperature)` gives probabilities, (V,).
+
+    Temperature 0 is greedy: all of it on the largest logit (no two are equal there).
+    """,
+    right=next_token_probs,
     inputs=lambda: [(torch.tensor(logits), temperature) for logits, temperature in BENT],
     read=numbers,
+    notes={"division by zero": ZERO},
     properties=(
         ONE_EACH,
         no_nan(),
         not_below_zero(),
         SUMS,
         Property("Temperature 0 is greedy: the largest logit gets probability 1.", _greedy_at_zero),
-        Property("The logits are divided by the temperature before softmax.", _odds_by_temperature),
+        odds("The logits are divided by the temperature before softmax.", _odds_by_temperature),
     ),
     mistakes=(
-        Mistake(
-            "multiplied",
+        Mistake("multiplied", lambda logits, t: softmax(logits * t)).as_if(
             "the logits were multiplied by the temperature",
             "Then a high temperature is cold. Divide: it brings the logits together.",
-            lambda logits, t: softmax(logits * t),
         ),
-        Mistake(
-            "on the probabilities",
-            "the probabilities were divided by the temperature",
-            "Divide the logits, before the softmax.",
-            lambda logits, t: softmax(logits) / t,
-        ),
-        Mistake(
-            "softmax twice",
+        Mistake("softmax twice", lambda logits, t: softmax(softmax(logits) / t)).as_if(
             "softmax was taken twice",
             "The second one takes probabilities for logits. Divide the logits, and take one.",
-            lambda logits, t: softmax(softmax(logits) / t),
         ),
-        Mistake("zero", "the logits were divided by 0", ZERO, lambda x, t: softmax(x / t)),
-        Mistake("zero, stopped", "temperature 0 stopped it", ZERO, _stops_at_zero),
+        Mistake("zero", lambda x, t: softmax(x / t)).as_if("the logits were divided by 0", ZERO),
     ),
 )
-
-
-def bend(student) -> Verdict:
-    """Exercise 1, easy, 3 minutes: `student(logits, temperature)` gives probabilities, (V,).
-
-    Temperature 0 is greedy: all of it on the largest logit (no two are equal there).
-    """
-    return BEND.check(student)
 
 
 # ---- 2. Top-k, where some are equal ----
@@ -126,39 +93,21 @@ KEPT += (([0.1] * 10, 4), ([0.4, 0.1, 0.5], 3), ([0.5, 0.0, 0.5, 0.0], 3), ([0.0
 KEPT += (([0.01, 0.09] * 10, 7), ([0.001, 0.299, 0.7], 2))
 
 
-def _first(probs: torch.Tensor, k: int, *, descending: bool = True) -> torch.Tensor:
-    """probs with only the first k of the order left."""
-    ids = probs.sort(descending=descending, stable=True).indices[:k]
+def _first(probs: torch.Tensor, k: int, stable: bool = True) -> torch.Tensor:
+    """probs with 0 for all but the first k of the order."""
+    ids = probs.sort(descending=True, stable=stable).indices[:k]
     return torch.zeros_like(probs).scatter_(0, ids, probs[ids])
 
 
-def _anew(kept: torch.Tensor) -> torch.Tensor:
+def _right_top_k(probs: torch.Tensor, k: int, stable: bool = True) -> torch.Tensor:
+    kept = _first(probs, k, stable)
     return kept / kept.sum()
 
 
-def _right_top_k(probs: torch.Tensor, k: int) -> torch.Tensor:
-    return _anew(_first(probs, k))
-
-
-def _at(probs: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
-    return _anew(torch.zeros_like(probs).scatter_(0, ids, probs[ids]))
-
-
-def _threshold(probs: torch.Tensor, k: int, above=torch.ge) -> torch.Tensor:
+def _threshold(probs: torch.Tensor, k: int) -> torch.Tensor:
     least = probs.sort(descending=True).values[min(k, len(probs)) - 1]
-    return _anew(torch.where(above(probs, least), probs, 0))
-
-
-def _order_lost(probs: torch.Tensor, k: int) -> torch.Tensor:
-    ordered = probs.sort(descending=True).values
-    ordered[k:] = 0
-    return _anew(ordered)
-
-
-def _stops_beyond(probs: torch.Tensor, k: int) -> torch.Tensor:
-    if k > len(probs):
-        raise IndexError("out of range")
-    return _right_top_k(probs, k)
+    kept = torch.where(probs >= least, probs, 0)
+    return kept / kept.sum()
 
 
 def _k_stay(given: tuple, value: np.ndarray) -> str | None:
@@ -172,15 +121,12 @@ def _k_stay(given: tuple, value: np.ndarray) -> str | None:
 
 
 def _the_likeliest_stay(given: tuple, value: np.ndarray) -> str | None:
-    probs = given[0].tolist()
-    out = [id for id in range(len(probs)) if value[id] == 0]
-    for id in (id for id in range(len(probs)) if value[id] > 0):
-        for other in out:
-            if probs[other] > probs[id]:
-                return (
-                    f"id {other} is out with {short(probs[other])}, and id {id} stays with "
-                    f"{short(probs[id])}"
-                )
+    probs = given[0].numpy()
+    out, stay = np.flatnonzero(value == 0), np.flatnonzero(value > 0)
+    for id, other in product(stay, out):
+        if probs[other] > probs[id]:
+            mine, its = short(probs[id]), short(probs[other])
+            return f"id {other} is out with {its}, and id {id} stays with {mine}"
     return None
 
 
@@ -198,20 +144,23 @@ def _ratios_stay(given: tuple, value: np.ndarray) -> str | None:
     kept = np.flatnonzero(value)
     for a, b in zip(kept, kept[1:]):
         if not np.isclose(value[a] * probs[b], value[b] * probs[a], rtol=1e-2):
-            return (
-                f"ids {a} and {b} had {short(probs[a])} and {short(probs[b])}, and now "
-                f"{short(value[a])} and {short(value[b])}"
-            )
+            was, now = (f"{short(x[a])} and {short(x[b])}" for x in (probs, value))
+            return f"ids {a} and {b} had {was}, and now {now}"
     return None
 
 
 PLACES = "Choose places, not values: the first k of the sorted ids."
 
-TOP_K = Exercise(
+keep_top_k = Exercise(
     "sampling.keep_top_k",
+    """Exercise 2, medium, 6 minutes: `student(probs, k)` keeps exactly k, and divides anew; (V,).
+
+    Among equals the smaller id stays; with k beyond V all stay. The input stays as it is.
+    """,
     right=_right_top_k,
     inputs=lambda: [(torch.tensor(probs), k) for probs, k in KEPT],
     read=numbers,
+    notes={"out of (range|bounds)": "Where k is more than there are tokens, all stay: ids[:k]."},
     properties=(
         ONE_EACH,
         no_nan(),
@@ -223,101 +172,54 @@ TOP_K = Exercise(
         SUMS,
     ),
     mistakes=(
-        Mistake(
-            "a threshold",
+        Mistake("a threshold", _threshold).as_if(
             "everything stayed that is as large as the k-th largest",
             f"A threshold cannot tell equals apart. {PLACES}",
-            _threshold,
         ),
-        Mistake(
-            "topk",
-            "you used topk, which promises no order among equals",
-            "sort(descending=True, stable=True) keeps equals in the order of their ids.",
-            lambda probs, k: _at(probs, probs.topk(k).indices),
-        ),
-        Mistake(
-            "not stable",
+        Mistake("not stable", partial(_right_top_k, stable=False)).as_if(
             "the sort promised no order among equals",
             "sort(descending=True, stable=True) keeps equals in the order of their ids.",
-            lambda probs, k: _at(probs, probs.sort(descending=True).indices[:k]),
         ),
-        Mistake(
-            "softmax of zeros",
+        Mistake("softmax of zeros", lambda probs, k: softmax(_first(probs, k))).as_if(
             "you took the softmax at the end",
             "It makes e^0 = 1 of the zeros. These are probabilities already: divide by the sum.",
-            lambda probs, k: softmax(_first(probs, k)),
-        ),
-        Mistake(
-            "order lost",
-            "the probabilities stayed in sorted order",
-            "Each is then at a different token's place. Put them back: kept[ids[:k]] = "
-            "probs[ids[:k]].",
-            _order_lost,
-        ),
-        Mistake(
-            "too few tokens",
-            "it stopped where k is more than there are tokens",
-            "Then all of them stay. A slice ids[:k] takes what there is; topk and ids[k] do not.",
-            _stops_beyond,
         ),
     ),
 )
 
 
-def keep_top_k(student) -> Verdict:
-    """Exercise 2, medium, 6 minutes: `student(probs, k)` keeps exactly k, and divides anew; (V,).
-
-    Among equals the smaller id stays; with k beyond V all stay. The input stays as it is.
-    """
-    return TOP_K.check(student)
-
-
 # ---- 3. The best sentence ----
+
+
+def _with_stops(table: dict) -> dict:
+    """A full stop after each text that the table does not go on from."""
+    ends = [text + token for text, row in table.items() for token in row if token != "."]
+    return table | {text: {".": 1.0} for text in ends if text not in table}
+
 
 # Greedy is right of the cat, where the likeliest comes last. The dog's likeliest word shares with
 # two places. Of A the best way begins with the least likely token, and It has few sure steps. Of
 # Wide the best way begins with the fifth of six tokens, so that no narrow beam keeps it.
-DOG = {
-    "The dog is": {" on": 0.4, " running": 0.35, " happy": 0.2, " asleep": 0.05},
-    "The dog is on": {" the bed": 0.6, " the sofa": 0.4},
-    "The dog is on the bed": {".": 1.0},
-    "The dog is on the sofa": {".": 1.0},
-    "The dog is running": {".": 1.0},
-    "The dog is happy": {".": 1.0},
-    "The dog is asleep": {".": 0.5, " already": 0.5},
-    "The dog is asleep already": {".": 1.0},
-}
-CAT = {
-    "The cat": {" runs": 0.3, " sleeps": 0.7},
-    "The cat sleeps": {".": 0.8, " on": 0.2},
-    "The cat sleeps on": {".": 1.0},
-    "The cat runs": {".": 1.0},
-}
-LAST = {
-    "A": {" b": 0.36, " c": 0.34, " d": 0.3},
-    "A b": {".": 0.55, " e": 0.45},
-    "A b e": {".": 1.0},
-    "A c": {" e": 0.6, ".": 0.4},
-    "A c e": {".": 1.0},
-    "A d": {" e": 1.0},
-    "A d e": {" f": 0.95, ".": 0.05},
-    "A d e f": {".": 1.0},
-}
-SHORT = {
-    "It": {" is": 0.55, " purrs": 0.45},
-    "It is": {" so": 0.9, ".": 0.1},
-    "It is so": {" red": 0.85, " big": 0.15},
-    "It is so red": {".": 0.98, " now": 0.02},
-    "It is so red now": {".": 1.0},
-    "It is so big": {".": 1.0},
-    "It purrs": {".": 1.0},
-}
-CHAIN = {"Mia": {" has": 1.0}, "Mia has": {" it": 1.0}, "Mia has it": {".": 1.0}}
+CAT = _with_stops(
+    {"The cat": {" runs": 0.3, " sleeps": 0.7}, "The cat sleeps": {".": 0.8, " on": 0.2}}
+)
+DOG = _with_stops(
+    {
+        "The dog is": {" on": 0.4, " running": 0.35, " happy": 0.2, " asleep": 0.05},
+        "The dog is on": {" the bed": 0.6, " the sofa": 0.4},
+        "The dog is asleep": {".": 0.5, " already": 0.5},
+    }
+)
+LAST = {"A": {" b": 0.36, " c": 0.34, " d": 0.3}, "A b": {".": 0.55, " e": 0.45}}
+LAST |= {"A c": {" e": 0.6, ".": 0.4}, "A d": {" e": 1.0}, "A d e": {" f": 0.95, ".": 0.05}}
+SHORT = {"It": {" is": 0.55, " purrs": 0.45}, "It is": {" so": 0.9, ".": 0.1}}
+SHORT |= {"It is so": {" red": 0.85, " big": 0.15}, "It is so red": {".": 0.98, " now": 0.02}}
+LAST, SHORT = _with_stops(LAST), _with_stops(SHORT)
+CHAIN = _with_stops({"Mia": {" has": 1.0}, "Mia has": {" it": 1.0}})
 SIX = " a b c d e f".split(" ")[1:]
 WIDE = {"Wide": {f" {x}": p for x, p in zip(SIX, (0.19, 0.18, 0.17, 0.165, 0.15, 0.145))}}
 WIDE |= {f"Wide {x}": {f" {y}": 1 / 6 for y in SIX} for x in SIX if x != "e"}
-WIDE |= {f"Wide {x} {y}": {".": 1.0} for x in SIX for y in SIX}
-WIDE["Wide e"] = {" e": 0.9, ".": 0.1}
+WIDE = _with_stops(WIDE | {"Wide e": {" e": 0.9, ".": 0.1}})
 TABLES = ((CAT, "The cat"), (DOG, "The dog is"), (LAST, "A"), (SHORT, "It"), (CHAIN, "Mia"))
 TABLES += ((DOG, "The dog is asleep already"), (SHORT, "It is so"), (WIDE, "Wide"))
 
@@ -347,51 +249,29 @@ def _greedy(table, prefix) -> tuple[str, float]:
     return prefix, p
 
 
-def _first_full_stop(table, prefix) -> tuple[str, float]:
-    """The best of its branches, but a full stop among them ends the search."""
-    best = "", 0.0
-    for token, p in table[prefix].items():
-        if token == ".":
-            return prefix + token, p
-        text, q = _first_full_stop(table, prefix + token)
-        best = max(best, (text, p * q), key=lambda pair: pair[1])
-    return best
+WHOLE = "The sentence is whole, with the prefix it began with."
+ENDS = "A sentence ends with its full stop."
+FROM_THE_TABLE = "Each token comes from the table's row of the text before it."
+PRODUCT = "The probability of a sentence is the product of all its steps."
+LIKELIEST = "No sentence that goes on from the prefix is more probable."
 
 
-def _mean(table, prefix) -> tuple[str, float]:
-    """The best mean of the logarithms: long sentences of sure tokens."""
-    found = _sentences(table, prefix)
-    text, steps = max(found, key=lambda pair: math.prod(pair[1]) ** (1 / len(pair[1])))
-    return text, math.prod(steps)
-
-
-def _whole(given: tuple, value: tuple) -> str | None:
-    if not value[0].startswith(given[1]):
-        return f"your sentence is {value[0]!r}, and the prefix is {given[1]!r}"
-    return None
-
-
-def _ends(given: tuple, value: tuple) -> str | None:
-    return None if value[0].endswith(".") else f"your sentence is {value[0]!r}"
-
-
-def _in_the_table(given: tuple, value: tuple) -> str | None:
-    if value[0] not in _probabilities(*given):
-        return f"the table has no way to {value[0]!r}"
-    return None
-
-
-def _product(given: tuple, value: tuple) -> str | None:
-    p, mine = _probabilities(*given)[value[0]], float(value[1].array)
+def _of_sentences(given: tuple, value: tuple) -> tuple[str, str] | None:
+    """(the first property that does not hold, what is seen)."""
+    text, mine, found = value[0], float(value[1].array), _probabilities(*given)
+    if not text.startswith(given[1]):
+        return WHOLE, f"your sentence is {text!r}, and the prefix is {given[1]!r}"
+    if not text.endswith("."):
+        return ENDS, f"your sentence is {text!r}"
+    if text not in found:
+        return FROM_THE_TABLE, f"the table has no way to {text!r}"
+    p, (best, most) = found[text], _right_best(*given)
     if not np.isclose(mine, p, rtol=1e-3):
-        return f"{value[0]!r} has probability {unlike(p, mine)}, and you say {unlike(mine, p)}"
-    return None
-
-
-def _none_is_likelier(given: tuple, value: tuple) -> str | None:
-    p, (best, most) = _probabilities(*given)[value[0]], _right_best(*given)
+        seen = f"{text!r} has probability {unlike(p, mine)}, and you say {unlike(mine, p)}"
+        return PRODUCT, seen
     if p < most:
-        return f"{value[0]!r} has probability {unlike(p, most)}, and {best!r} has {unlike(most, p)}"
+        seen = f"{text!r} has probability {unlike(p, most)}, and {best!r} has {unlike(most, p)}"
+        return LIKELIEST, seen
     return None
 
 
@@ -404,52 +284,28 @@ def _read_sentence(value: object) -> tuple:
     return text, one_number(p)
 
 
-BEST = Exercise(
+best_sentence = Exercise(
     "sampling.best_sentence",
-    right=_right_best,
-    inputs=TABLES,
-    read=_read_sentence,
-    notes={r"KeyError: '.*\.'": "Nothing follows a full stop: with it the sentence is whole."},
-    properties=(
-        Property("The sentence is whole, with the prefix it began with.", _whole),
-        Property("A sentence ends with its full stop.", _ends),
-        Property("Each token comes from the table's row of the text before it.", _in_the_table),
-        Property("The probability of a sentence is the product of all its steps.", _product),
-        Property("No sentence that goes on from the prefix is more probable.", _none_is_likelier),
-    ),
-    mistakes=(
-        Mistake(
-            "greedy",
-            "the likeliest token was taken at each place",
-            "A less likely beginning may end better: go through all of them.",
-            _greedy,
-        ),
-        Mistake(
-            "first branch only",
-            "the first sentence found was given back",
-            "Is there a `return` inside the loop? Compare all of them, and keep the best.",
-            lambda *given: next(iter(_probabilities(*given).items())),
-        ),
-        Mistake(
-            "back at the first full stop",
-            "the search ended at the first full stop",
-            "It is one of the ways on: compare it too.",
-            _first_full_stop,
-        ),
-        Mistake(
-            "a mean",
-            "means over the steps were compared",
-            "That favours long sentences of sure tokens. Compare the products.",
-            _mean,
-        ),
-    ),
-)
-
-
-def best_sentence(student) -> Verdict:
     """Exercise 3, hard, 12 minutes: `student(table, prefix)` gives (sentence, probability).
 
     table: {text: {token: probability}}, where token goes after text as it is. The sentence is
     the most probable of all that go on from prefix to a full stop, with the prefix and the stop.
-    """
-    return BEST.check(student)
+    """,
+    right=_right_best,
+    inputs=TABLES,
+    read=_read_sentence,
+    notes={r"KeyError: '.*\.'": "Nothing follows a full stop: with it the sentence is whole."},
+    properties=in_turn(_of_sentences, WHOLE, ENDS, FROM_THE_TABLE, PRODUCT, LIKELIEST),
+    mistakes=(
+        Mistake("greedy", _greedy).as_if(
+            "the likeliest token was taken at each place",
+            "A less likely beginning may end better: go through all of them.",
+        ),
+        Mistake(
+            "first branch only", lambda *given: next(iter(_probabilities(*given).items()))
+        ).as_if(
+            "the first sentence found was given back",
+            "Is there a `return` inside the loop? Compare all of them, and keep the best.",
+        ),
+    ),
+)

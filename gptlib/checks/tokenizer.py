@@ -3,8 +3,8 @@
 Ids as in `gptlib.Tokenizer`: 0 to 255 are the bytes, 256 + k is what merge k makes.
 """
 
-import warnings
 from collections import Counter
+from functools import partial
 from itertools import pairwise
 
 from ..tokenizer import Tokenizer, merge, pair_counts, split
@@ -12,7 +12,6 @@ from . import reading
 from .exercise import Exercise, Mistake, Property
 from .properties import in_turn
 from .showing import LONGEST, cut, shown
-from .verdict import Verdict
 
 # ---- 1. Ids back to text ----
 
@@ -34,8 +33,14 @@ def _right_decode(ids: list, token_bytes: dict) -> str:
     return _bytes(ids, token_bytes).decode("utf-8", "replace")
 
 
-def _each(ids: list, token_bytes: dict, errors: str) -> str:
-    return "".join(token_bytes[id].decode("utf-8", errors) for id in ids)
+def _each(ids: list, token_bytes: dict) -> str:
+    return "".join(_right_decode([id], token_bytes) for id in ids)
+
+
+def _bytes_again(given: tuple, value: str) -> str | None:
+    mine, its = (text.encode("utf-8", "replace") for text in (value, _right_decode(*given)))
+    seen = f"your text has the bytes {cut(repr(mine), LONGEST)}, and not {its!r}"
+    return None if mine == its else seen
 
 
 def _replaced(given: tuple, value: str) -> str | None:
@@ -45,22 +50,19 @@ def _replaced(given: tuple, value: str) -> str | None:
     return f"your text has {mine} �, and the text of the bytes {_bytes(*given)!r} has {its}"
 
 
-def _bytes_again(given: tuple, value: str) -> str | None:
-    mine, its = (text.encode("utf-8", "replace") for text in (value, _right_decode(*given)))
-    return (
-        None
-        if mine == its
-        else f"your text has the bytes {cut(repr(mine), LONGEST)}, and not {its!r}"
-    )
-
-
-JOIN_FIRST = "Half a letter is not UTF-8. Join the bytes of all tokens first, then decode once."
-
-DECODE = Exercise(
+decode = Exercise(
     "tokenizer.decode",
+    """Exercise 1, easy, 3 minutes: `student(ids, token_bytes)` gives back the text.
+
+    token_bytes: {id: its bytes}. Bytes that are not UTF-8 become U+FFFD, with "replace".
+    """,
     right=_right_decode,
     inputs=DECODED,
     read=reading.text,
+    notes={
+        "UnicodeDecodeError": "Join the bytes of all tokens first. A model may well write bytes "
+        'that are not UTF-8: with errors="replace", decode puts � there.'
+    },
     properties=(
         Property("Where all bytes joined are not UTF-8 there is a �, and nowhere else.", _replaced),
         Property(
@@ -68,47 +70,16 @@ DECODE = Exercise(
         ),
     ),
     mistakes=(
-        Mistake(
-            "each token alone",
+        Mistake("each token alone", _each).as_if(
             "each token was decoded on its own",
-            JOIN_FIRST,
-            lambda ids, token_bytes: _each(ids, token_bytes, "replace"),
+            "Half a letter is not UTF-8. Join the bytes of all tokens first, then decode once.",
         ),
-        Mistake(
-            "each token alone, strictly",
-            "each token was decoded on its own, without errors=",
-            JOIN_FIRST,
-            lambda ids, token_bytes: _each(ids, token_bytes, "strict"),
-        ),
-        Mistake(
-            "strict",
-            "bytes that are not UTF-8 stopped it",
-            'A model may well write those. With errors="replace", decode puts � there.',
-            lambda *given: _bytes(*given).decode(),
-        ),
-        Mistake(
-            "str of bytes",
+        Mistake("str of bytes", lambda *given: str(_bytes(*given))).as_if(
             "you took str of the bytes",
-            "That is how Python writes bytes down, with b and quotes. Their text is "
-            '.decode("utf-8", errors="replace").',
-            lambda *given: str(_bytes(*given)),
-        ),
-        Mistake(
-            "ids as characters",
-            "each id was taken for the number of a letter",
-            "It is the number of a token: look up its bytes, token_bytes[id].",
-            lambda ids, token_bytes: "".join(map(chr, ids)),
+            'That is how Python writes bytes down. Their text: .decode("utf-8", errors="replace").',
         ),
     ),
 )
-
-
-def decode(student) -> Verdict:
-    """Exercise 1, easy, 3 minutes: `student(ids, token_bytes)` gives back the text.
-
-    token_bytes: {id: its bytes}. Bytes that are not UTF-8 become U+FFFD, with "replace".
-    """
-    return DECODE.check(student)
 
 
 # ---- 2. The most frequent pair, and merging it ----
@@ -163,36 +134,27 @@ def _of_pairs(given: tuple, pair: tuple | None) -> tuple[str, str] | None:
     return TIE, f"{pair} and {best} both occur {its}"
 
 
-PAIR = Exercise(
+most_frequent_pair = Exercise(
     "tokenizer.most_frequent_pair",
-    right=lambda ids: _smallest(pair_counts(ids)),
-    inputs=[(list(ids),) for ids in PAIRS],
-    read=_read_pair,
-    notes={"gives back nothing": "None is right only where there are fewer than two ids."},
-    properties=in_turn(_of_pairs, NO_PAIR, NEIGHBOURS, MOST_OFTEN, TIE),
-    mistakes=(
-        Mistake(
-            "empty",
-            "fewer than two ids stopped it",
-            "Then there is no pair: give back None, as min(..., default=None) does.",
-            lambda ids: min((-n, pair) for pair, n in pair_counts(ids).items())[1],
-        ),
-        Mistake(
-            "every other pair",
-            "only the pairs (1st, 2nd), (3rd, 4th), ... were counted",
-            "Every id begins a pair with the next one, as in zip(ids, ids[1:]).",
-            lambda ids: _smallest(Counter(zip(ids[::2], ids[1::2]))),
-        ),
-    ),
-)
-
-
-def most_frequent_pair(student) -> Verdict:
     """Exercise 2, medium: `student(ids)` gives back the pair of neighbours that occurs most often.
 
     Overlapping pairs count; of equally frequent ones the smallest pair wins; None if there is none.
-    """
-    return PAIR.check(student)
+    """,
+    right=lambda ids: _smallest(pair_counts(ids)),
+    inputs=[(list(ids),) for ids in PAIRS],
+    read=_read_pair,
+    notes={
+        "gives back nothing": "None is right only where there are fewer than two ids.",
+        "empty|IndexError": "Fewer than two ids have no pair: min(..., default=None) gives None.",
+    },
+    properties=in_turn(_of_pairs, NO_PAIR, NEIGHBOURS, MOST_OFTEN, TIE),
+    mistakes=(
+        Mistake("every other pair", lambda ids: _smallest(Counter(zip(ids[::2], ids[1::2])))).as_if(
+            "only the pairs (1st, 2nd), (3rd, 4th), ... were counted",
+            "Every id begins a pair with the next one, as in zip(ids, ids[1:]).",
+        ),
+    ),
+)
 
 
 # Twice, with a rest; equals in a row, odd and even; at the end, in the middle, at odd places;
@@ -200,13 +162,9 @@ def most_frequent_pair(student) -> Verdict:
 MERGES = (([A, B, C, A, B], (A, B), 256), ([A, A, A], (A, A), 300), ([C, A, B], (A, B), 257))
 MERGES += (([B, A, B, A], (A, B), 256), ([A, A, A, A, A], (A, A), 256), ([A, C, B], (A, B), 999))
 MERGES += (([256, C, C, 256, C], (256, C), 257), ([A, B], (A, B), 258), ([B, B, A], (A, B), 256))
-MERGES += (
-    ([300, 300, 300, 300, A, 300], (300, 300), 301),
-    ([0, 0, 1, 0], (0, 1), 259),
-    ([197, 98, 97, 98], (97, 98), 256),
-)
-MERGES += (([A, A, B, B], (A, B), 5000), ([A], (A, B), 256), ([], (A, B), 260))
-
+MERGES += (([300, 300, 300, 300, A, 300], (300, 300), 301), ([0, 0, 1, 0], (0, 1), 259))
+MERGES += (([197, 98, 97, 98], (97, 98), 256), ([A, A, B, B], (A, B), 5000))
+MERGES += (([A], (A, B), 256), ([], (A, B), 260))
 
 KNOWN = "Each id of the result is one that was there, or new_id."
 KEPT = "new_id replaces the pair, and no other id is added or lost."
@@ -230,13 +188,12 @@ def _of_merged(given: tuple, merged: list[int]) -> tuple[str, str] | None:
     return None
 
 
-def _without_the_last(ids: list, pair: tuple, new_id: int) -> list:
-    whole = merge(ids, pair, new_id)
-    return whole[:-1] if whole and whole[-1] != new_id else whole
-
-
-MERGE = Exercise(
+merge_pair = Exercise(
     "tokenizer.merge_pair",
+    """Exercise 2, medium: `student(ids, pair, new_id)` replaces the pair wherever it occurs.
+
+    From left to right: of three equal ids the first two become one. The input stays as it is.
+    """,
     right=merge,
     inputs=[(list(ids), pair, new_id) for ids, pair, new_id in MERGES],
     read=reading.ids,
@@ -245,34 +202,16 @@ MERGE = Exercise(
     mistakes=(
         Mistake(
             "second id kept",
-            "the right half of the pair was kept",
-            "After a merge, go on by two places.",
             lambda ids, pair, new_id: [
                 new_id if tuple(ids[k : k + 2]) == pair else id for k, id in enumerate(ids)
             ],
-        ),
-        Mistake(
-            "last id lost",
-            "the loop ended before the last id",
-            "Let it run to the end of ids, and look at ids[i + 1] only if there is one.",
-            _without_the_last,
-        ),
-        Mistake(
-            "unmerged",
+        ).as_if("the right half of the pair was kept", "After a merge, go on by two places."),
+        Mistake("unmerged", lambda ids, pair, new_id: list(ids)).as_if(
             "nothing was merged",
             "A list never equals a tuple: compare tuple(ids[i : i + 2]) with pair.",
-            lambda ids, pair, new_id: list(ids),
         ),
     ),
 )
-
-
-def merge_pair(student) -> Verdict:
-    """Exercise 2, medium: `student(ids, pair, new_id)` replaces the pair wherever it occurs.
-
-    From left to right: of three equal ids the first two become one. The input stays as it is.
-    """
-    return MERGE.check(student)
 
 
 # ---- 3. Train BPE ----
@@ -283,24 +222,18 @@ TEXTS += (("low low low lower lowest newest newest", 0), ("dog. dog! dog? dog", 
 TEXTS += (("it's 10, it's 10\n\nit's\n\n", 8), ("x", 3))
 
 
-def _right_train(text: str, n_merges: int) -> list[tuple]:
-    with warnings.catch_warnings():  # that so many merges are not to be had
-        warnings.simplefilter("ignore")
-        return Tokenizer.train(text, 256 + n_merges, special_tokens=()).merges
+def right_train(text: str, n_merges: int) -> list[tuple[int, int]]:
+    """The merges that gptlib learns."""
+    return Tokenizer.train(text, 256 + n_merges, special_tokens=()).merges
 
 
-def _learn(text: str, n_merges: int, cut=split, spell=str.encode, again=merge) -> list[tuple]:
+def _learn(text: str, n_merges: int, cut=split, spell=str.encode) -> list[tuple]:
     """Training with one part of it changeable, to make each mistake once."""
     pieces, merges = [list(spell(piece)) for piece in cut(text)], []
     while len(merges) < n_merges and (counts := sum(map(pair_counts, pieces), Counter())):
         merges.append(_smallest(counts))
-        pieces = [again(ids, merges[-1], 255 + len(merges)) for ids in pieces]
+        pieces = [merge(ids, merges[-1], 255 + len(merges)) for ids in pieces]
     return merges
-
-
-def _count_once(text: str, n_merges: int) -> list[tuple]:
-    counts = sum((pair_counts(piece.encode()) for piece in split(text)), Counter())
-    return sorted(counts, key=lambda pair: (-counts[pair], pair))[:n_merges]
 
 
 def _read_merges(value: object) -> list[tuple]:
@@ -342,7 +275,7 @@ def _of_merges(given: tuple, merges: list[tuple]) -> tuple[str, str] | None:
             return TIE, f"{mine}, and by then {its} occurs {_times(counts[best])} too"
         pieces = [merge(ids, pair, 256 + k) for ids in pieces]
         tokens[256 + k] = tokens[pair[0]] + tokens[pair[1]]
-    want = len(_right_train(*given))
+    want = len(right_train(*given))
     seen = f"you give back {len(merges)} merges, and there should be {want}"
     return (AS_MANY, seen) if len(merges) != want else None
 
@@ -353,9 +286,14 @@ def _spelled(pair: tuple, tokens: dict[int, bytes]) -> str:
     return " + ".join(repr(data if "\ufffd" in text else text) for data, text in parts)
 
 
-TRAIN = Exercise(
+train = Exercise(
     "tokenizer.train",
-    right=_right_train,
+    """Exercise 3, hard, 12 minutes: `student(text, n_merges)` learns the merges that gptlib learns.
+
+    A list of pairs of ids, in the order learned; merge k makes the id 256 + k. Merges stay within
+    the pieces of `gptlib.tokenizer.split`, and stop early when no pair is left.
+    """,
+    right=right_train,
     inputs=TEXTS,
     read=_read_merges,
     notes={
@@ -364,51 +302,23 @@ TRAIN = Exercise(
     },
     properties=in_turn(_of_merges, NUMBERED, SIDE_BY_SIDE, MOST, TIE, AS_MANY),
     mistakes=(
-        Mistake(
-            "not split",
+        Mistake("not split", partial(_learn, cut=lambda text: [text])).as_if(
             "merges crossed from one word into the next",
             "Cut the text with split(text), and count and merge within the pieces.",
-            lambda text, n: _learn(text, n, cut=lambda text: [text]),
-        ),
-        Mistake(
-            "cut at spaces",
-            "the text was cut with text.split()",
-            "That throws the spaces away, and keeps 'dog.' whole. gptlib's split(text) leaves a "
-            "space with the word after it.",
-            lambda text, n: _learn(text, n, cut=str.split),
-        ),
-        Mistake(
-            "never merged",
-            "the pair was chosen and never merged",
-            "After choosing a pair, merge it in every piece, and count again.",
-            lambda text, n: _learn(text, n, again=lambda ids, pair, new_id: ids),
-        ),
-        Mistake(
-            "counted once",
-            "you took the most frequent pairs of the first count",
-            "Each merge changes the counts: merge, then count again.",
-            _count_once,
         ),
         Mistake(
             "each word once",
+            partial(_learn, cut=lambda text: dict.fromkeys(split(text))),
+        ).as_if(
             "repeated pieces were counted once",
             "A word that occurs often must count often. Is there a set?",
-            lambda text, n: _learn(text, n, cut=lambda text: dict.fromkeys(split(text))),
         ),
         Mistake(
             "letters, not bytes",
+            partial(_learn, spell=lambda piece: map(ord, piece)),
+        ).as_if(
             "you began with the numbers of letters",
             "An ï is two bytes. Begin with list(piece.encode()), not with ord(letter).",
-            lambda text, n: _learn(text, n, spell=lambda piece: map(ord, piece)),
         ),
     ),
 )
-
-
-def train(student) -> Verdict:
-    """Exercise 3, hard, 12 minutes: `student(text, n_merges)` learns the merges that gptlib learns.
-
-    A list of pairs of ids, in the order learned; merge k makes the id 256 + k. Merges stay within
-    the pieces of `gptlib.tokenizer.split`, and stop early when no pair is left.
-    """
-    return TRAIN.check(student)

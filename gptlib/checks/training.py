@@ -10,13 +10,11 @@ from torch import Tensor
 
 from ..logits import log_softmax, softmax
 from ..logits import nll as right_nll
-from ..training import get_batch
 from .exercise import Exercise, Mistake, Property
-from .properties import SURE, no_infinity, no_nan, shape, unlike
+from .properties import SURE, no_infinity, no_nan, shape, sums_to, unlike
 from .reading import numbers
-from .showing import rows_of, short
-from .training_loop import CLOSE, ROW, STEPS, Problem, Seen, Watched
-from .verdict import Verdict
+from .showing import short
+from .training_loop import CLOSE, STEPS, Problem, Watched
 
 
 def _case(n_tokens: int, vocab_size: int, targets: list[int], seed: int) -> tuple:
@@ -46,15 +44,17 @@ def _mean_of_surprises(given: tuple, value: np.ndarray) -> str | None:
     want, mine = float(right_nll(*given)), float(value)
     if np.isclose(mine, want, rtol=SURE, atol=SURE):
         return None
-    listed = ", ".join(f"{short(x)}" for x in p.tolist())
-    return (
-        f"the targets have the probabilities {listed}, and the mean of -ln p is "
-        f"{unlike(want, mine)}, not {unlike(mine, want)}"
-    )
+    listed = ", ".join(map(short, p.tolist()))
+    mean = f"{unlike(want, mine)}, not {unlike(mine, want)}"
+    return f"the targets have the probabilities {listed}, and the mean of -ln p is {mean}"
 
 
-NLL = Exercise(
+nll = Exercise(
     "training.nll",
+    """Exercise 1, easy, 3 minutes: `student(logits, targets)` is the mean of -ln p, in nats.
+
+    logits (T, V), targets (T,) -> one number.
+    """,
     right=right_nll,
     inputs=CASES,
     read=numbers,
@@ -69,52 +69,19 @@ NLL = Exercise(
         Property("The loss is the mean of -ln p at the targets.", _mean_of_surprises),
     ),
     mistakes=(
-        Mistake(
-            "all pairs",
+        Mistake("all pairs", lambda z, y: -log_softmax(z)[:, y].mean()).as_if(
             "each target was looked up in every row",
             "Row t has the target t: log_p[torch.arange(len(targets)), targets].",
-            lambda z, y: -log_softmax(z)[:, y].mean(),
         ),
-        Mistake(
-            "wrong axis",
-            "softmax went over the positions",
-            "Each position has its own distribution over the tokens: dim=-1.",
-            lambda z, y: -_at(log_softmax(z, dim=0), y).mean(),
-        ),
-        Mistake(
-            "softmax twice",
+        Mistake("softmax twice", lambda z, y: right_nll(softmax(z), y)).as_if(
             "softmax was taken twice",
             "cross_entropy and gptlib.nll want logits, not probabilities.",
-            lambda z, y: right_nll(softmax(z), y),
         ),
-        Mistake(
-            "shifted again",
-            "the targets were shifted once more",
-            "They come shifted: targets[t] follows token t.",
-            lambda z, y: -_at(log_softmax(z[:-1]), y[1:]).mean(),
-        ),
-        Mistake(
-            "overflow",
-            "e^logit had become infinite",
-            "Use gptlib.log_softmax, which subtracts the largest logit first.",
-            lambda z, y: -(_at(z.exp() / z.exp().sum(-1, keepdim=True), y)).log().mean(),
-        ),
-        Mistake(
-            "underflow",
-            "a probability had been rounded to 0 before its logarithm was taken",
-            "Use gptlib.log_softmax.",
-            lambda z, y: -_at(softmax(z), y).log().mean(),
+        Mistake("shifted again", lambda z, y: -_at(log_softmax(z[:-1]), y[1:]).mean()).as_if(
+            "the targets were shifted once more", "They come shifted: targets[t] follows token t."
         ),
     ),
 )
-
-
-def nll(student) -> Verdict:
-    """Exercise 1, easy, 3 minutes: `student(logits, targets)` is the mean of -ln p, in nats.
-
-    logits (T, V), targets (T,) -> one number.
-    """
-    return NLL.check(student)
 
 
 # ---- 2. Its gradient ----
@@ -128,25 +95,6 @@ def right_gradient(logits: Tensor, targets: Tensor) -> Tensor:
 
 def _hot(z: Tensor, y: Tensor) -> Tensor:
     return F.one_hot(y, z.shape[-1]).to(z.dtype)
-
-
-def _rows_of_targets(z: Tensor, y: Tensor) -> Tensor:
-    p = softmax(z)
-    p[y] -= 1  # an IndexError, but where there are as many rows
-    return p / len(y)
-
-
-def _every_target(z: Tensor, y: Tensor) -> Tensor:
-    p = softmax(z)
-    p[:, y] -= 1
-    return p / len(y)
-
-
-def _rows_sum_to_zero(given: tuple, value: np.ndarray) -> str | None:
-    for name, row in rows_of(value):
-        if abs(row.sum()) > SURE:
-            return f"{name} sums to {unlike(row.sum(), 0)}"
-    return None
 
 
 def _negative_at_the_target(given: tuple, value: np.ndarray) -> str | None:
@@ -166,67 +114,41 @@ def _p_elsewhere(given: tuple, value: np.ndarray) -> str | None:
             want = (p[t, id] - (id == target)) / T
             if not np.isclose(value[t, id], want, rtol=1e-2, atol=SURE):
                 less = " - 1" if id == target else ""
-                return (
-                    f"row {t + 1} has {unlike(value[t, id], want)} at token {id}, where "
-                    f"(p{less}) / T is ({short(p[t, id])}{less}) / {T} = "
-                    f"{unlike(want, value[t, id])}"
-                )
+                its = f"({short(p[t, id])}{less}) / {T} = {unlike(want, value[t, id])}"
+                mine = f"row {t + 1} has {unlike(value[t, id], want)} at token {id}"
+                return f"{mine}, where (p{less}) / T is {its}"
     return None
 
 
-GRADIENT = Exercise(
+gradient = Exercise(
     "training.gradient",
+    """Exercise 2, medium, 6 minutes: `student(logits, targets)` is what autograd finds.
+
+    logits (T, V), targets (T,) -> (T, V): the gradient of the mean loss at the logits.
+    """,
     right=right_gradient,
     inputs=CASES,
     read=numbers,
     properties=(
         shape("There is one number for each logit.", lambda z, y: z.shape),
         no_nan(),
-        Property("Each row sums to 0: what one token gains, the others lose.", _rows_sum_to_zero),
+        sums_to(0, "Each row sums to 0: what one token gains, the others lose."),
         Property("Only the target has a number below 0: its logit rises.", _negative_at_the_target),
         Property("The gradient is p - onehot, and the loss a mean over T positions.", _p_elsewhere),
     ),
     mistakes=(
-        Mistake(
-            "not divided",
+        Mistake("not divided", lambda z, y: softmax(z) - _hot(z, y)).as_if(
             "nothing was divided by T",
             "That is the gradient of the sum. The loss is a mean over T positions: divide by T.",
-            lambda z, y: softmax(z) - _hot(z, y),
         ),
         Mistake(
-            "rows of targets",
-            "p[targets] had picked rows",
-            "Row t has its own target: p[torch.arange(len(targets)), targets] -= 1.",
-            _rows_of_targets,
-        ),
-        Mistake(
-            "every target in every row",
+            "every target in every row", lambda z, y: (softmax(z) - _hot(z, y).amax(0)) / len(y)
+        ).as_if(
             "1 was subtracted at every target in every row",
             "Row t has its own: p[torch.arange(len(targets)), targets] -= 1, not p[:, targets].",
-            _every_target,
-        ),
-        Mistake(
-            "wrong axis",
-            "softmax went over the positions",
-            "Each row is a distribution over the tokens: dim=-1.",
-            lambda z, y: (softmax(z, dim=0) - _hot(z, y)) / len(y),
-        ),
-        Mistake(
-            "divided by V",
-            "everything was divided by V",
-            "The mean is over the positions: divide by T.",
-            lambda z, y: (softmax(z) - _hot(z, y)) / z.shape[-1],
         ),
     ),
 )
-
-
-def gradient(student) -> Verdict:
-    """Exercise 2, medium, 6 minutes: `student(logits, targets)` is what autograd finds.
-
-    logits (T, V), targets (T,) -> (T, V): the gradient of the mean loss at the logits.
-    """
-    return GRADIENT.check(student)
 
 
 # ---- 3. A training loop ----
@@ -235,22 +157,23 @@ def gradient(student) -> Verdict:
 PROBLEMS = (Problem((0.60, 0.30, 0.05, 0.05), seed=0), Problem((0.05, 0.40, 0.20, 0.35), seed=1))
 
 
-def _needed(holds, observation: str):
+def _always(words: str, holds, observation: str) -> Property:
+    """`holds(v)` of what is seen, a Watch."""
+    return Property(words, lambda _, v: None if holds(v) else observation.format(v=v))
+
+
+def _needed(words: str, holds, observation: str) -> Property:
     """What is asked only of a loop that has not learned: right loops differ in much."""
-
-    def seen(given: tuple, value: Seen) -> str | None:
-        return None if value.learned or holds(value) else observation.format(v=value)
-
-    return seen
+    return _always(words, lambda v: v.learned or holds(v), observation)
 
 
-def _always(holds, observation: str):
-    return lambda given, value: None if holds(value) else observation.format(v=value)
-
-
-TRAIN = Exercise(
+train = Exercise(
     "training.train",
-    right=None,
+    """Exercise 3, hard, 12 minutes: `student(model, tokens, steps)` trains the model in place.
+
+    tokens: (N,). At most `steps` updates and 5 seconds; then, after "The cat is" of a language of
+    8 tokens, KL(truth || model) has come below 0.02. What the function gives back does not count.
+    """,
     inputs=[(problem,) for problem in PROBLEMS],
     adapt=Watched,
     shown=repr,
@@ -261,140 +184,88 @@ TRAIN = Exercise(
         "under torch.no_grad(), or used .item(), .detach() or .data.",
     },
     properties=(
-        Property(
+        _needed(
             "The model that is given is trained.",
-            _needed(lambda v: v.passes or v.updates, "the model never saw a batch"),
-            name="model unused",
-            advice="Does a line in your function make another model?",
-        ),
-        Property(
+            lambda v: v.passes or v.updates,
+            "the model never saw a batch",
+        ).named("model unused", "Does a line in your function make another model?"),
+        _needed(
             "Each batch gives a gradient.",
-            _needed(
-                lambda v: v.arrived or v.updates,
-                "the model saw {v.passes} batches, and no gradient arrived at its weights",
-            ),
-            name="no gradient",
-            advice="Call loss.backward() on the loss of this model's logits.",
-        ),
-        Property(
+            lambda v: v.arrived or v.updates,
+            "the model saw {v.passes} batches, and no gradient arrived at its weights",
+        ).named("no gradient", "Call loss.backward() on the loss of this model's logits."),
+        _needed(
             "Each step changes the weights.",
-            _needed(
-                lambda v: v.updates,
-                "{v.arrived} gradients arrived, and the weights are as they were",
-            ),
-            name="no step",
-            advice="After backward() comes optimizer.step(), with no zero_grad() between them and "
-            "with a learning rate above 0.",
+            lambda v: v.updates,
+            "{v.arrived} gradients arrived, and the weights are as they were",
+        ).named(
+            "no step",
+            "After backward() comes optimizer.step(), no zero_grad() between, and a rate above 0.",
         ),
-        Property(
+        _needed(
             f"The loop runs over all {STEPS} steps.",
-            _needed(lambda v: v.updates > 1, "the weights changed once"),
-            name="one step",
-            advice="Is there a `return` inside the loop?",
-        ),
-        Property(
+            lambda v: v.updates > 1,
+            "the weights changed once",
+        ).named("one step", "Is there a `return` inside the loop?"),
+        _always(
             "Gradients are cleared in every step: optimizer.zero_grad().",
-            _always(
-                lambda v: 2 * v.piled <= v.arrived or v.arrived < 3,
-                "{v.piled} of {v.arrived} gradients were added to gradients of earlier steps",
-            ),
-            name="no zero_grad",
-        ),
-        Property(
+            lambda v: 2 * v.piled <= v.arrived or v.arrived < 3,
+            "{v.piled} of {v.arrived} gradients were added to gradients of earlier steps",
+        ).named("no zero_grad"),
+        _always(
             "One optimizer goes through the whole loop: it remembers the steps before.",
-            _always(
-                lambda v: v.optimizers <= 3 or 2 * v.optimizers <= v.updates,
-                "{v.optimizers} optimizers made the {v.updates} steps",
-            ),
-            name="optimizer made anew",
-            advice="Make it once, before the loop.",
-        ),
-        Property(
+            lambda v: v.optimizers <= 3 or 2 * v.optimizers <= v.updates,
+            "{v.optimizers} optimizers made the {v.updates} steps",
+        ).named("optimizer made anew", "Make it once, before the loop."),
+        _always(
             f"There are no more than {STEPS} updates.",
-            _always(lambda v: v.updates <= STEPS, f"the weights changed more than {STEPS} times"),
-            name="too many steps",
-        ),
-        Property(
+            lambda v: v.updates <= STEPS,
+            f"the weights changed more than {STEPS} times",
+        ).named("too many steps"),
+        _needed(
             "The target of each position is the next token.",
-            _needed(lambda v: v.targets != "same", "the targets are the inputs themselves"),
-            name="not shifted",
-            advice="get_batch gives the inputs x and the targets y.",
-        ),
-        Property(
+            lambda v: v.targets != "same",
+            "the targets are the inputs themselves",
+        ).named("not shifted", "get_batch gives the inputs x and the targets y."),
+        _needed(
             "The targets come after the inputs.",
-            _needed(
-                lambda v: v.targets != "last", "the target of each position is the token before it"
-            ),
-            name="shifted back",
-            advice="get_batch gives inputs first, then targets.",
-        ),
-        Property(
+            lambda v: v.targets != "last",
+            "the target of each position is the token before it",
+        ).named("shifted back", "get_batch gives inputs first, then targets."),
+        _needed(
             "The loss is minimised: at the logits its gradient is p - onehot.",
-            _needed(lambda v: v.sign >= 0, "the gradient at the logits is onehot - p"),
-            name="gradient ascent",
-            advice="Is there a minus too many?",
-        ),
-        Property(
+            lambda v: v.sign >= 0,
+            "the gradient at the logits is onehot - p",
+        ).named("gradient ascent", "Is there a minus too many?"),
+        _needed(
             "At the logits the gradient of the loss is p - onehot.",
-            _needed(
-                lambda v: v.sign or not v.arrived, "the gradient at the logits is a different one"
-            ),
-            name="softmax twice",
-            advice="gptlib.nll and cross_entropy take logits: softmax is in them.",
-        ),
-        Property(
+            lambda v: v.sign or not v.arrived,
+            "the gradient at the logits is a different one",
+        ).named("softmax twice", "gptlib.nll and cross_entropy take logits: softmax is in them."),
+        _needed(
             "A position is compared with the token that comes next, and so are all positions.",
-            _needed(
-                lambda v: v.targets != "others",
-                "the targets are not the tokens that come next, or only a few positions have one",
-            ),
+            lambda v: v.targets != "others",
+            "the targets are not the tokens that come next, or only a few positions have one",
         ),
-        Property(
+        _needed(
             "Every step has another batch.",
-            _needed(
-                lambda v: v.batches > 1 or v.updates < 2, "all {v.updates} steps had the same batch"
-            ),
-            name="same batch",
-            advice="get_batch(..., step=step) gives another one each step.",
-        ),
-        Property(
+            lambda v: v.batches > 1 or v.updates < 2,
+            "all {v.updates} steps had the same batch",
+        ).named("same batch", "get_batch(..., step=step) gives another one each step."),
+        _needed(
             "Training makes the loss smaller.",
-            _needed(
-                lambda v: v.losses[1] < v.losses[0],
-                "the loss was {v.losses[0]:.2f} before and is {v.losses[1]:.2f} after {v.updates} "
-                "updates",
-            ),
-            name="the loss grows",
-            advice="The learning rate may be far too high; or is it maximize=True?",
-        ),
-        Property(
+            lambda v: v.losses[1] < v.losses[0],
+            "the loss was {v.losses[0]:.2f} before and is {v.losses[1]:.2f} after {v.updates} "
+            "updates",
+        ).named("the loss grows", "The learning rate may be far too high; or is it maximize=True?"),
+        _needed(
             f"After training KL is below {CLOSE}.",
-            _needed(
-                lambda v: v.learned,
-                "KL is {v.kl:.3f} after {v.updates} updates, and the loss went from "
-                "{v.losses[0]:.2f} to {v.losses[1]:.2f}",
-            ),
-            name="not far enough",
-            advice="Are all steps made? Try another learning rate (1e-2 suits AdamW), or more rows "
-            "in a batch.",
+            lambda v: v.learned,
+            "KL is {v.kl:.3f} after {v.updates} updates, and the loss went from "
+            "{v.losses[0]:.2f} to {v.losses[1]:.2f}",
+        ).named(
+            "not far enough",
+            "Are all steps made? Try a learning rate of 1e-2 with AdamW, or more rows in a batch.",
         ),
     ),
 )
-
-
-def train(student) -> Verdict:
-    """Exercise 3, hard, 12 minutes: `student(model, tokens, steps)` trains the model in place.
-
-    tokens: (N,). At most `steps` updates and 5 seconds; then, after "The cat is" of a language of
-    8 tokens, KL(truth || model) has come below 0.02. What the function gives back does not count.
-    """
-    _warm_up()
-    return TRAIN.check(student)
-
-
-def _warm_up() -> None:
-    """PyTorch loads parts of its optimizers at their first use: not in the student's time."""
-    model = PROBLEMS[0].model()
-    x, y = get_batch(PROBLEMS[0].tokens, ROW, 2, seed=0, step=0)
-    right_nll(model(x), y).backward()
-    torch.optim.AdamW(model.parameters()).step()

@@ -9,9 +9,8 @@ the truth. Axes: B rows, T positions, V tokens.
 
 import functools
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
 
 import torch
 from torch import Tensor
@@ -66,26 +65,6 @@ class Problem:
             return nll(model(x[:, :-1]).float(), x[:, 1:]).item()
 
 
-@dataclass
-class Seen:
-    """What a loop did. `kl` is the smallest that was seen in its second half, or at its end."""
-
-    kl: float
-    passes: int  # of the model, with a gradient to come
-    updates: int  # of the weights
-    batches: int  # different ones
-    arrived: int  # gradients
-    piled: int  # of them, those added to gradients from before the last update
-    optimizers: int  # that made a step and remember something
-    targets: str  # "next", "same", "last", "others"; "" where the loss is another one
-    sign: int  # of the gradient at the logits: 1 for p - onehot, 0 for another loss
-    losses: tuple[float, float]  # before and after
-
-    @property
-    def learned(self) -> bool:
-        return self.kl < CLOSE
-
-
 class OverBudgetError(BaseException):
     """Raised in the student's loop to end it; no `except Exception` of his keeps it."""
 
@@ -96,46 +75,55 @@ class Watched:
     def __init__(self, train: Callable) -> None:
         functools.update_wrapper(self, train, updated=())
         self.train = train
+        _warm_up()
 
-    def __call__(self, problem: Problem) -> Seen:
+    def __call__(self, problem: Problem) -> "Watch":
         model = problem.model()
-        with watching(model, problem) as watch:
-            try:
-                self.train(model, problem.tokens.clone(), STEPS)
-            except OverBudgetError:
-                pass
-        return watch.seen()
+        watch = Watch(model, problem)
+        hooks = [
+            register_optimizer_step_pre_hook(watch.before_step),
+            register_optimizer_step_post_hook(watch.after_step),
+        ]
+        try:
+            self.train(model, problem.tokens.clone(), STEPS)
+        except OverBudgetError:
+            pass
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return watch.finished()
 
 
-@contextmanager
-def watching(model: GPT, problem: Problem) -> Iterator["Watch"]:
-    watch = Watch(model, problem)
-    hooks = [
-        register_optimizer_step_pre_hook(watch.before_step),
-        register_optimizer_step_post_hook(watch.after_step),
-    ]
-    try:
-        yield watch
-    finally:
-        for hook in hooks:
-            hook.remove()
+@functools.cache
+def _warm_up() -> None:
+    """PyTorch loads parts of its optimizers at their first use: not in the student's time."""
+    model = Problem((0.25, 0.25, 0.25, 0.25), seed=0).model()
+    nll(model(torch.tensor([[0, 1]])), torch.tensor([[1, 2]])).backward()
+    torch.optim.AdamW(model.parameters()).step()
 
 
 class Watch:
     """Hooks on a model that note what its training does.
 
     They are on its first and its last layer, since `model.forward(ids)` passes by its own.
+
+    kl: the smallest that was seen in the second half of the loop, or at its end. passes: of the
+    model, with a gradient to come. updates: of the weights. batches: different ones. arrived:
+    gradients; piled: of them, those added to gradients from before the last update. optimizers:
+    that made a step and remember something. targets: "next", "same", "last", "others"; "" where
+    the loss is another one. sign: of the gradient at the logits: 1 for p - onehot, 0 for another
+    loss. losses: before and after.
     """
 
     def __init__(self, model: GPT, problem: Problem) -> None:
         self.model, self.problem, self.kl = model, problem, math.inf
         self.first_loss = problem.loss(model)
         self.weights, self.updates, self.within_a_step = self._weights(), 0, False
-        self.batches: set[bytes] = set()
+        self._batches: set[bytes] = set()
         self.x: Tensor | None = None
         self.passes = self.since_update = self.arrived = self.piled = 0
         self.begun = self.weights  # with which the gradients that are there began
-        self.optimizers: list[Optimizer] = []
+        self._optimizers: list[Optimizer] = []
         self.targets, self.sign = "", 0  # of the first gradient at the logits
         model.wte.register_forward_hook(self._on_ids)
         model.lm_head.register_forward_hook(self._on_logits)
@@ -161,8 +149,8 @@ class Watch:
     def after_step(self, optimizer: Optimizer, *_: object) -> None:
         self.within_a_step = False
         held = [v for state in optimizer.state.values() for v in state.values()]
-        if any(isinstance(v, Tensor) for v in held) and optimizer not in self.optimizers:
-            self.optimizers.append(optimizer)
+        if any(isinstance(v, Tensor) for v in held) and optimizer not in self._optimizers:
+            self._optimizers.append(optimizer)
 
     def _on_ids(self, layer: torch.nn.Module, given: tuple, _: Tensor) -> None:
         self.x = given[0].detach().clone() if given else None
@@ -173,7 +161,7 @@ class Watch:
         if not torch.is_grad_enabled() or self.x is None:
             return
         x, self.passes, self.since_update = self.x, self.passes + 1, self.since_update + 1
-        self.batches.add(x.cpu().numpy().tobytes())
+        self._batches.add(x.cpu().numpy().tobytes())
         if self.since_update > PASSES * STEPS:
             raise OverBudgetError
         if not self.sign and logits.requires_grad:
@@ -217,22 +205,13 @@ class Watch:
                 return name
         return "others"
 
-    def seen(self) -> Seen:
-        """What there was to see, when the loop is over."""
+    def finished(self) -> "Watch":
+        """It, with what there is to see when the loop is over."""
         self.within_a_step = False
-        try:
+        with suppress(OverBudgetError):
             self._count_updates()
-        except OverBudgetError:
-            pass
-        return Seen(
-            min(self.kl, self.problem.kl(self.model)),
-            self.passes,
-            self.updates,
-            len(self.batches),
-            self.arrived,
-            self.piled,
-            len(self.optimizers),
-            self.targets,
-            self.sign,
-            (self.first_loss, self.problem.loss(self.model)),
-        )
+        self.kl = min(self.kl, self.problem.kl(self.model))
+        self.losses = (self.first_loss, self.problem.loss(self.model))
+        self.batches, self.optimizers = len(self._batches), len(self._optimizers)
+        self.learned = self.kl < CLOSE
+        return self

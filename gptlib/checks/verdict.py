@@ -39,6 +39,13 @@ class Verdict:
     def _ipython_display_(self) -> None:
         """Nothing: it is printed already."""
 
+    def told(self) -> "Verdict":
+        """It, printed and kept."""
+        print(self.words)
+        if trouble := self.keep():
+            print(f"  ({trouble})")
+        return self
+
     def keep(self) -> str:
         """Add it to the student's answers, without code or name; "" or why that failed."""
         lesson, _, exercise = self.exercise.rpartition(".")

@@ -1,10 +1,24 @@
-"""What an option may be: each function reads one from the command line or refuses it."""
+"""The options that commands share, and what an option may be: who reads one also refuses it."""
 
 import argparse
+import os
+from dataclasses import fields
 from pathlib import Path
+from typing import NoReturn
 
 from ..formats.files import user_path
+from ..scale.settings import DEFAULTS, TrainConfig
 from .messages import note
+
+MODEL_DEFAULTS = {"block_size": 128, "n_layer": 4, "n_head": 4, "n_embd": 128, "dropout": 0.0}
+TRAIN_OPTIONS = {f.name: f for f in fields(TrainConfig) if f.name not in ("eos_id", "block_size")}
+CHOICES = {"optimizer": tuple(DEFAULTS), "schedule": ("cosine", "linear")}
+TRAIN_HELP = {
+    "learning_rate": "(0.003 with AdamW, 0.03 with Muon)",
+    "warmup_steps": "(50 with AdamW, 10 with Muon)",
+    "final_learning_rate": "(a tenth of that with AdamW, 0 with Muon)",
+    "schedule": "from one to the other (cosine with AdamW, linear with Muon)",
+}
 
 METAVARS = {int: "N", float: "X", str: "NAME"}
 VOCAB_SIZE = 1024
@@ -13,7 +27,7 @@ VOCAB_SIZE = 1024
 class Parser(argparse.ArgumentParser):
     """Says in one line what is wrong, where argparse would print every option there is."""
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         note(f"{message} (see {self.prog} --help)")
         self.exit(2)
 
@@ -34,6 +48,16 @@ def non_empty(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("must not be empty")
     return text
+
+
+def text(given: str) -> str:
+    """A text to be read as UTF-8, whatever encoding the locale made Python read it by."""
+    try:
+        return os.fsencode(given).decode()
+    except UnicodeEncodeError:  # it never was bytes
+        return given
+    except UnicodeDecodeError as error:
+        raise argparse.ArgumentTypeError(f"not UTF-8 at byte {error.start}") from None
 
 
 def folder(text: str) -> Path:
@@ -57,3 +81,33 @@ def positive(text: str) -> int:
 def vocab_size(a: argparse.Namespace) -> int:
     """--vocab-size, or what it is where nothing is said."""
     return VOCAB_SIZE if a.vocab_size is None else a.vocab_size
+
+
+def given(a: argparse.Namespace, names) -> dict:
+    """The options of these names that were on the command line."""
+    return {name: getattr(a, name) for name in names if getattr(a, name) is not None}
+
+
+def add_documents(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--documents",
+        action="store_true",
+        help='FILE is many texts: divided by <|endoftext|>, or .jsonl with a "text" a line',
+    )
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """One option for each setting of the model and of its training."""
+    for name, default in MODEL_DEFAULTS.items():
+        kind = type(default)
+        parser.add_argument(flag(name), type=kind, metavar=METAVARS[kind], help=f"({default})")
+    for name, field in TRAIN_OPTIONS.items():
+        shown = TRAIN_HELP.get(name, f"({field.default})")
+        if name == "bf16":
+            parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, help="(on CUDA)")
+        elif name in CHOICES:
+            parser.add_argument(flag(name), choices=CHOICES[name], help=shown)
+        else:
+            by_default = int if name == "warmup_steps" else float  # what is None by default
+            kind = by_default if field.default is None else type(field.default)
+            parser.add_argument(flag(name), type=kind, metavar=METAVARS[kind], help=shown)

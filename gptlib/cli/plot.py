@@ -1,11 +1,13 @@
 """`gptlib plot`: draw the losses of a run."""
 
 import argparse
+import logging
 
 from ..formats.files import atomic_write
 from ..formats.hf import read_config
 from ..formats.tensors import CONFIG
 from ..model import GPTConfig
+from ..scale.signals import breakable
 from ..storage import checkpoint
 from ..storage.runs import LOG, read_log
 from .options import folder
@@ -33,13 +35,15 @@ def run(a: argparse.Namespace) -> int:
         raise ValueError(f"{folder / LOG}: there is no step in it yet")
     config = folder / CONFIG
     vocab_size = read_config(config, GPTConfig).vocab_size if config.is_file() else None
+    # Where home cannot be written to, matplotlib keeps its files elsewhere, and says so at length.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         from ..plots.training import loss_curve
     except ImportError as error:
         raise ImportError("gptlib plot needs matplotlib: pip install matplotlib") from error
 
     picture = loss_curve(history, vocab_size=vocab_size, theme="light")
-    with atomic_write(path) as temporary:
+    with breakable(), atomic_write(path) as temporary:
         picture.savefig(temporary, format=path.suffix[1:])
     print(path)
     return 0

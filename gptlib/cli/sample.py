@@ -8,7 +8,8 @@ from ..decoding.quantization import quantize
 from ..sampling import generate
 from ..scale.devices import resolve_device
 from ..storage import checkpoint
-from .options import non_empty, seed
+from ..tokenizer import Tokenizer
+from .options import non_empty, seed, text
 
 
 def add(commands) -> None:
@@ -18,7 +19,11 @@ def add(commands) -> None:
     parser.add_argument(
         "--model", type=non_empty, default="pets", metavar="DIR|NAME", help="(pets)"
     )
-    parser.add_argument("--prompt", required=True)
+    start = parser.add_mutually_exclusive_group(required=True)
+    start.add_argument("--prompt", type=text, metavar="TEXT", help="to go on from")
+    start.add_argument(
+        "--from-start", action="store_true", help="write a new text: begin at the stop token"
+    )
     parser.add_argument("--max-new-tokens", type=int, default=100, metavar="N", help="(100)")
     parser.add_argument("--temperature", type=float, default=1.0, metavar="T", help="0: greedy (1)")
     parser.add_argument("--top-k", type=int, metavar="K")
@@ -35,9 +40,7 @@ def run(a: argparse.Namespace) -> int:
     model, tokenizer = checkpoint.load(a.model)
     if a.int8:
         model = quantize(model)
-    ids = tokenizer.encode(a.prompt)
-    if not ids:
-        raise ValueError("--prompt is empty: the model needs at least one token to go on from")
+    ids = _first_ids(a, tokenizer)
     generator = None if a.seed is None else torch.Generator().manual_seed(a.seed)
     out = generate(
         model.to(device),
@@ -49,7 +52,23 @@ def run(a: argparse.Namespace) -> int:
         eos_id=tokenizer.eos_id,
         generator=generator,
     ).tolist()
-    if out[-1] == tokenizer.eos_id:  # the token that says "the end" is not a part of the text
-        out.pop()
-    print(tokenizer.decode(out))
+    print(tokenizer.decode(_without_stop_tokens(out, a.from_start, tokenizer.eos_id)))
     return 0
+
+
+def _first_ids(a: argparse.Namespace, tokenizer: Tokenizer) -> list[int]:
+    """What the model goes on from."""
+    if a.from_start:
+        if tokenizer.eos_id is None:
+            raise ValueError(f"--from-start: the tokenizer of {a.model} has no stop token")
+        return [tokenizer.eos_id]
+    ids = tokenizer.encode(a.prompt)
+    if not ids:
+        raise ValueError("--prompt is empty: give at least one letter, or say --from-start")
+    return ids
+
+
+def _without_stop_tokens(ids: list[int], from_start: bool, eos_id: int | None) -> list[int]:
+    """The text alone: tokens that say "it begins here" or "it ends here" are not part of it."""
+    ids = ids[from_start:]
+    return ids[:-1] if ids and ids[-1] == eos_id else ids

@@ -1,13 +1,13 @@
 """`gptlib tokenize`: show the tokens of a text and their ids."""
 
 import argparse
-import sys
 
 from ..formats import hub
 from ..formats.files import user_path
 from ..formats.pretrained import resolve
 from ..tokenizer import Tokenizer
-from .options import non_empty
+from .options import non_empty, text
+from .streams import read_stdin
 
 
 def add(commands) -> None:
@@ -17,13 +17,13 @@ def add(commands) -> None:
     parser.add_argument(
         "--model", type=non_empty, default="pets", metavar="DIR|NAME", help="(pets)"
     )
-    parser.add_argument("text", metavar="TEXT", help="- reads standard input")
+    parser.add_argument("text", type=text, metavar="TEXT", help="- reads standard input")
 
 
 def run(a: argparse.Namespace) -> int:
     tokenizer = open_tokenizer(a.model)
-    text = sys.stdin.read() if a.text == "-" else a.text
-    for token_id in tokenizer.encode(text):
+    given = read_stdin() if a.text == "-" else a.text
+    for token_id in tokenizer.encode(given):
         print(f"{token_id:>6}  {tokenizer.token_str(token_id)}")
     return 0
 

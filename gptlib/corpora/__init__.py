@@ -3,15 +3,20 @@
 `load` is the one door. Nothing is downloaded but Shakespeare, once, when it is asked for.
 """
 
+import hashlib
 import importlib
 import os
+from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ..formats.files import data_dir, fetch, user_path
+from ..scale.distributed import started
+from ..scale.documents import STOP, divided, from_jsonl, is_jsonl
 from ..scale.shards import Prepared, is_prepared, open_shards
 from ..tokenizer import Tokenizer
 from . import pets
@@ -21,6 +26,7 @@ __all__ = ["NAMES", "Corpus", "load", "pets"]
 NAMES = ("pets", "python-docs", "shakespeare")
 HELDOUT_SHARE = 0.1  # the end of a text is never trained on
 SHORTEST = 200  # characters: less leaves nothing to hold out
+LONGEST_STREAM = 2**28  # bytes that are read from what is not a file: a pipe, a device
 
 SHAKESPEARE_FILE = "tinyshakespeare.txt"
 SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
@@ -34,19 +40,30 @@ class Corpus:
     """A text in two parts.
 
     `documents` says that stop tokens in the text end documents (and are read as stop tokens, not
-    as thirteen characters); in a text of the user's own they are plain text.
+    as thirteen characters). In any other text they are plain text.
     """
 
     name: str
     train: str
     heldout: str
     documents: bool = False
+    aligned: bool = False  # rows of training begin where documents do, which are shorter than a row
 
     def encode(self, tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:
         """Token ids of the two parts, (N,) and (M,), int64."""
         allowed = "all" if self.documents else ()
-        parts = (tokenizer.encode(text, allowed_special=allowed) for text in self)
-        return tuple(torch.tensor(ids, dtype=torch.int64) for ids in parts)
+        train, heldout = (tokenizer.encode(text, allowed_special=allowed) for text in self)
+        return torch.tensor(train, dtype=torch.int64), torch.tensor(heldout, dtype=torch.int64)
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same text, read in the same way."""
+        digest = hashlib.sha256()
+        for part in self:
+            digest.update(part.encode())
+        if self.documents and not self.aligned:  # the same text may be read without its documents
+            digest.update(b"documents")
+        return digest.hexdigest()
 
     def __iter__(self):
         return iter((self.train, self.heldout))
@@ -55,21 +72,29 @@ class Corpus:
         return f"Corpus({self.name!r}, train={len(self.train):,}, heldout={len(self.heldout):,})"
 
 
-def load(name_or_path: str | os.PathLike) -> Corpus | Prepared:
+def load(name_or_path: str | os.PathLike, documents: bool = False) -> Corpus | Prepared:
     """A corpus by name ("pets", "python-docs", "shakespeare") or by the path of a text file.
 
     A folder that `gptlib prepare` wrote gives a `shards.Prepared`: ids, which stay on disk.
 
+    Args:
+        documents: the file holds many texts (`scale.documents`): divided by the stop token, or in
+            a file whose name ends in .jsonl, the "text" of each line of JSON.
+
     Raises:
         FileNotFoundError: neither a name nor a file; or Shakespeare is not in the cache and
             cannot be downloaded, and then it says what to do.
-        ValueError: the file is empty, too short or not UTF-8, or a prepared folder is damaged;
-            says which file and where.
+        ValueError: the file is empty, too short, too long to be read at once or not UTF-8, or a
+            prepared folder is damaged; documents, and there are not two of them. Says which file
+            and where.
     """
     name = str(name_or_path)
     if name == "pets":
         folder = data_dir() / "pets"
-        return Corpus(name, _read(folder / "train.txt"), _read(folder / "heldout.txt"), True)
+        train, heldout = _read(folder / "train.txt"), _read(folder / "heldout.txt")
+        return Corpus(name, train, heldout, documents=True, aligned=True)
+    if documents and name in NAMES:
+        raise ValueError(f"{name}: is one text and not many documents")
     if name == "python-docs":
         return _in_two(name, _python_docs())
     if name == "shakespeare":
@@ -80,6 +105,8 @@ def load(name_or_path: str | os.PathLike) -> Corpus | Prepared:
             f"{name}: no such file, and no corpus has that name ({', '.join(NAMES)})"
         )
     if path.is_dir() and is_prepared(path):
+        if documents:
+            raise ValueError(f"{name}: is prepared; documents are told to gptlib prepare")
         return open_shards(path)
     if path.is_dir():
         raise ValueError(
@@ -90,7 +117,7 @@ def load(name_or_path: str | os.PathLike) -> Corpus | Prepared:
         raise ValueError(
             f"{name}: has {len(text)} characters; a corpus needs {SHORTEST}, a useful one 100,000"
         )
-    return _in_two(name, text)
+    return _of_documents(path, text) if documents else _in_two(name, text)
 
 
 def _in_two(name: str, text: str) -> Corpus:
@@ -100,8 +127,21 @@ def _in_two(name: str, text: str) -> Corpus:
     return Corpus(name, text[:cut], text[cut:])
 
 
+def _of_documents(path: Path, text: str) -> Corpus:
+    """Cut between two documents near the end, so that none is half trained on."""
+    text = from_jsonl(text, path) if is_jsonl(path) else divided(text)
+    documents = [d + STOP for d in (part.strip("\r\n") for part in text.split(STOP)) if d]
+    if len(documents) < 2:
+        hint = f"divide them by {STOP}, or write each as a line of a .jsonl file"
+        raise ValueError(f"{path}: has fewer than 2 documents: {hint}")
+    ends = list(accumulate(map(len, documents)))
+    k = bisect_right(ends, ends[-1] * (1 - HELDOUT_SHARE))
+    k = min(max(1, k), len(documents) - 1)
+    return Corpus(str(path), "".join(documents[:k]), "".join(documents[k:]), documents=True)
+
+
 def _read(path: Path) -> str:
-    data = path.read_bytes()
+    data = _read_bytes(path)
     try:
         return data.decode("utf-8-sig")  # Windows likes to put a mark in front
     except UnicodeDecodeError as error:
@@ -109,6 +149,23 @@ def _read(path: Path) -> str:
         raise ValueError(
             f"{path}: not UTF-8 at byte {error.start} (line {line}): save it as UTF-8"
         ) from error
+
+
+def _read_bytes(path: Path) -> bytes:
+    """All of a file; of what is none, such as /dev/stdin, as much as may be: it may never end."""
+    with open(path, "rb") as file:
+        if path.is_file():
+            try:
+                return file.read()
+            except MemoryError:
+                hint = "too large for the memory; gptlib prepare takes files of any size"
+                raise ValueError(f"{path}: {hint}") from None
+        if started() > 1:
+            raise ValueError(f"{path}: is not a file, so that only one process could read it")
+        data = file.read(LONGEST_STREAM + 1)
+    if len(data) > LONGEST_STREAM:
+        raise ValueError(f"{path}: is not a file, and gives more than {LONGEST_STREAM:,} bytes")
+    return data
 
 
 def _python_docs() -> str:

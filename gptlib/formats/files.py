@@ -103,7 +103,7 @@ def _new_file(path: Path) -> Path:
     owner alone, and to ask for the umask means to change it for an instant, in every thread.
     """
     while True:
-        new = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
+        new = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}")
         with suppress(FileExistsError):
             os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
             return new

@@ -8,9 +8,9 @@ pickles, which can run any code.
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,25 @@ from .tensor_file import shown_name
 from .tensors import existing, read_json
 from .values import shown
 
-Config = TypeVar("Config")
+
+class Shape(Protocol):
+    """What a config of a GPT has, under GPT-2's names."""
+
+    @property
+    def vocab_size(self) -> int: ...
+    @property
+    def block_size(self) -> int: ...
+    @property
+    def n_layer(self) -> int: ...
+    @property
+    def n_head(self) -> int: ...
+    @property
+    def n_embd(self) -> int: ...
+    @property
+    def dropout(self) -> float: ...
+
+
+Config = TypeVar("Config", bound=Shape)
 
 PREFIX = "transformer."  # Hugging Face's name for all but the head
 HEAD, TIED = "lm_head.weight", "wte.weight"  # one matrix under two names
@@ -62,7 +80,7 @@ def to_hf_config(config, eos_id: int | None = None) -> dict:
     }
 
 
-def read_config(path: Path, config_class: type[Config]) -> Config:
+def read_config(path: Path, config_class: Callable[..., Config]) -> Config:
     """The shape that a config.json describes.
 
     Raises:

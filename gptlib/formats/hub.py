@@ -103,8 +103,9 @@ def cached(name: str) -> Path | None:
             try_to_load_from_cache(repository, file, revision=PINS[name].revision)
             for file in (CONFIG, TOKENIZER, WEIGHTS)
         ]
-        if all(isinstance(file, str) for file in files):
-            return Path(files[0]).parent
+        here = [Path(file) for file in files if isinstance(file, str)]
+        if len(here) == len(files):
+            return here[0].parent
     return None
 
 

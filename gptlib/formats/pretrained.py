@@ -8,11 +8,13 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, cast
+
+from torch import nn
 
 from . import hub
 from .files import data_dir, user_path
-from .hf import STAMP, plain, read_config, stamp, to_hf_config, to_hf_tensors
+from .hf import STAMP, Shape, plain, read_config, stamp, to_hf_config, to_hf_tensors
 from .json_files import errors_that_name
 from .locks import sole_writer
 from .saves import WAIT, atomic_folder, finish_save
@@ -56,8 +58,9 @@ class Pretrained:
     def from_pretrained(cls, name_or_dir) -> Self:
         """The model of a folder in that layout, or of a name; see `gptlib.load`."""
         folder = resolve(name_or_dir)
-        config = read_config(folder / CONFIG, cls.config_class)
-        return read_model(cls, config, weights_file(folder))
+        config: Shape = read_config(folder / CONFIG, cls.config_class)
+        model = read_model(cast(type[nn.Module], cls), config, weights_file(folder))
+        return cast(Self, model)
 
 
 def resolve(name_or_dir) -> Path:

@@ -118,7 +118,8 @@ def crc32(tensor: Tensor) -> int:
     >>> crc32(torch.tensor([1.0])) == zlib.crc32(bytes([0, 0, 0x80, 0x3F]))
     True
     """
-    return zlib.crc32(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    numbers = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
+    return zlib.crc32(numbers.data)
 
 
 def existing(path: Path) -> Path:

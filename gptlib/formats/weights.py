@@ -51,7 +51,7 @@ def read_model(model_class: type[Model], config, path: Path, prefix: str = "") -
         if name not in state:
             raise ValueError(f"{path}: the tensor {name} of a {model_class.__name__} is missing")
     model.load_state_dict(state | {HEAD: state[TIED]}, assign=True)
-    model.lm_head.weight = model.wte.weight
+    model.get_submodule("lm_head").weight = model.get_parameter(TIED)
     return model.eval()
 
 

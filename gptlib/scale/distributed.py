@@ -47,16 +47,17 @@ class Team:
         """`model`, so wrapped that a backward pass averages its gradients over the processes."""
         if self.size == 1:
             return model
-        cards = [model.device] if model.device.type == "cuda" else None
+        device = next(model.parameters()).device
+        cards = [device] if device.type == "cuda" else None
         shared = nn.parallel.DistributedDataParallel(model, device_ids=cards)
         # The first backward pass settles in which order gradients are added up. Done here and
         # thrown away, it is the same for a run that goes on as for one that never stopped.
         with torch.random.fork_rng(cards or []):
-            shared(torch.zeros(1, 1, dtype=torch.int64, device=model.device)).sum().backward()
+            shared(torch.zeros(1, 1, dtype=torch.int64, device=device)).sum().backward()
         model.zero_grad()
         return shared
 
-    def apart(self, shared: nn.Module) -> AbstractContextManager:
+    def apart(self, shared) -> AbstractContextManager:
         """Inside, gradients only add up here: `share` averages them after the last part."""
         return nullcontext() if self.size == 1 else shared.no_sync()
 

@@ -102,7 +102,7 @@ class Prepared:
     train: StoredTokens
     heldout: Tensor  # (M,), int64
     fingerprint: str  # the same for the same ids
-    documents: bool = False  # rows begin anywhere
+    aligned: bool = False  # rows begin anywhere
 
     def encode(self, tokenizer: Tokenizer) -> tuple[StoredTokens, Tensor]:
         """Token ids of the two parts. ValueError: they were made with another tokenizer."""

@@ -37,8 +37,9 @@ def record(lesson: str, question: str, kind: str, chosen: str, right: bool) -> N
     if path is None:
         return
     answer = {"lesson": lesson, "question": question, "kind": kind, "chosen": chosen}
-    answer |= {"right": right, "time": datetime.now(UTC).isoformat(timespec="seconds")}
-    line = json.dumps(answer, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    kept = {**answer, "right": right, "time": now}
+    line = json.dumps(kept, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a+b") as file:

@@ -11,6 +11,7 @@ import re
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, TextIO
 
 from torch import Tensor
 
@@ -18,6 +19,7 @@ from ..formats.files import atomic_write, user_path
 from ..formats.json_files import parse
 from ..formats.saves import check_room
 from ..formats.values import Real, Whole, reason
+from ..scale.signals import uninterrupted
 from ..tokenizer import Tokenizer
 from ..training import Step, Trainer
 from . import checkpoint
@@ -51,7 +53,9 @@ class Run:
         self.folder, self.trainer, self.tokenizer = user_path(folder), trainer, tokenizer
         self.start, self.keep = start, keep
         self.saved = trainer.step  # the step of the last save
-        self._log = self._board = None
+        self.logged = trainer.step  # the last one that is in the log, or will be when it begins
+        self._log: TextIO | None = None
+        self._board: Any = None
         self._board_type = _board_type() if tensorboard else None
 
     def state(self) -> tuple[dict[str, Tensor], dict]:
@@ -74,13 +78,17 @@ class Run:
     def log(self, step: Step) -> None:
         """Add a line of JSON to log.jsonl, at once, so that nothing is lost when the run is killed.
 
+        A step that is there already is not added again: a Ctrl-C may come before or after its line.
         The first time the file is written anew from the history: steps after the last save, which
         a killed run had logged and which are made again, are then there once.
         """
+        if step.step <= self.logged:
+            return
         try:
-            if self._log is None:
-                self._begin()
-            self._log.write(_line(step))
+            with uninterrupted():
+                log = self._log or self._begin()
+                log.write(_line(step))
+                self.logged = step.step
         except OSError as error:
             raise self._not_written(error) from error
         if self._board is not None:
@@ -92,7 +100,7 @@ class Run:
                 with suppress(OSError):  # each line was written out, or failed, in its turn
                     file.close()
 
-    def _begin(self) -> None:
+    def _begin(self) -> TextIO:
         before = self.trainer.history[:-1]
         if not before:
             for save in saved_steps(self.folder):  # of a run that is overwritten
@@ -101,13 +109,14 @@ class Run:
             self._keep()  # the run may have been killed between its save and this
         with atomic_write(self.folder / LOG) as temporary:
             temporary.write_text("".join(map(_line, before)), encoding="utf-8")
-        self._log = open(self.folder / LOG, "a", buffering=1, encoding="utf-8")
+        log = self._log = open(self.folder / LOG, "a", buffering=1, encoding="utf-8")
         if self._board_type is not None:
             for file in (self.folder / TENSORBOARD).glob("events.out.tfevents.*"):
                 file.unlink()
             self._board = self._board_type(str(self.folder / TENSORBOARD))
             for step in before:
                 self._show(step)
+        return log
 
     def _show(self, step: Step) -> None:
         for name, value in step._asdict().items():

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..formats.files import user_path
+from ..formats.values import reason
 from ..storage.answers import answers_file
 
 FIELDS = {"lesson": str, "question": str, "kind": str, "chosen": str, "right": bool}
@@ -55,7 +56,7 @@ class Tally:
         except FileNotFoundError:
             raise
         except (OSError, ValueError) as error:
-            self.left_out[path] = getattr(error, "strerror", None) or str(error)
+            self.left_out[path] = getattr(error, "strerror", None) or reason(error)
             return
         whole = [answer for answer in answers if answer]
         if not whole:
@@ -72,8 +73,8 @@ class Tally:
     def __repr__(self) -> str:
         damaged = f", {self.damaged} lines unreadable" if self.damaged else ""
         lines = [f"{self.files} file{'s' * (self.files != 1)}, first answers{damaged}"]
-        for path, reason in list(self.left_out.items())[:NAMED]:
-            lines.append(f"left out: {_shown(path)} ({reason})")
+        for path, why in list(self.left_out.items())[:NAMED]:
+            lines.append(f"left out: {_shown(path)} ({why})")
         if len(self.left_out) > NAMED:
             lines.append(f"left out: {len(self.left_out) - NAMED} more files")
         for key, counts in sorted(self.counts.items()):

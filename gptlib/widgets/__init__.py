@@ -5,7 +5,8 @@ from .by_hand import attention_by_hand
 from .embeddings import embedding_explorer
 from .feedforward import block_explorer
 from .gpt2 import size_explorer
-from .logits import logit_lens, softmax_explorer
+from .lens import logit_lens
+from .logits import softmax_explorer
 from .machine import machine
 from .sampling import sampling_studio
 from .set_up import set_up_check

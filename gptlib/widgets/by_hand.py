@@ -1,7 +1,7 @@
 """Lesson 03's second explorer: attention in the plane, with queries and keys to be set by hand.
 
 A few tokens, whose queries and keys are two numbers each: small enough to be drawn as arrows and
-to be worked out on paper. Leaves out the values. Axes: T tokens, hs = 2.
+to be worked out on paper. Leaves out where they come from. Axes: T tokens, hs = 2.
 """
 
 import math
@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+import traitlets
 from torch import Tensor
 
 from ..attention import attention_scores, mask_scores
 from . import svg
-from .base import Explorer, number
-from .controls import Picker, row, tick
+from .explorer import Explorer
 from .heads import looks, quoted, table_svg, two_digits
 
 WIDTH, PLANE, REACH = 880, 300, 4.0  # pixels; and how far a coordinate goes
@@ -23,6 +23,7 @@ TOKENS = ("The", "␣cat", "␣is")
 # Lesson 03's numbers by hand. The first coordinate is about nouns, the second about articles.
 QUERIES = ((1.0, 1.0), (0.0, 2.0), (1.0, 0.0))
 KEYS = ((0.0, 1.0), (2.0, 0.0), (1.0, -1.0))
+VALUES = ((1.0, 0.0), (0.0, 1.0), (1.0, 1.0))
 
 
 class Steps(NamedTuple):
@@ -143,70 +144,44 @@ def _term(value: float) -> str:
 class AttentionByHand(Explorer):
     """See `attention_by_hand`."""
 
-    def __init__(self, q, k, tokens: Sequence[str]) -> None:
-        if not 1 <= len(tokens) <= MOST or {len(q), len(k)} != {len(tokens)}:
+    SCRIPT = "attention_by_hand"
+
+    q = traitlets.List().tag(sync=True)  # [[x, y], ...], one for each token
+    k = traitlets.List().tag(sync=True)
+    query = traitlets.Int(0).tag(sync=True)  # the token whose row is worked out
+    masked = traitlets.Bool(True).tag(sync=True)
+    scaled = traitlets.Bool(True).tag(sync=True)
+
+    def __init__(self, q, k, tokens: Sequence[str], v) -> None:
+        given = [vectors for vectors in (q, k, v) if vectors is not None]
+        if not 1 <= len(tokens) <= MOST or {len(vectors) for vectors in given} != {len(tokens)}:
             raise ValueError(f"give 1 to {MOST} tokens, and a query and a key for each")
-        if any(len(vector) != 2 for vector in (*q, *k)):
-            raise ValueError("a query or a key by hand is two numbers")
+        if any(len(vector) != 2 for vectors in given for vector in vectors):
+            raise ValueError("a query, key or value by hand is two numbers")
         self.tokens, self.start = list(tokens), (_plain(q), _plain(k))
-        self.q, self.k = _plain(q), _plain(k)
-        self.query = Picker("token", [f"{i}: {token}" for i, token in enumerate(tokens)])
-        self.query.value = len(tokens) - 1
-        rows, self.sliders = [], {}
-        for name in ("q 1", "q 2", "k 1", "k 2"):
-            one, self.sliders[name] = number(name, 0.0, -REACH, REACH, 0.5, "18em")
-            rows.append(one)
-        self.masked = tick("mask", True, "hide the future")
-        self.scaled = tick("scale by 1/√d", True, "divide scores by the root of 2")
-        self.buttons = {"Reset": self.button("Reset", self.reset, "everything as it was at first")}
-        self._filling = False
-        self._fill()
-        for box in self.sliders.values():
-            box.observe(self._set, names="value")
-        self.query.slider.observe(self._fill, names="value")
+        names = [svg.writable(token) for token in tokens]
         super().__init__(
-            [
-                row(self.query, self.masked, self.scaled, *self.buttons.values()),
-                row(*rows[:2]),
-                row(*rows[2:]),
-            ],
-            [*self.sliders.values(), self.masked, self.scaled, self.query.slider],
+            settings={"tokens": names, "v": None if v is None else _plain(v)},
+            q=_plain(q),
+            k=_plain(k),
+            query=len(tokens) - 1,
         )
-
-    def _fill(self, change: object = None) -> None:
-        """The boxes say the numbers of the token that is picked."""
-        self._filling = True
-        try:
-            place = self.query.value
-            for box, value in zip(self.sliders.values(), (*self.q[place], *self.k[place])):
-                box.value = value
-        finally:
-            self._filling = False
-
-    def _set(self, change: object = None) -> None:
-        """The token that is picked gets the numbers of the boxes."""
-        if not self._filling:
-            values = [box.value for box in self.sliders.values()]
-            self.q[self.query.value], self.k[self.query.value] = values[:2], values[2:]
 
     def reset(self) -> None:
         """All numbers, mask and scale as they were at first."""
-        self.q, self.k = map(_plain, self.start)
-        self.masked.value = self.scaled.value = True
-        self._fill()
-        self.refresh()
+        self.q, self.k = self.start
+        self.masked = self.scaled = True
 
     def steps(self) -> Steps:
         """What the picture shows, as numbers."""
-        return attention_in_steps(self.q, self.k, self.masked.value, self.scaled.value)
+        return attention_in_steps(self.q, self.k, self.masked, self.scaled)
 
     def draw(self) -> str:
-        look = {"masked": self.masked.value, "scaled": self.scaled.value}
-        return by_hand_svg(self.q, self.k, self.tokens, self.query.value, **look)
+        look = {"masked": self.masked, "scaled": self.scaled}
+        return by_hand_svg(self.q, self.k, self.tokens, self.query, **look)
 
     def describe(self) -> str:
-        query = self.query.value
-        words = looks(two_digits(self.steps().weights)[query], self.tokens, query)
+        words = looks(two_digits(self.steps().weights)[self.query], self.tokens, self.query)
         return f"Attention by hand: {words}."
 
 
@@ -218,13 +193,18 @@ def attention_by_hand(
     q: Sequence[Sequence[float]] = QUERIES,
     k: Sequence[Sequence[float]] = KEYS,
     tokens: Sequence[str] = TOKENS,
+    v: Sequence[Sequence[float]] | None = None,
 ) -> AttentionByHand:
     """Set queries and keys of two numbers each, and see scores and weights follow.
 
     Args:
         q, k: (T, 2), within -4 .. 4. tokens: T strings, 5 at most.
+        v: values (T, 2), whose mixture is shown; None is the lesson's own with its own queries
+            and keys, and else none.
 
     Raises:
-        ValueError: too many tokens, or not two numbers for each query and key.
+        ValueError: too many tokens, or not two numbers for each query, key and value.
     """
-    return AttentionByHand(q, k, tokens)
+    if v is None and q is QUERIES and k is KEYS:
+        v = VALUES
+    return AttentionByHand(q, k, tokens, v)

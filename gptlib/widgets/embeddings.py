@@ -10,18 +10,35 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
-from ipywidgets import Combobox
+import traitlets
 from torch import Tensor
 
 from ..model import GPT
 from ..tokenizer import Tokenizer
 from . import svg
-from .base import LABEL, Explorer, token_name
-from .controls import Picker, row
+from .base import token_name
+from .explorer import Explorer
 from .heads import quoted
-from .word_map import box_of, directions, embedding_svg, nearest_of_units, principal_axes
+from .word_map import (
+    NEIGHBOURS,
+    box_of,
+    directions,
+    embedding_svg,
+    nearest_of_units,
+    principal_axes,
+)
 
 MOST = 100  # words on the map
+ALL = 1000  # words, at most, whose neighbours a page is given: of more the kernel is asked
+# Present and past: the pets' verbs whose forms are one token each.
+VERBS = (
+    ("barks", "barked"),
+    ("purrs", "purred"),
+    ("helps", "helped"),
+    ("likes", "liked"),
+    ("chases", "chased"),
+    ("rains", "rained"),
+)
 
 Table = Tensor | np.ndarray | GPT | Callable[[], Tensor | GPT]
 
@@ -29,9 +46,15 @@ Table = Tensor | np.ndarray | GPT | Callable[[], Tensor | GPT]
 class EmbeddingExplorer(Explorer):
     """See `embedding_explorer`."""
 
-    def __init__(
-        self, snapshots: Mapping[int, Table] | Table, tokenizer: Tokenizer, word: str, ids
-    ) -> None:
+    SCRIPT = "embedding_explorer"
+
+    word = traitlets.Unicode().tag(sync=True)
+    step = traitlets.Int().tag(sync=True)  # its place in `steps`
+    points = traitlets.Bytes().tag(sync=True)  # (steps, words on the map or all, 2) float32
+    near_places = traitlets.Bytes().tag(sync=True)  # (steps, words, neighbours) int32
+    near_cosines = traitlets.Bytes().tag(sync=True)  # the same of float32
+
+    def __init__(self, snapshots, tokenizer: Tokenizer, word: str, ids, pairs) -> None:
         history = snapshots if isinstance(snapshots, Mapping) else {0: snapshots}
         if not history:
             raise ValueError("there are no snapshots to show")
@@ -49,25 +72,85 @@ class EmbeddingExplorer(Explorer):
         self._near = lru_cache(maxsize=256)(
             lambda step, place: nearest_of_units(self.tables[step], place)
         )
-        self.word = Combobox(
-            value=word,
-            options=self.words[:count],
-            description="word",
-            continuous_update=False,
-            layout={"width": "20em"},
-            style=LABEL,
+        self.pairs = self._pairs(pairs)
+        arrows = [self._arrows(step, tables[step]) for step in self.steps] if self.pairs else []
+        settings = {
+            "steps": self.steps,
+            "box": [left, bottom, right, top],
+            "count": count,
+            "size": len(self.ids),
+            "whole": len(self.ids) <= ALL,
+            "note": self._note(),
+            "pairs": self.pairs,
+            "arrows": arrows,
+        }
+        super().__init__(
+            settings=settings | self._named(), word=word, step=len(self.steps) - 1, **self._sent()
         )
-        self.step = Picker("step", [f"{step:,}" for step in self.steps], len(self.steps) - 1)
-        scrub = [self.step] if len(self.steps) > 1 else []
-        super().__init__([row(self.word, *scrub)], [self.word, self.step.slider])
 
-    def place(self) -> int:
-        """Which of `ids` the typed word is.
+    def _named(self) -> dict:
+        known = len(self.ids) if len(self.ids) <= ALL else self.count
+        return {"words": self.words[:known]}
+
+    def _sent(self) -> dict[str, bytes]:
+        """What a page is given at once: where words lie, and in a small vocabulary what is near."""
+        known = len(self._named()["words"])
+        points = np.stack([self.projection(table[:known]) for table in self.tables.values()])
+        sent = {"points": points.astype("<f4").tobytes()}
+        if known == len(self.ids):
+            near = np.array(
+                [[self._near(step, place) for place in range(known)] for step in self.steps]
+            ).reshape(len(self.steps), known, min(NEIGHBOURS, known - 1), 2)
+            sent["near_places"] = near[..., 0].astype("<i4").tobytes()
+            sent["near_cosines"] = near[..., 1].astype("<f4").tobytes()
+        return sent
+
+    def _pairs(self, pairs: Sequence[tuple[str, str]] | None) -> list[tuple[int, int]]:
+        """The places of the pairs; of those that nobody asked for, the ones that are here."""
+        if pairs is not None:
+            return [(self.place(left), self.place(right)) for left, right in pairs]
+        found = []
+        for pair in VERBS:
+            try:
+                found.append(tuple(self.place(word) for word in pair))
+            except ValueError:
+                continue
+        return found
+
+    def _arrows(self, step: int, table: np.ndarray) -> dict:
+        """How alike the directions from left to right are, and where left words arrive by one.
+
+        sums: for each pair but the first, (the nearest place, its cosine) to
+        right[0] - left[0] + left[k], without these three words themselves.
+        """
+        left, right = (table[[self.ids[pair[k]] for pair in self.pairs]] for k in (0, 1))
+        units, moved = directions(right - left), left + (right[:1] - left[:1])
+        cosines = units @ units.T
+        sums = []
+        for k, goal in enumerate(directions(moved)[1:], 1):
+            values = self.tables[step] @ goal
+            values[[*self.pairs[0], self.pairs[k][0]]] = -np.inf
+            best = int(values.argmax())
+            sums.append((best, self.words[best], float(values[best])))
+        others = cosines[~np.eye(len(cosines), dtype=bool)]
+        return {"alike": float(others.mean()) if len(others) else 1.0, "sums": sums}
+
+    def answer_find(self, word: str) -> dict:
+        """A word of a vocabulary that the page was not given: its neighbours at every step."""
+        place = self.place(word)
+        near = [self._near(step, place) for step in self.steps]
+        places = sorted({place, *(k for found in near for k, _ in found)})
+        points = [self.projection(table[places]).tolist() for table in self.tables.values()]
+        names = [self.words[k] for k in places]
+        return {"place": place, "near": near, "places": places, "names": names, "points": points}
+
+    def place(self, typed: str | None = None) -> int:
+        """Which of `ids` a word is; None: the one that is chosen.
 
         Raises:
             ValueError: it is no token, or none of those shown.
         """
-        typed = self.word.value
+        typed = self.word if typed is None else typed
         if typed in self.words:
             return self.words.index(typed)
         plain = typed.replace("␣", " ")
@@ -85,11 +168,11 @@ class EmbeddingExplorer(Explorer):
         return self._near(self._step(), self.place())
 
     def _step(self) -> int:
-        return self.steps[self.step.value]
+        return self.steps[self.step]
 
     def draw(self) -> str:
         step, place, near = self._step(), self.place(), self.near()
-        table, earlier = self.tables[step], self.steps[: self.step.value]
+        table, earlier = self.tables[step], self.steps[: self.step]
         # In a large vocabulary the word and its neighbours may not be among the first.
         others = [k for k in (place, *(k for k, _ in near)) if k >= self.count]
         shown = [*range(self.count), *others]
@@ -158,8 +241,9 @@ def embedding_explorer(
     tokenizer: Tokenizer,
     word: str = "cat",
     ids: Sequence[int] | None = None,
+    pairs: Sequence[tuple[str, str]] | None = None,
 ) -> EmbeddingExplorer:
-    """Walk among the words: type one, see its neighbours, and scrub through training.
+    """Walk among the words: choose one, see its neighbours, and play through training.
 
         models = {step: gptlib.load("pets", step=step)[0] for step in steps}
         embedding_explorer(models, tokenizer, ids=corpus)
@@ -169,5 +253,10 @@ def embedding_explorer(
             without arguments that returns one of these.
         ids: the tokens to show; a whole corpus will do, since each counts once and the commonest
             come first. None: all tokens of two bytes and more. The map has the first 100.
+        pairs: (from, to) of the words between which arrows can be shown. None: the present and
+            past of the pets' verbs, those of them that are among the tokens.
+
+    Raises:
+        ValueError: no snapshots, no tokens, or a word of `pairs` that is none of the tokens.
     """
-    return EmbeddingExplorer(snapshots, tokenizer, word, ids)
+    return EmbeddingExplorer(snapshots, tokenizer, word, ids, pairs)

@@ -11,6 +11,7 @@ import anywidget
 import traitlets
 
 from ..formats.files import atomic_write
+from ..formats.values import reason
 from . import svg
 from .esm import bundle
 from .shared import reference
@@ -52,7 +53,7 @@ class Explorer(anywidget.AnyWidget):
             answer = getattr(self, f"answer_{kind}")(**content)
         except Exception as error:
             name = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-            self.send({"id": id, "error": f"{name}{error}" or type(error).__name__})
+            self.send({"id": id, "error": name + reason(error)})
             return
         data = [value for value in answer.values() if isinstance(value, bytes)]
         plain = {name: value for name, value in answer.items() if not isinstance(value, bytes)}
@@ -78,7 +79,7 @@ class Explorer(anywidget.AnyWidget):
         try:
             words, picture = svg.writable(self.describe()), self.draw()
         except Exception as error:  # the live one says so too
-            words, picture = svg.writable(f"{type(self).__name__}: {error}"), ""
+            words, picture = svg.writable(f"{type(self).__name__}: {reason(error)}"), ""
         html = svg.image(picture, words) if picture else f"<p>{svg.escape(words)}</p>"
         return {"text/plain": words, "text/html": html}
 

@@ -1,7 +1,7 @@
 """Lesson 04's explorer: take parts of the block out, and see what the next word comes to.
 
-The parts are taken out by `ablations`; the broken model runs once for each choice and text. Leaves
-out what training without the part would give: the other parts could make up for it.
+The parts are taken out by `ablations`, in a page by js/gpt.js. Leaves out what training without the
+part would give: the other parts could make up for it.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
+import traitlets
 from torch import Tensor
 
 from ..ablations import ablate
@@ -18,8 +19,9 @@ from ..sampling import prompt_rows
 from ..tokenizer import Tokenizer
 from . import svg
 from .bars import Bar, bars_height, bars_svg, expected, rows_of, spoken
-from .base import Explorer, capped, token_name
-from .controls import choice, line, row, tick
+from .base import LONGEST, capped, token_name
+from .explorer import Explorer
+from .shared import share_model, share_tokenizer
 from .truth import Truth, kl_from, true_tokens
 
 WIDTH = 880
@@ -101,41 +103,56 @@ class Distances(NamedTuple):
 class BlockExplorer(Explorer):
     """See `block_explorer`."""
 
+    SCRIPT = "block_explorer"
+
+    prompt = traitlets.Unicode().tag(sync=True)
+    off = traitlets.List(traitlets.Enum(PARTS)).tag(sync=True)  # the parts that are taken out
+    layer = traitlets.Int(ALL).tag(sync=True)  # in which layer; ALL: in all of them
+
     def __init__(self, model: GPT, tokenizer: Tokenizer, prompt: str, truth: Truth | None) -> None:
         self.model, self.tokenizer, self.truth = model, tokenizer, truth
-        self._known: dict[tuple, Tensor] = {}
-        self.prompt = line("prompt", prompt)
-        self.parts = {part: tick(NAMES.get(part, part), True) for part in PARTS}
-        layers = [("in all layers", ALL)]
-        layers += [(f"in layer {k}", k) for k in range(model.config.n_layer)]
-        self.layers = choice("out", layers)
-        boxes = list(self.parts.values())
+        settings = {
+            "parts": [[part, NAMES.get(part, part)] for part in PARTS],
+            "layers": model.config.n_layer,
+            "truth": truth is not None,
+            "longest": min(LONGEST, model.config.block_size),
+        }
         super().__init__(
-            [self.prompt, row(*boxes, self.layers)], [self.prompt, *boxes, self.layers]
+            settings=settings,
+            prompt=prompt,
+            shared_model=share_model(model),
+            shared_tokenizer=share_tokenizer(tokenizer),
         )
 
-    @property
-    def off(self) -> tuple[str, ...]:
-        """The parts that are not ticked."""
-        return tuple(part for part, box in self.parts.items() if not box.value)
+    # ---- What the page asks ----
+
+    def answer_logits(self, ids: list[int], off: list[str], layer: int) -> dict:
+        """The logits of a model that is too large for a browser, without these parts."""
+        logits = next_logits(self.without(off, layer), ids)
+        return {"logits": logits.float().numpy().tobytes()}
+
+    def answer_truth(self, ids: list[int]) -> dict:
+        """The grammar's next tokens, or a note where it knows of none."""
+        try:
+            return {"truth": list(true_tokens(self.truth, self.tokenizer, ids).items())}
+        except ValueError as error:
+            return {"note": f"No truth here: {error}"}
+
+    def without(self, off: Sequence[str], layer: int) -> GPT:
+        """The model without these parts, with the weights of the whole one."""
+        layers = None if layer == ALL else [layer]
+        return ablate(self.model, *off, layers=layers, share=True) if off else self.model
+
+    # ---- What code reads, and what is shown where no widget runs ----
 
     def ids(self) -> list[int]:
         """The prompt's tokens, at most as many as the model reads."""
-        ids = self.tokenizer.encode(self.prompt.value, allowed_special="all")
-        return capped(ids, min(64, self.model.config.block_size))
+        ids = self.tokenizer.encode(self.prompt, allowed_special="all")
+        return capped(ids, self.settings["longest"])
 
-    def probs(self, off: tuple[str, ...] = ()) -> Tensor:
-        """What follows the prompt without these parts, (V,); each choice runs once a prompt."""
-        ids = tuple(self.ids())
-        layer = self.layers.value if off else ALL
-        key = (ids, off, layer)
-        if key not in self._known:
-            if any(known[0] != ids for known in self._known):
-                self._known.clear()
-            layers = None if layer == ALL else [layer]
-            model = ablate(self.model, *off, layers=layers, share=True) if off else self.model
-            self._known[key] = next_probs(model, ids)
-        return self._known[key]
+    def probs(self, off: Sequence[str] = ()) -> Tensor:
+        """What follows the prompt without these parts, (V,)."""
+        return torch.softmax(next_logits(self.without(off, self.layer), self.ids()), -1)
 
     def rows(self) -> list[Bar]:
         """What the whole model and the truth expect, what this model does, and all others.
@@ -152,12 +169,8 @@ class BlockExplorer(Explorer):
 
     def true(self) -> tuple[dict[int, float], str]:
         """The truth as {id: p}, and why there is none."""
-        if self.truth is None:
-            return {}, ""
-        try:
-            return true_tokens(self.truth, self.tokenizer, self.ids()), ""
-        except ValueError as error:
-            return {}, f"No truth here: {error}"
+        said = self.answer_truth(self.ids()) if self.truth else {}
+        return dict(said.get("truth", [])), said.get("note", "")
 
     def distances(self) -> Distances:
         """How far the model without the parts is from the truth and from the whole model."""
@@ -168,7 +181,7 @@ class BlockExplorer(Explorer):
 
     def where(self) -> str:
         """Which layers lose the parts, in words."""
-        layer, count = self.layers.value, self.model.config.n_layer
+        layer, count = self.layer, self.model.config.n_layer
         return f"in layer {layer}" if layer != ALL else f"in all layers ({count})"
 
     def draw(self) -> str:
@@ -191,8 +204,8 @@ class BlockExplorer(Explorer):
 
 
 @torch.no_grad()
-def next_probs(model: GPT, ids: Sequence[int]) -> Tensor:
-    """The distribution of the token after `ids`, (V,), on the CPU in float64.
+def next_logits(model: GPT, ids: Sequence[int]) -> Tensor:
+    """The logits of the token after `ids`, (V,), on the CPU in float64.
 
     Raises:
         ValueError: the logits are not numbers.
@@ -201,7 +214,7 @@ def next_probs(model: GPT, ids: Sequence[int]) -> Tensor:
         logits = model(prompt_rows(model, list(ids)))[0, -1].double().cpu()  # (V,)
     if not torch.isfinite(logits).all():
         raise ValueError("without this part the numbers overflow: the logits are not finite")
-    return torch.softmax(logits, -1)
+    return logits
 
 
 def block_explorer(

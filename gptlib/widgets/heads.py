@@ -27,30 +27,28 @@ def attention_svg(
     query: int = -1,
     *,
     masked: bool = True,
-    overview: str | None = None,
+    focus: Sequence[int] = (),
 ) -> str:
     """SVG of one head: the sentence as one query sees it, the whole table, and all heads small.
 
     Args:
         weights: (L, nh, T, T), rows sum to one. tokens: T strings.
         query: the place whose row is shown over the sentence; -1 is the last.
-        masked: the future is hidden.
-        overview: `overview_svg(weights, masked)`, where it is at hand.
+        masked: the future is hidden. focus: places whose rows are framed.
     """
     weights = two_digits(weights)
     query %= len(tokens)
     hidden = np.triu(np.ones(weights.shape[-2:], bool), 1) & masked
-    overview = overview_svg(weights, masked) if overview is None else overview
     title = f"Layer {layer}, head {head}: where {quoted(tokens[query])} looks"
     sentence, top = _sentence(weights[layer, head, query], tokens, hidden[query], query)
-    table, bottom = table_svg(weights[layer, head], tokens, hidden, query, y=top + 12)
+    table, bottom = table_svg(weights[layer, head], tokens, hidden, query, y=top + 12, focus=focus)
     mini, pitch = _mini(weights.shape)
     x, y = ASIDE + HEADS_LEFT + pitch * head, top + 12 + HEADS_TOP + pitch * layer
     body = (
         svg.small(svg.text(0, 16, title), bold=True)
         + sentence
         + table
-        + f'<g transform="translate({ASIDE} {top + 12:g})">{overview}</g>'
+        + f'<g transform="translate({ASIDE} {top + 12:g})">{overview_svg(weights, masked)}</g>'
         + svg.frame(x - 2, y - 2, mini + 4, mini + 4, 3)
     )
     height = max(bottom, top + 12 + HEADS_TOP + pitch * len(weights)) + 34
@@ -83,13 +81,22 @@ def _sentence(shares, tokens: Sequence[str], hidden, query: int) -> tuple[str, f
 
 
 def table_svg(
-    shares, tokens: Sequence[str], hidden, query: int | None = None, *, x=0.0, y=0.0, side=440.0
+    shares,
+    tokens: Sequence[str],
+    hidden,
+    query: int | None = None,
+    *,
+    x=0.0,
+    y=0.0,
+    side=440.0,
+    focus: Sequence[int] = (),
 ) -> tuple[str, float]:
     """One head as a table, rows look and columns are looked at; and the y where it ends.
 
     Args:
         shares: (T, T) in 0..1, to two digits. hidden: (T, T) of bool, crossed out.
         query: the row to frame. side: the most pixels that the cells may take.
+        focus: further rows to frame, dashed.
     """
     count = len(tokens)
     size = min(92.0, max(6.0, side // count))
@@ -101,8 +108,8 @@ def table_svg(
     every = math.ceil(16 / size)  # labels, so that each has its 16 pixels
     for place, label in enumerate(labels):
         middle = (place + 0.5) * size
-        chosen = place == query
-        near = query is not None and abs(place - query) < every
+        chosen = place == query or place in focus
+        near = any(abs(place - other) < every for other in (query, *focus) if other is not None)
         if chosen or (place % every == 0 and not near):
             words = svg.text(left - 7, top + middle + 5, label, anchor="end", code=True)
             parts.append(svg.small(words, bold=chosen))
@@ -116,6 +123,9 @@ def table_svg(
                 svg.small(svg.text(0, 0, label, code=True), left + middle + 5, top - 6, -90)
             )
     parts.append(_cells(shares, tokens, hidden, left, top, size))
+    for row in focus:
+        edge = {"stroke": svg.ORANGE, "dashed": True}
+        parts.append(svg.rect(left - 1, top + row * size - 1, count * size + 2, size + 2, **edge))
     if query is not None:
         parts.append(svg.frame(left - 1, top + query * size - 1, count * size + 2, size + 2))
     return "".join(parts), top + count * size

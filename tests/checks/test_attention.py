@@ -222,7 +222,7 @@ def seeded(dice):
 
 
 CAUSAL_WEIGHTS = Case(
-    attention.CAUSAL_WEIGHTS,
+    attention.causal_weights,
     right=[
         weights_by_masked_fill,
         weights_by_adding,
@@ -257,7 +257,7 @@ CAUSAL_WEIGHTS = Case(
     fuzz=random_scores,
 )
 ONE_ROW = Case(
-    attention.ONE_ROW,
+    attention.one_row,
     right=[
         row_by_matrices,
         row_by_loop,
@@ -292,7 +292,7 @@ ONE_ROW = Case(
     fuzz=random_row,
 )
 MULTI_HEAD = Case(
-    attention.MULTI_HEAD,
+    attention.multi_head,
     right=[
         heads_by_torch,
         heads_by_view,
@@ -395,6 +395,6 @@ def test_a_root_of_two_written_in_is_refused_where_a_query_is_wider(capsys):
 
 
 def test_the_first_input_of_exercise_2_is_the_lessons_sum_by_hand():
-    q, k, v, t = attention.ONE_ROW.given[0]
+    q, k, v, t = attention.one_row.given[0]
     out = row_by_matrices(q, k, v, t)
     assert [round(number, 3) for number in out.tolist()] == [0.424, 0.86]

@@ -257,7 +257,7 @@ def random_order(dice):
 
 
 LOOKUP = Case(
-    embeddings.LOOKUP,
+    embeddings.one_hot_lookup,
     right=[
         lookup_by_lesson,
         lookup_by_comparing,
@@ -286,7 +286,7 @@ LOOKUP = Case(
     fuzz=random_lookup,
 )
 EMBED = Case(
-    embeddings.EMBED,
+    embeddings.embed,
     right=[embed_by_lesson, embed_by_loop, embed_in_place, embed_by_numpy, embed_by_gptlib],
     slips={
         "no places": lambda ids, wte, wpe: wte[ids],
@@ -318,7 +318,7 @@ EMBED = Case(
     fuzz=random_embed,
 )
 COUNT = Case(
-    embeddings.COUNT,
+    embeddings.count_parameters,
     right=[count_by_lesson, count_by_tensors, count_by_tables],
     slips={
         "tokens only": lambda vocab_size, block_size, n_embd: n_embd * vocab_size,
@@ -339,7 +339,7 @@ COUNT = Case(
     fuzz=lambda dice: tuple(dice.randint(1, 2000) for _ in range(3)),
 )
 ORDER = Case(
-    embeddings.ORDER,
+    embeddings.order_matters,
     right=[order_by_lesson, order_by_lists, order_to_numpy, order_to_tensor],
     slips={
         "no rounding": asks_for_equality,
@@ -515,4 +515,7 @@ def test_two_layers_see_order_without_positions_and_one_layer_with_them():
 def test_gptlibs_own_tables_count_as_the_check_counts():
     config = gptlib.GPTConfig(vocab_size=11, block_size=8, n_layer=1, n_head=1, n_embd=4)
     model = gptlib.GPT(config, seed=0)
-    assert embeddings.COUNT.right(11, 8, 4) == model.wte.weight.numel() + model.wpe.weight.numel()
+    assert (
+        embeddings.count_parameters.right(11, 8, 4)
+        == model.wte.weight.numel() + model.wpe.weight.numel()
+    )

@@ -33,7 +33,7 @@ ROWS_OF_THREE = Exercise(
         properties.shape("There is one number for each.", lambda x: x.shape),
         properties.sums_to_one(),
     ),
-    mistakes=(Mistake("axis", "you summed columns", "Sum rows.", lambda x: x.softmax(0)),),
+    mistakes=(Mistake("axis", lambda x: x.softmax(0)).as_if("you summed columns", "Sum rows."),),
 )
 
 
@@ -45,7 +45,7 @@ def impatient(monkeypatch):
 @pytest.fixture
 def said(capsys):
     def said(student, exercise=ROWS_OF_THREE):
-        verdict = exercise.check(student)
+        verdict = exercise(student)
         return verdict, capsys.readouterr().out
 
     return said
@@ -84,7 +84,7 @@ def test_numbers_are_right_in_any_form_and_but_for_rounding(answer, said):
 
 def test_under_autocast_a_matrix_product_in_bfloat16_is_right(said):
     eye = torch.eye(3)
-    exercise = Exercise("logits.rows", lambda x: x @ eye, [(ROWS,)], read=numbers)
+    exercise = Exercise("logits.rows", right=lambda x: x @ eye, inputs=[(ROWS,)], read=numbers)
 
     def mine(x):
         with torch.autocast("cpu", torch.bfloat16):
@@ -126,7 +126,9 @@ def test_a_mistake_is_named_only_if_it_explains_every_input(said):
 
 
 def test_where_gives_and_should_be_differ_late_there_are_digits_enough_and_a_mark(said):
-    exercise = Exercise("logits.rows", lambda x: x, [(torch.tensor([0.5, 2.0]),)], read=numbers)
+    exercise = Exercise(
+        "logits.rows", right=lambda x: x, inputs=[(torch.tensor([0.5, 2.0]),)], read=numbers
+    )
     verdict, words = said(lambda x: x + torch.tensor([0.0, 0.0004]), exercise)
     assert verdict.gives == "[0.5000, 2.0004]" and verdict.should_be == "[0.5000,      2]"
     assert verdict.marks == "         ^^^^^^"
@@ -138,7 +140,7 @@ def test_a_property_may_ask_the_student_for_another_input(said):
         return None if np.allclose(ask(given[0] + 1), value) else "it changes with a shift"
 
     shift = Property("A shift of all logits changes nothing.", seen, asks=True)
-    exercise = Exercise("logits.rows", None, [(ROWS,)], read=numbers, properties=(shift,))
+    exercise = Exercise("logits.rows", inputs=[(ROWS,)], read=numbers, properties=(shift,))
     assert said(right, exercise)[0]
     assert "it changes with a shift. A shift of all" in said(torch.exp, exercise)[1]
 

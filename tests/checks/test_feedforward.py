@@ -353,7 +353,7 @@ def random_block(dice):
 class TestChecks(CheckRules):
     cases = {
         feedforward.gelu: Case(
-            feedforward.GELU,
+            feedforward.gelu,
             right=[
                 gelu_by_formula,
                 gelu_by_torch,
@@ -367,7 +367,7 @@ class TestChecks(CheckRules):
             fuzz=random_numbers,
         ),
         feedforward.layer_norm: Case(
-            feedforward.LAYER_NORM,
+            feedforward.layer_norm,
             right=[
                 norm_by_torch,
                 norm_by_mean,
@@ -380,7 +380,7 @@ class TestChecks(CheckRules):
             fuzz=random_tokens,
         ),
         feedforward.block: Case(
-            feedforward.BLOCK,
+            feedforward.block,
             right=[block_by_functional, block_by_own_parts, block_by_gptlib],
             slips=BLOCK,
             fuzz=random_block,

@@ -190,7 +190,7 @@ def random_layer(dice):
 
 
 COUNT = Case(
-    gpt2.COUNT,
+    gpt2.count,
     right=[count_by_shapes, count_by_numpy, count_of_the_exercise],
     slips={
         "no biases": counts(lambda L, C: L * (C * 4 * C + 4 * C * C)),
@@ -212,7 +212,7 @@ COUNT = Case(
     mutated=[count_by_numpy, count_of_the_exercise],
 )
 COST = Case(
-    gpt2.COST,
+    gpt2.token_cost,
     right=[cost_by_loop, cost_to_array],
     slips={
         "one of two": costs(cache="L * C * 4 * T"),
@@ -236,7 +236,7 @@ COST = Case(
     fuzz=random_cost,
 )
 READ = Case(
-    gpt2.READ,
+    gpt2.read_layer,
     right=[read_by_splitting, read_by_names, read_in_double],
     slips={
         "not turned": lambda state, i: reads(state, i, turn=lambda name, t: False),

@@ -203,7 +203,7 @@ def random_probs(dice):
 
 
 SOFTMAX = Case(
-    logits.SOFTMAX,
+    logits.softmax,
     right=[
         gptlib.softmax,
         softmax_by_torch,
@@ -237,7 +237,7 @@ SOFTMAX = Case(
     fuzz=lambda dice: (random_rows(dice),),
 )
 LOG_SOFTMAX = Case(
-    logits.LOG_SOFTMAX,
+    logits.log_softmax,
     right=[
         gptlib.logits.log_softmax,
         log_softmax_by_torch,
@@ -274,7 +274,7 @@ LOG_SOFTMAX = Case(
     fuzz=lambda dice: (random_rows(dice, of=dice.choice((1.0, 800.0))),),
 )
 RECOVER = Case(
-    logits.RECOVER,
+    logits.recover,
     right=[
         recover_by_torch,
         recover_by_odds,
@@ -376,7 +376,7 @@ def test_the_large_inputs_break_the_naive_softmax_in_both_directions():
 
 def test_a_right_answer_has_the_asked_for_largest_and_softmax():
     for (probs,), top in zip(logits._rows(*logits.PROBS), logits.TOPS, strict=True):
-        found = logits.RECOVER.right(probs, top)
+        found = logits.recover.right(probs, top)
         assert torch.allclose(gptlib.softmax(found), probs)
         assert torch.allclose(found.amax(-1), torch.tensor(top, dtype=torch.float64))
     assert any((torch.tensor(row) == 0).any() for row in logits.PROBS)

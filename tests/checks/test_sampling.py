@@ -241,7 +241,7 @@ def random_table(dice):
 
 
 BEND = Case(
-    sampling.BEND,
+    sampling.bend,
     right=[bend_by_loop, bend_by_torch, bend_by_powers],
     slips={
         "multiplied": lambda logits, t: softmax(t * logits),
@@ -273,7 +273,7 @@ BEND = Case(
     fuzz=random_logits,
 )
 TOP_K = Case(
-    sampling.TOP_K,
+    sampling.keep_top_k,
     right=[top_k_by_loop, top_k_by_numpy, top_k_by_logits],
     slips={
         "a threshold": at_least,
@@ -301,7 +301,7 @@ TOP_K = Case(
     fuzz=random_probs,
 )
 BEST = Case(
-    sampling.BEST,
+    sampling.best_sentence,
     right=[best_by_recursion, best_by_stack],
     slips={
         "greedy": greedy,
@@ -399,8 +399,8 @@ def test_the_right_answers_are_gptlibs_and_the_grammars():
     logits = torch.log(torch.tensor([0.60, 0.30, 0.05, 0.05]))
     for k in (1, 2, 3, 9):
         expected = gptlib.next_token_probs(logits, top_k=k)
-        torch.testing.assert_close(sampling.TOP_K.right(softmax(logits), k), expected)
-    assert sampling.BEST.right(sampling.DOG, "The dog is") == ("The dog is running.", 0.35)
+        torch.testing.assert_close(sampling.keep_top_k.right(softmax(logits), k), expected)
+    assert sampling.best_sentence.right(sampling.DOG, "The dog is") == ("The dog is running.", 0.35)
     assert greedy(sampling.DOG, "The dog is") == ("The dog is on the bed.", pytest.approx(0.24))
 
 

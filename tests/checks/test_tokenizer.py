@@ -358,7 +358,7 @@ def random_text(dice):
 
 
 DECODE = Case(
-    tokenizer.DECODE,
+    tokenizer.decode,
     right=[decode_by_loop, decode_by_bytearray, decode_by_list],
     slips={
         "each token alone": each_alone,
@@ -384,7 +384,7 @@ DECODE = Case(
     fuzz=random_tokens,
 )
 PAIR = Case(
-    tokenizer.PAIR,
+    tokenizer.most_frequent_pair,
     right=[pair_by_loop, pair_by_sorting, pair_by_numpy, pair_by_torch, pair_by_lesson],
     slips={
         "nothing at all": lambda ids: None,
@@ -418,7 +418,7 @@ PAIR = Case(
     fuzz=lambda dice: (random_ids(dice)[0],),
 )
 MERGE = Case(
-    tokenizer.MERGE,
+    tokenizer.merge_pair,
     right=[merge_by_recursion, merge_by_generator, merge_to_tensor, merge_by_lesson],
     slips={
         "second id kept": loses_second,
@@ -451,7 +451,7 @@ MERGE = Case(
     patience=0.05,
 )
 TRAIN = Case(
-    tokenizer.TRAIN,
+    tokenizer.train,
     right=[train_by_hand, train_by_weights, train_to_array, train_to_lists],
     slips={
         "not split": lambda text, n: trained(text, n, cut=lambda whole: [whole]),

@@ -284,7 +284,7 @@ def frozen(model, tokens, steps):
 
 
 NLL = Case(
-    training.NLL,
+    training.nll,
     right=[nll_by_loop, nll_by_numpy, nll_by_masking, F.cross_entropy, gptlib.nll],
     slips={
         "sign": lambda z, y: F.log_softmax(z, -1)[rows(y), y].mean(),
@@ -314,7 +314,7 @@ NLL = Case(
     fuzz=random_case,
 )
 GRADIENT = Case(
-    training.GRADIENT,
+    training.gradient,
     right=[gradient_by_autograd, gradient_by_loop, gradient_by_one_hot],
     slips={
         "not divided": lambda z, y: z.softmax(-1) - F.one_hot(y, z.shape[1]),
@@ -347,7 +347,7 @@ GRADIENT = Case(
     fuzz=random_case,
 )
 TRAIN = Case(
-    training.TRAIN,
+    training.train,
     right=[
         plain,
         by_hand,

@@ -1,6 +1,10 @@
 """gptlib.corpora: the loaders of text, and what they refuse."""
 
 import hashlib
+import io
+import json
+import os
+import threading
 
 import pytest
 import torch
@@ -155,3 +159,98 @@ def test_the_mark_that_windows_puts_before_utf_8_is_not_text(tmp_path):
     path = tmp_path / "notepad.txt"
     path.write_bytes(b"\xef\xbb\xbf" + b"The cat is sleeping.\n" * 50)
     assert corpora.load(path).train.startswith("The cat")
+
+
+# ---- Many texts in one file ----
+
+
+def stories(path, count=40):
+    """A file of stories, and the stories."""
+    texts = [f"Story {k} is about a cat.\n\nIt sleeps." for k in range(count)]
+    if path.suffix == ".jsonl":
+        path.write_text("\n".join(json.dumps({"text": text}) for text in texts))
+    else:
+        path.write_text("".join(f"{text}\n<|endoftext|>\n" for text in texts))
+    return texts
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl"])
+def test_documents_are_whole_and_each_is_ended_by_the_stop_token(tmp_path, name):
+    texts = stories(tmp_path / name)
+    corpus = corpora.load(tmp_path / name, documents=True)
+    assert corpus.train + corpus.heldout == "".join(text + "<|endoftext|>" for text in texts)
+    assert corpus.heldout == "".join(text + "<|endoftext|>" for text in texts[36:])
+    tokenizer = gptlib.Tokenizer.train(corpus.train, 300)
+    train, heldout = corpus.encode(tokenizer)
+    assert (train == tokenizer.eos_id).sum() == 36 and (heldout == tokenizer.eos_id).sum() == 4
+    assert train[-1] == heldout[-1] == tokenizer.eos_id and not corpus.aligned
+
+
+def test_without_documents_a_stop_token_of_the_users_own_text_is_plain_text(tmp_path):
+    stories(tmp_path / "a.txt")
+    plain = corpora.load(tmp_path / "a.txt")
+    tokenizer = gptlib.Tokenizer.train(plain.train, 300)
+    assert not (plain.encode(tokenizer)[0] == tokenizer.eos_id).any()
+    assert plain.fingerprint != corpora.load(tmp_path / "a.txt", documents=True).fingerprint
+
+
+def test_a_text_that_has_no_two_documents_is_refused(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("The cat is sleeping.\n" * 50)
+    with pytest.raises(ValueError, match="a.txt: has fewer than 2 documents"):
+        corpora.load(path, documents=True)
+    (tmp_path / "a.jsonl").write_text('{"text": "' + "a" * 300 + '"}\n{"title": 7}\n')
+    with pytest.raises(ValueError, match='a.jsonl: line 2 is not JSON with a "text"'):
+        corpora.load(tmp_path / "a.jsonl", documents=True)
+    with pytest.raises(ValueError, match="python-docs: is one text"):
+        corpora.load("python-docs", documents=True)
+    assert corpora.load("pets", documents=True) == corpora.load("pets")
+
+
+def test_a_huge_and_a_tiny_document_leave_one_to_hold_out(tmp_path):
+    path = tmp_path / "a.txt"
+    for texts in (["x" * 1000, "end"], ["start", "x" * 1000]):
+        path.write_text("<|endoftext|>".join(texts))
+        corpus = corpora.load(path, documents=True)
+        assert [part.removesuffix("<|endoftext|>") for part in corpus] == texts
+
+
+# ---- What is no file ----
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
+def test_a_pipe_is_read_to_its_end_and_what_never_ends_to_a_limit(tmp_path, monkeypatch):
+    text = "The cat is sleeping.\n" * 50
+    os.mkfifo(tmp_path / "pipe")
+    for limit in (len(text), len(text) - 1):
+        monkeypatch.setattr(corpora, "LONGEST_STREAM", limit)
+        writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=(text,))
+        writer.start()
+        if limit == len(text):
+            corpus = corpora.load(tmp_path / "pipe")
+            assert corpus.train + corpus.heldout == text
+        else:
+            with pytest.raises(ValueError, match="pipe: is not a file, and gives more than 1,049"):
+                corpora.load(tmp_path / "pipe")
+        writer.join()
+    if os.path.exists("/dev/zero"):
+        with pytest.raises(ValueError, match="/dev/zero: is not a file, and gives more than"):
+            corpora.load("/dev/zero")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/null"), reason="there is no /dev/null")
+def test_several_processes_do_not_share_out_one_stream(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match="/dev/null: is not a file, so that only one process"):
+        corpora.load("/dev/null")
+
+
+def test_a_file_that_no_memory_holds_is_said_to_be_too_large(tmp_path, monkeypatch):
+    class Huge(io.BytesIO):
+        def read(self):
+            raise MemoryError
+
+    (tmp_path / "huge").touch()
+    monkeypatch.setattr(corpora, "open", lambda *args: Huge(), raising=False)
+    with pytest.raises(ValueError, match="huge: too large for the memory; gptlib prepare takes"):
+        corpora.load(tmp_path / "huge")

@@ -87,14 +87,6 @@ def test_a_head_of_its_own_and_layers_without_a_bias_are_read(lively):
     torch.testing.assert_close(read, lively(ids)[:, 1:], rtol=1e-4, atol=1e-4)
 
 
-@pytest.fixture
-def two_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
-
-
 def test_pytorch_has_one_core_for_a_token_and_its_threads_back_afterwards(
     lively, two_threads, monkeypatch
 ):

@@ -2,18 +2,9 @@
 
 import threading
 
-import pytest
 import torch
 
 from gptlib.fast.threads import one_torch_thread
-
-
-@pytest.fixture
-def two_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_threads_that_are_inside_at_once_have_theirs_back(two_threads):

@@ -23,23 +23,11 @@ from gptlib.formats import merges
 from gptlib.formats.tokenizer_json import NOTHING_ADDED, hf_tokenizer_config
 from gptlib.tokenizer import Tokenizer
 
-
-@pytest.fixture(scope="module")
-def pets():
-    return Tokenizer.train(PETS, 300)
-
-
-@pytest.fixture(scope="module")
-def mixed():
-    """Merges inside characters of several bytes, spaces, newlines, control characters."""
-    return train_quietly(" ".join(DIFFICULT) + PETS, 600, special_tokens=(EOT, USER))
-
-
 # --- on disk -----------------------------------------------------------------------------------
 
 
-def test_save_and_load_give_the_same_tokenizer(mixed, pets, tmp_path):
-    for tokenizer in (mixed, pets, Tokenizer(), Tokenizer(special_tokens=())):
+def test_save_and_load_give_the_same_tokenizer(mixed, learned, tmp_path):
+    for tokenizer in (mixed, learned, Tokenizer(), Tokenizer(special_tokens=())):
         tokenizer.save(tmp_path / "t.json")
         loaded = Tokenizer.load(str(tmp_path / "t.json"))
         assert loaded == tokenizer and repr(loaded) == repr(tokenizer)
@@ -230,8 +218,10 @@ TEMPLATE = {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": EOT
         (add_special(id=300, content="a" * 1001, normalized=True), r"added_tokens: .* has more"),
     ],
 )
-def test_a_file_that_contradicts_itself_is_refused_naming_the_field(pets, tmp_path, damage, where):
-    fields = fields_of(pets, tmp_path)
+def test_a_file_that_contradicts_itself_is_refused_naming_the_field(
+    learned, tmp_path, damage, where
+):
+    fields = fields_of(learned, tmp_path)
     damage(fields)
     with pytest.raises(ValueError, match=rf"t\.json: .*{where}") as caught:
         load_fields(fields, tmp_path)
@@ -239,9 +229,9 @@ def test_a_file_that_contradicts_itself_is_refused_naming_the_field(pets, tmp_pa
 
 
 @pytest.mark.parametrize("twice", ['"he": 256', '"<|endoftext|>": 299', '"type": "BPE"'])
-def test_a_name_that_is_there_twice_is_refused(pets, tmp_path, twice):
+def test_a_name_that_is_there_twice_is_refused(learned, tmp_path, twice):
     path = tmp_path / "t.json"
-    pets.save(path)
+    learned.save(path)
     text = path.read_text(encoding="utf-8")
     assert text.count(twice) == 1
     path.write_text(text.replace(twice, f"{twice}, {twice}"), encoding="utf-8")
@@ -281,9 +271,9 @@ def test_a_missing_file_is_a_missing_file(tmp_path):
             read(tmp_path / "none.json")
 
 
-def test_a_crash_while_saving_leaves_the_old_file(pets, tmp_path, monkeypatch):
+def test_a_crash_while_saving_leaves_the_old_file(learned, tmp_path, monkeypatch):
     path = tmp_path / "t.json"
-    pets.save(path)
+    learned.save(path)
 
     def full_disk(self, data):
         self.write_text("half of it")
@@ -292,7 +282,7 @@ def test_a_crash_while_saving_leaves_the_old_file(pets, tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "write_bytes", full_disk)
     with pytest.raises(OSError, match="no space"):
         Tokenizer().save(path)
-    assert Tokenizer.load(path) == pets
+    assert Tokenizer.load(path) == learned
     assert [path.name for path in tmp_path.iterdir()] == ["t.json"]
 
 
@@ -316,13 +306,13 @@ def with_the_least_that_is_needed(fields):
         ),
     ],
 )
-def test_other_files_of_the_same_tokenizer_open_too(pets, tmp_path, change):
+def test_other_files_of_the_same_tokenizer_open_too(learned, tmp_path, change):
     peers = pytest.importorskip("tokenizers", reason="the peer `tokenizers` is not installed")
-    fields = fields_of(pets, tmp_path)
+    fields = fields_of(learned, tmp_path)
     change(fields)
-    assert load_fields(fields, tmp_path) == pets
+    assert load_fields(fields, tmp_path) == learned
     peer = peers.Tokenizer.from_file(str(tmp_path / "t.json"))
-    assert peer.encode(PETS + EOT).ids == pets.encode(PETS + EOT, "all")
+    assert peer.encode(PETS + EOT).ids == learned.encode(PETS + EOT, "all")
 
 
 def test_special_tokens_that_vocab_lacks_come_after_those_it_has(mixed, tmp_path):
@@ -376,11 +366,11 @@ def test_tokenizers_gives_the_same_ids_for_any_text(mixed, mixed_peer, text):
     assert_same_ids(mixed_peer, mixed, text)
 
 
-def test_tokenizers_gives_the_same_ids_for_difficult_text(mixed, mixed_peer, pets, opened):
+def test_tokenizers_gives_the_same_ids_for_difficult_text(mixed, mixed_peer, learned, opened):
     assert mixed_peer.get_vocab_size() == mixed.vocab_size
     for text in DIFFICULT:
         assert_same_ids(mixed_peer, mixed, text)
-        assert_same_ids(opened(pets), pets, text)
+        assert_same_ids(opened(learned), learned, text)
 
 
 @settings(max_examples=100, deadline=None)
@@ -453,11 +443,11 @@ def test_a_tokenizer_of_the_tokenizers_library_opens_with_the_same_ids(trained_b
 
 
 @pytest.fixture
-def changed_by_peer(pets, opened, tmp_path):
-    """A function: pets, as the tokenizers library has it after a change, and saves it again."""
+def changed_by_peer(learned, opened, tmp_path):
+    """A function: learned, as the tokenizers library has it after a change, and saves it again."""
 
     def change(how):
-        peer = opened(pets)
+        peer = opened(learned)
         how(peer)
         peer.save(str(tmp_path / "t.json"))
         peer.no_truncation()
@@ -475,9 +465,9 @@ def changed_by_peer(pets, opened, tmp_path):
         lambda peer: (peer.enable_padding(), peer.enable_truncation(8, stride=2)),
     ],
 )
-def test_how_batches_are_padded_and_cut_changes_no_id_of_a_text(changed_by_peer, pets, how):
+def test_how_batches_are_padded_and_cut_changes_no_id_of_a_text(changed_by_peer, learned, how):
     _, tokenizer = changed_by_peer(how)
-    assert tokenizer == pets
+    assert tokenizer == learned
 
 
 @pytest.mark.parametrize(
@@ -503,8 +493,8 @@ def test_an_added_token_that_is_a_token_already_is_refused(changed_by_peer):
 
 @pytest.mark.parametrize("name", ["a\nb", "x" * 5_000_000, "\x1b[31m", "\u2028"], ids=range(4))
 @pytest.mark.parametrize("place", ["added_tokens.0.content", "version", "normalizer", "decoder"])
-def test_errors_about_a_long_or_odd_value_are_one_short_line(pets, tmp_path, place, name):
-    fields = fields_of(pets, tmp_path)
+def test_errors_about_a_long_or_odd_value_are_one_short_line(learned, tmp_path, place, name):
+    fields = fields_of(learned, tmp_path)
     put(place, name)(fields)
     with pytest.raises(ValueError) as caught:
         load_fields(fields, tmp_path)
@@ -555,7 +545,7 @@ def test_transformers_opens_the_folder_with_the_same_ids(auto, names, tmp_path):
     assert Tokenizer.load(tmp_path / "theirs" / "tokenizer.json") == tokenizer
 
 
-def test_transformers_needs_no_tokenizer_config_where_there_is_an_end_of_text(auto, pets):
-    peer = auto(pets, {})
-    assert len(peer) == pets.vocab_size and peer.eos_token_id == pets.eos_id
-    assert peer(PETS + EOT)["input_ids"] == pets.encode(PETS + EOT, "all")
+def test_transformers_needs_no_tokenizer_config_where_there_is_an_end_of_text(auto, learned):
+    peer = auto(learned, {})
+    assert len(peer) == learned.vocab_size and peer.eos_token_id == learned.eos_id
+    assert peer(PETS + EOT)["input_ids"] == learned.encode(PETS + EOT, "all")

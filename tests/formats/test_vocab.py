@@ -16,23 +16,12 @@ from gptlib.tokenizer import Tokenizer
 FILES = ["added_tokens.json", "merges.txt", "vocab.json"]
 
 
-@pytest.fixture(scope="module")
-def pets():
-    return Tokenizer.train(PETS, 300)
-
-
-@pytest.fixture(scope="module")
-def mixed():
-    """Merges inside characters of several bytes, spaces, newlines, control characters."""
-    return train_quietly(" ".join(DIFFICULT) + PETS, 600, special_tokens=(EOT, USER))
-
-
 # --- vocab.json and merges.txt -----------------------------------------------------------------
 
 
-def test_vocab_and_merges_bring_back_the_same_tokenizer(mixed, pets, tmp_path):
+def test_vocab_and_merges_bring_back_the_same_tokenizer(mixed, learned, tmp_path):
     backwards = Tokenizer([(158, 157)], byte_ids=range(255, -1, -1))
-    for tokenizer in (mixed, pets, backwards, Tokenizer(), Tokenizer(special_tokens=())):
+    for tokenizer in (mixed, learned, backwards, Tokenizer(), Tokenizer(special_tokens=())):
         tokenizer.save_vocab(tmp_path)
         assert sorted(path.name for path in tmp_path.iterdir()) == FILES
         assert Tokenizer.from_vocab(str(tmp_path)) == Tokenizer.load(tmp_path) == tokenizer
@@ -47,10 +36,10 @@ def test_the_two_files_are_laid_out_as_gpt2s_own(tmp_path):
     assert vocab["Ā"] == 0 and vocab["Ġ"] == 32 and vocab["th"] == 256 and vocab[EOT] == 260
 
 
-def test_a_folder_opens_by_its_tokenizer_json_first(pets, mixed, tmp_path):
-    pets.save_vocab(tmp_path)
+def test_a_folder_opens_by_its_tokenizer_json_first(learned, mixed, tmp_path):
+    learned.save_vocab(tmp_path)
     mixed.save(tmp_path / "tokenizer.json")
-    assert Tokenizer.load(tmp_path) == mixed and Tokenizer.from_vocab(tmp_path) == pets
+    assert Tokenizer.load(tmp_path) == mixed and Tokenizer.from_vocab(tmp_path) == learned
 
 
 def test_added_tokens_come_after_those_of_vocab(mixed, tmp_path):
@@ -78,13 +67,13 @@ def test_added_tokens_come_after_those_of_vocab(mixed, tmp_path):
         Tokenizer.load(tmp_path)
 
 
-def test_merges_with_windows_lines_or_no_version_or_no_last_line_open_too(pets, tmp_path):
-    pets.save_vocab(tmp_path)
+def test_merges_with_windows_lines_or_no_version_or_no_last_line_open_too(learned, tmp_path):
+    learned.save_vocab(tmp_path)
     path = tmp_path / "merges.txt"
     whole = path.read_bytes()
     for other in (whole.replace(b"\n", b"\r\n"), whole.partition(b"\n")[2], whole[:-1]):
         path.write_bytes(other)
-        assert Tokenizer.load(tmp_path) == pets
+        assert Tokenizer.load(tmp_path) == learned
 
 
 def test_a_merge_may_begin_with_the_sign_of_the_version_line(tmp_path):
@@ -149,9 +138,9 @@ def edit(name, data):
     ],
 )
 def test_files_that_do_not_fit_are_refused_naming_the_file_and_the_place(
-    pets, tmp_path, damage, where
+    learned, tmp_path, damage, where
 ):
-    pets.save_vocab(tmp_path)
+    learned.save_vocab(tmp_path)
     damage(tmp_path)
     with pytest.raises(ValueError, match=where) as caught:
         Tokenizer.load(tmp_path)
@@ -159,8 +148,8 @@ def test_files_that_do_not_fit_are_refused_naming_the_file_and_the_place(
 
 
 @pytest.mark.parametrize("gone", ["vocab.json", "merges.txt"])
-def test_one_file_without_the_other_is_a_missing_file(pets, tmp_path, gone):
-    pets.save_vocab(tmp_path)
+def test_one_file_without_the_other_is_a_missing_file(learned, tmp_path, gone):
+    learned.save_vocab(tmp_path)
     (tmp_path / gone).unlink()
     with pytest.raises(FileNotFoundError, match=gone):
         Tokenizer.from_vocab(tmp_path)
@@ -173,8 +162,8 @@ def test_a_folder_with_no_tokenizer_is_a_missing_file(tmp_path):
         Tokenizer.load(tmp_path)
 
 
-def test_a_crash_while_saving_leaves_both_old_files(pets, mixed, tmp_path, monkeypatch):
-    pets.save_vocab(tmp_path)
+def test_a_crash_while_saving_leaves_both_old_files(learned, mixed, tmp_path, monkeypatch):
+    learned.save_vocab(tmp_path)
 
     def full_disk(file):
         raise OSError("no space left")
@@ -182,7 +171,7 @@ def test_a_crash_while_saving_leaves_both_old_files(pets, mixed, tmp_path, monke
     monkeypatch.setattr(saves, "flush_to_disk", full_disk)
     with pytest.raises(OSError, match="no space"):
         mixed.save_vocab(tmp_path)
-    assert Tokenizer.load(tmp_path) == pets
+    assert Tokenizer.load(tmp_path) == learned
     assert sorted(path.name for path in tmp_path.iterdir()) == FILES
 
 
@@ -226,10 +215,10 @@ def test_merges_that_tiktoken_would_read_otherwise_are_refused():
         by_hand.to_tiktoken()
 
 
-def test_without_tiktoken_the_error_says_what_to_install(pets, monkeypatch):
+def test_without_tiktoken_the_error_says_what_to_install(learned, monkeypatch):
     monkeypatch.setitem(sys.modules, "tiktoken", None)
     with pytest.raises(ImportError, match="pip install tiktoken"):
-        pets.to_tiktoken()
+        learned.to_tiktoken()
 
 
 def ranks_file(tmp_path, tokens):

@@ -1,6 +1,5 @@
 """Texts of any size to shards: where text is cut, what a break costs, how much memory it takes."""
 
-import io
 import json
 import os
 import re
@@ -13,92 +12,16 @@ import memory
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from chunked import GREEK, TEXT
 
 import gptlib
 from gptlib import corpora
-from gptlib.corpora import pets as grammar
-from gptlib.scale import prepare, shards
+from gptlib.scale import chunks, prepare, shards, workers
 from gptlib.scale.shards import INDEX
-
-TEXT = grammar.sample(60, seed=0).replace(grammar.STOP, "\n")  # 8 KB
-GREEK = "Ὁ γάτος κοιμᾶται. 猫が寝ている。\u00a0 \u3000\n🐈\u200d⬛ don't  \n\n 12\t!\r\n" * 40
-
-
-@pytest.fixture
-def small(monkeypatch):
-    """Chunks and shards so small that a text of a few kilobytes has many of them."""
-    for name, size in {"CHUNK": 300, "WINDOW": 64, "SHARD": 1500, "HELDOUT": 500}.items():
-        monkeypatch.setattr(prepare, name, size)
-
-
-@pytest.fixture
-def files(tmp_path):
-    found = [tmp_path / "one.txt", tmp_path / "two.txt"]
-    for path, text in zip(found, (TEXT, GREEK), strict=True):
-        path.write_bytes(text.encode())
-    return found
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return gptlib.Tokenizer.train(TEXT + GREEK, 300)
 
 
 def content(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-# ---- Where text is cut ----
-
-
-def test_chunks_join_to_the_files_and_encode_to_the_same_ids(small, files, tokenizer):
-    for path in files:
-        text, chunks = path.read_bytes().decode(), list(prepare.plan([path]))
-        parts = [prepare._text(chunk) for chunk in chunks]
-        assert "".join(parts) == text and len(parts) > 5
-        assert [id for part in parts for id in tokenizer.encode(part)] == tokenizer.encode(text)
-        assert max(c.end - c.start for c in chunks) <= 300 + 64
-
-
-@settings(max_examples=300, deadline=None)
-@given(
-    text=st.text("ab'st1.\n \t\x1c\u00a0\u3000\u2028é日🐈", max_size=120) | st.text(max_size=80),
-    place=st.integers(0, 200),
-)
-def test_a_cut_at_a_space_changes_no_piece(text, place):
-    data = text.encode()
-    cut = prepare.cut_after(io.BytesIO(data), place, len(data))
-    assert min(place, len(data)) <= cut <= len(data)
-    one, two = data[:cut].decode(), data[cut:].decode()  # never within a character
-    assert gptlib.tokenizer.split(one) + gptlib.tokenizer.split(two) == gptlib.tokenizer.split(text)
-
-
-@pytest.mark.parametrize("text", ["日本語" * 500, "x" * 2000, "\u00a0 " * 500, " \n" * 900])
-def test_text_with_no_place_to_cut_is_cut_between_characters(small, tmp_path, text):
-    (tmp_path / "a").write_bytes(text.encode())
-    chunks = list(prepare.plan([tmp_path / "a"]))
-    assert "".join(map(prepare._text, chunks)) == text
-    assert max(c.end - c.start for c in chunks) <= 300 + 64
-
-
-def test_the_end_of_each_file_is_held_out_and_of_a_long_text_no_more_than_that(small, files):
-    chunks = list(prepare.plan(files))
-    for path in files:
-        size, path = path.stat().st_size, str(path)
-        train = sum(c.end - c.start for c in chunks if (c.path, c.part) == (path, "train"))
-        heldout = sum(c.end - c.start for c in chunks if (c.path, c.part) == (path, "heldout"))
-        assert train + heldout == size and 100 < heldout < 600
-        assert [c.last for c in chunks if c.path == path].count(True) == 2
-    shards_of = {part: {c.shard for c in chunks if c.part == part} for part in ("train", "heldout")}
-    assert not shards_of["train"] & shards_of["heldout"]
-    assert sorted(set.union(*shards_of.values())) == list(range(chunks[-1].shard + 1))
-
-
-def test_the_mark_that_windows_puts_before_utf_8_is_not_text(tmp_path):
-    (tmp_path / "a").write_bytes(b"\xef\xbb\xbf" + TEXT.encode())
-    assert prepare._text(next(prepare.plan([tmp_path / "a"]))).startswith(TEXT[:10])
 
 
 # ---- A folder of shards ----
@@ -131,7 +54,7 @@ def test_a_tokenizer_is_learned_from_what_is_trained_on(small, files, tmp_path):
 def test_a_sample_is_spread_over_a_long_text(small, files, monkeypatch):
     monkeypatch.setattr(prepare, "SAMPLE", 3000)
     seen = []
-    monkeypatch.setattr(prepare, "_text", lambda chunk: seen.append(chunk) or "the cat")
+    monkeypatch.setattr(chunks.Chunk, "read", lambda chunk: seen.append(chunk) or "the cat")
     with pytest.warns(UserWarning):
         prepare.learn(files, 300)
     assert 5 < len(seen) < 15 and {c.path for c in seen} == set(map(str, files))
@@ -169,9 +92,9 @@ def test_the_same_call_goes_on_after_a_break_to_the_same_files(
     with pytest.raises(ValueError, match="was cut off: the same command goes on"):
         shards.open_shards(tmp_path / "out")
     (tmp_path / "out" / ".00001.ids.abc").write_text("half")  # what kill -9 leaves
-    written, write = [], prepare._Encoder.__call__
+    written, write = [], workers.Encoder.__call__
     monkeypatch.setattr(
-        prepare._Encoder, "__call__", lambda self, c: written.append(c) or write(self, c)
+        workers.Encoder, "__call__", lambda self, c: written.append(c) or write(self, c)
     )
     again = prepare.prepare(files, tmp_path / "out", tokenizer, jobs=1)
     assert content(tmp_path / "out") == content(tmp_path / "whole")
@@ -182,7 +105,8 @@ def test_the_same_call_goes_on_after_a_break_to_the_same_files(
 
 def test_a_preparation_killed_at_random_moments_ends_with_the_same_files(files, tmp_path):
     files[0].write_text(TEXT * 40)
-    shrink = "from gptlib.scale import prepare as p; p.CHUNK, p.WINDOW, p.SHARD = 3000, 64, 9000; "
+    shrink = "from gptlib.scale import chunks as c, prepare as p; "
+    shrink += "c.CHUNK, c.WINDOW, c.SHARD = 3000, 64, 9000; "
     call = f"p.prepare({[str(f) for f in files]!r}, OUT, vocab_size=270, jobs=1)"
     command = [sys.executable, "-c", shrink + call.replace("OUT", repr(str(tmp_path / "out")))]
     for wait in (0.0, 0.1, 0.3):
@@ -218,18 +142,24 @@ def test_when_the_first_process_is_killed_the_others_end_too(files, tokenizer, t
 def test_a_process_that_is_ended_from_outside_is_one_error_and_nothing_is_lost(
     files, tokenizer, tmp_path, monkeypatch
 ):
+    class Future:
+        def result(self):
+            pass
+
     class Pool:
         def __init__(self, *args, **kwargs):
             pass
 
-        def submit(self, *args):
-            raise prepare.BrokenProcessPool("ended")
+        def submit(self, function, *args):
+            if args:
+                raise workers.BrokenProcessPool("ended")
+            return Future()
 
         def shutdown(self, **kwargs):
             pass
 
     with monkeypatch.context() as patch:
-        patch.setattr(prepare, "ProcessPoolExecutor", Pool)
+        patch.setattr(workers, "ProcessPoolExecutor", Pool)
         with pytest.raises(OSError, match="ended from outside.*the same command goes on"):
             prepare.prepare(files, tmp_path / "out", tokenizer, jobs=2)
     prepare.prepare(files, tmp_path / "out", tokenizer, jobs=1)

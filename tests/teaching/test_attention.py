@@ -81,11 +81,10 @@ def answers(prose):
 
 def test_the_guided_questions_have_the_numbers_that_are_folded_away(prose, pets):
     hand = attention_by_hand()
-    hand.query.value = 0
-    hand.sliders["k 1"].value = 2.0
+    hand.k = [[2.0, hand.k[0][1]], *hand.k[1:]]
     first = hand.steps().weights[2, 0]
     hand.reset()
-    hand.masked.value = False
+    hand.masked = False
     second = hand.steps().weights[0, 1]
     layer, head = map(int, re.search(r"layer (\d), head (\d): what does", prose).groups())
     shares = []

@@ -103,7 +103,7 @@ def test_the_explorers_numbers_are_those_folded_away(pets):
     explorer = widgets.embedding_explorer(models, tokenizer, "red", ids=used)
 
     def near(word, step):
-        explorer.word.value, explorer.step.value = word, steps.index(step)
+        explorer.word, explorer.step = word, steps.index(step)
         return [(explorer.words[place], f"{cosine:.2f}") for place, cosine in explorer.near()]
 
     others = {f"␣{word}" for word in COLOURS[1:]}

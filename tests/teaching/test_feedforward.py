@@ -96,7 +96,7 @@ def test_the_last_feedforward_adds_most_and_to_on_nearly_as_much(pets):
 def test_the_explorers_three_questions(pets):
     def without(part, layer=-1, prompt="The cat is"):
         explorer = widgets.block_explorer(*pets, prompt, grammar.next_words)
-        explorer.layers.value, explorer.parts[part].value = layer, False
+        explorer.layer, explorer.off = layer, [part]
         return explorer
 
     def kl(part, layer):

@@ -80,15 +80,13 @@ def test_a_second_softmax_gives_no_word_more_than_0_0068(pets):
 
 def test_the_explorers_three_questions_have_the_answers_that_the_lesson_gives():
     explorer = widgets.softmax_explorer(temperature=False)
-    for _ in range(3):
-        explorer.buttons["Add"].click()
-    assert "20.1 times" in explorer.picture.value
-    assert shown(explorer.picture.value, WORDS)["sleeping"][2] == "0.60"
-    explorer.reset()
-    explorer.sliders["happy"].value = 1.3
-    shares = {word: row[2] for word, row in shown(explorer.picture.value, WORDS).items()}
+    start = explorer.logits
+    explorer.c = 3.0
+    assert "20.1 times" in explorer.draw()
+    assert shown(explorer.draw(), WORDS)["sleeping"][2] == "0.60"
+    explorer.c, explorer.values = 0.0, list((start | {"happy": 1.3}).values())
+    shares = {word: row[2] for word, row in shown(explorer.draw(), WORDS).items()}
     assert (shares["sleeping"], shares["on"], shares["happy"]) == ("0.48", "0.24", "0.24")
-    explorer.reset()
-    explorer.sliders["sleeping"].value = 5.0
-    assert explorer.sliders["sleeping"].max == 5.0
-    assert shown(explorer.picture.value, WORDS)["on"][2] == "0.02"
+    assert explorer.settings["ranges"][0] == [-5.0, 5.0]  # the slider reaches what is asked for
+    explorer.values = list((start | {"sleeping": 5.0}).values())
+    assert shown(explorer.draw(), WORDS)["on"][2] == "0.02"

@@ -1,26 +1,27 @@
 """gptlib.widgets.attention: the weights in the picture are the model's, whoever looks at whom."""
 
+import math
 import re
 
 import numpy as np
 import pytest
 import torch
-from explorers import HOSTILE, JUPYTERLAB, Names, check_names, elements, over, text_of
+from explorers import HOSTILE, JUPYTERLAB, elements, image_of, over, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from live import grave, open_live, shows
 
 import gptlib
+from gptlib.attention import attention_scores, mask_scores
 from gptlib.plots.style import contrast
 from gptlib.widgets import attention_explorer, svg
-from gptlib.widgets.attention import attention_weights
+from gptlib.widgets.attention import attention_weights, exchanged
 from gptlib.widgets.heads import attention_svg, overview_svg, two_digits
 
-SENTENCE = "Mia has a red ball. Tom has a big blue ball. The ball of Mia is"
-
-
-@pytest.fixture
-def explorer(pets):
-    return attention_explorer(*pets)
+OWNERS = "Mia has a red ball. Tom has a big blue ball. Eve has a green ball. The ball of"
+SENTENCE = f"{OWNERS} Tom is"
+TOMS, EVES, LAST = 11, 17, 23  # places of balls, and of the last word
+OPEN = f"widgets.attention_explorer(model, tokenizer, {SENTENCE!r}, layer=1, head=1)"
 
 
 def weights_of(pets, text="The cat is"):
@@ -28,23 +29,310 @@ def weights_of(pets, text="The cat is"):
     return gptlib.trace(model, tokenizer.encode(text)).weights
 
 
-def row_of(explorer):
-    """The numbers below the words of the sentence, as text."""
-    words = text_of(explorer.picture.value)
-    count = len(explorer.look()[1])
-    return words[2 : 2 * count + 2 : 2]
+# ---- The page ----
 
 
-def rows_of_table(explorer):
-    """The numbers in the cells of a short sentence, and nothing else."""
-    picture = explorer.picture.value
-    count = len(explorer.look()[1])
-    words = text_of(picture)[2 * count + 1 :]
-    numbers = [word for word in words if re.fullmatch(r"\d\.\d\d", word)]
-    return numbers[: -len(["0.25", "0.75"])]  # the legend's
+@pytest.fixture(scope="module")
+def both(lab):
+    return open_live(lab, "attention", f"display({OPEN}, {OPEN})", count=2)[1]
 
 
-# ---- What is computed ----
+@pytest.fixture
+def live(both):
+    """The first of the two, at layer 0, head 0, its last word, with nothing framed."""
+    live = both[0]
+    for box in ("mask", "scale by 1/√d"):
+        live.control("checkbox", box).set_checked(True)
+    live.type("textbox", "sentence", SENTENCE)
+    live.control("button", "layer 0, head 0").click()
+    live.control("button", "q · k").click()
+    return live
+
+
+def word(live, place):
+    return live.root.locator(".gptlib-arc-words button").nth(place)
+
+
+def numbers(live):
+    """What is written below the words."""
+    return live.root.locator(".gptlib-below").all_inner_texts()
+
+
+def row_of(pets, text, layer, head, query, masked=True, scaled=True):
+    model, tokenizer = pets
+    seen = gptlib.trace(model, tokenizer.encode(text)).layers[layer]
+    scores = attention_scores(seen.q[head], seen.k[head], None if scaled else 1.0)
+    weights = torch.softmax(mask_scores(scores) if masked else scores, -1)[query]
+    said = [svg.two(weight) for weight in weights.tolist()]
+    return ["hidden" if masked and place > query else words for place, words in enumerate(said)]
+
+
+def test_every_control_has_a_name(both):
+    found = both[0].controls()
+    heads = {("button", f"layer {layer}, head {head}") for layer in (0, 1) for head in range(4)}
+    steps = {("button", name) for name in ("q · k", "score", "softmax", "values", "exchange")}
+    boxes = {("checkbox", "mask"), ("checkbox", "scale by 1/√d"), ("textbox", "sentence")}
+    words = {("button", "0: Mia"), ("button", f"{LAST}: ␣is"), ("button", "Frame this row")}
+    assert found >= heads | steps | boxes | words
+    assert both[1].controls() == found
+
+
+def test_a_word_that_is_pointed_at_shows_where_it_looks_and_a_click_keeps_it(live, both, pets):
+    other = both[1].words()
+    word(live, TOMS).hover()
+    shows(lambda: numbers(live), row_of(pets, SENTENCE, 0, 0, TOMS))
+    live.control("textbox", "sentence").hover()
+    shows(lambda: numbers(live), row_of(pets, SENTENCE, 0, 0, LAST))
+    word(live, TOMS).click()
+    live.control("textbox", "sentence").hover()
+    live.control("textbox", "sentence").focus()
+    shows(lambda: numbers(live), row_of(pets, SENTENCE, 0, 0, TOMS))
+    assert both[1].words() == other
+
+
+def test_each_head_has_arcs_of_its_own_stroke_as_wide_as_its_weights(live, pets):
+    word(live, EVES).click()
+    weights = weights_of(pets, SENTENCE)[0, :, EVES]
+    expected = int((weights >= 0.04).sum())
+    arcs = live.root.locator(".gptlib-arc-lines path")
+    shows(arcs.count, expected)
+    strokes = arcs.evaluate_all(
+        "all => all.map(a => [a.getAttribute('stroke'), a.hasAttribute('stroke-dasharray'), "
+        "Number(a.getAttribute('stroke-width'))])"
+    )
+    heads = {colour for colour, _, _ in strokes}
+    assert len(heads) == int(((weights >= 0.04).any(-1)).sum())
+    assert {dashed for colour, dashed, _ in strokes if "brand" not in colour} == {True}
+    widest = max(width for _, _, width in strokes)
+    assert math.isclose(widest, 1 + 5 * weights.max().item(), abs_tol=0.06)
+
+
+def test_by_keyboard_alone_a_word_a_head_and_a_cell_are_chosen(live, pets):
+    live.reach("textbox", "sentence")
+    word(live, LAST).focus()
+    live.page.keyboard.press("ArrowLeft")
+    shows(lambda: numbers(live), row_of(pets, SENTENCE, 0, 0, LAST - 1))
+    live.page.keyboard.press("Enter")
+    live.press("button", "layer 0, head 0", "ArrowRight", 3)
+    live.page.keyboard.press("Enter")
+    shows(lambda: numbers(live), row_of(pets, SENTENCE, 0, 3, LAST - 1))
+    live.page.keyboard.press("ArrowDown")
+    live.page.keyboard.press("Enter")
+    shows(lambda: numbers(live), row_of(pets, SENTENCE, 1, 3, LAST - 1))
+    table = live.root.locator(".gptlib-heat")
+    table.focus()
+    live.page.keyboard.press("ArrowUp")
+    shows(lambda: numbers(live), row_of(pets, SENTENCE, 1, 3, LAST - 2))
+    before = cell(live)
+    live.page.keyboard.press("ArrowLeft")
+    shows(lambda: cell(live) != before, True)
+    live.press("button", "q · k", "ArrowRight")
+    live.page.keyboard.press("Space")
+    shows(lambda: live.control("button", "score").get_attribute("aria-pressed"), "true")
+
+
+def cell(live):
+    """The pair that is chosen, in words."""
+    return live.root.locator(".gptlib-head-row [role=status]").inner_text()
+
+
+def click_cell(live, query, key, tokens=24):
+    """Click into the table where this cell is."""
+    table = live.root.locator(".gptlib-heat")
+    paper = table.locator("rect").first
+    box = paper.bounding_box()
+    size = box["width"] / tokens
+    at = (box["x"] + (key + 0.5) * size, box["y"] + (query + 0.5) * size)
+    live.page.mouse.click(*at)
+
+
+def test_a_cell_that_is_clicked_is_worked_out_step_by_step(live, pets):
+    live.control("button", "layer 1, head 1").click()
+    click_cell(live, LAST, TOMS)
+    layer = gptlib.trace(pets[0], pets[1].encode(SENTENCE)).layers[1]
+    product = (layer.q[1, LAST] @ layer.k[1, TOMS]).item()
+    score, weight = layer.scores[1, LAST, TOMS].item(), layer.weights[1, LAST, TOMS].item()
+    shows(lambda: cell(live), f"Head 1 of layer 1: ␣is → ␣ball {svg.two(weight)}")
+    panel = live.root.locator(".gptlib-panel-side")
+    shows(lambda: f"q · k = {svg.two(product)}." in panel.inner_text(), True)
+    q = ", ".join(map(svg.two, layer.q[1, LAST, :6].tolist()))
+    assert live.label(".gptlib-strips [role=img]") == f"q of ␣is: {q}, …"
+    live.control("button", "score").click()
+    said = f"q · k / √16 = {svg.two(product)} / 4.00 = {svg.two(score)}."
+    shows(lambda: said in panel.inner_text(), True)
+    live.control("button", "softmax").click()
+    chosen = panel.locator("tr[aria-current]")
+    shows(lambda: chosen.inner_text().split("\t")[-1], svg.two(weight))
+    assert panel.locator("tbody tr").last.inner_text().split("\t")[0] == "sum"
+    live.control("button", "values").click()
+    out = ", ".join(map(svg.two, layer.heads[1, LAST, :6].tolist()))
+    shows(lambda: live.label(".gptlib-strips [role=img] >> nth=-1"), f"= output: {out}, …")
+
+
+def test_a_hidden_cell_says_that_the_mask_hides_it(live):
+    live.control("button", "score").click()
+    click_cell(live, 3, 10)
+    shows(lambda: cell(live), "Head 0 of layer 0: ␣red → ␣blue hidden by the mask")
+    panel = live.root.locator(".gptlib-panel-side").inner_text()
+    assert "“␣blue” comes after “␣red”: the mask makes the score −∞." in panel
+
+
+def test_mask_and_scale_change_the_row(live, pets):
+    word(live, 9).click()
+    live.press("checkbox", "mask", "Space")
+    shows(lambda: numbers(live), row_of(pets, SENTENCE, 0, 0, 9, masked=False))
+    live.press("checkbox", "scale by 1/√d", "Space")
+    shows(lambda: numbers(live), row_of(pets, SENTENCE, 0, 0, 9, masked=False, scaled=False))
+    live.press("checkbox", "mask", "Space")
+    shows(lambda: numbers(live), row_of(pets, SENTENCE, 0, 0, 9, scaled=False))
+
+
+def test_rows_are_framed_by_click_and_tell_their_largest_weight(live, pets):
+    live.control("button", "layer 0, head 3").click()
+    for place in (TOMS, EVES):
+        word(live, place).click()
+        live.press("button", "Frame this row", "Enter")
+    frames = live.root.get_by_role("group", name="framed rows").get_by_role("button")
+    weights = weights_of(pets, SENTENCE)[0, 3]
+    expected = [
+        f"{place} ␣ball → {name} {svg.two(weights[place].max().item())}"
+        for place, name in ((TOMS, "␣Tom"), (EVES, "␣Eve"))
+    ]
+    shows(frames.all_inner_texts, expected)
+    frames.first.click()
+    shows(lambda: word(live, TOMS).get_attribute("aria-pressed"), "true")
+    live.press("button", "Frame this row", "Enter")
+    shows(frames.count, 1)
+
+
+def exchange(live, at, beside, second=""):
+    live.control("button", "exchange").click()
+    live.type("textbox", "second sentence", second)
+    live.control("combobox", "at").select_option(index=at)
+    live.control("combobox", "with").select_option(index=beside)
+    button = live.control("button", "Exchange")
+    if button.get_attribute("aria-pressed") != "true":
+        button.click()
+    return live.root.locator(".gptlib-exchange [role=status]")
+
+
+def test_exchanging_the_owners_that_a_head_found_exchanges_the_answer(live):
+    live.control("button", "layer 0, head 3").click()
+    answer = exchange(live, TOMS, EVES)
+    shows(answer.inner_text, "Next: ␣blue 1.00, now ␣green 1.00.")
+    assert live.row("␣green", 2) == ["1.00", "<0.01"]
+    live.control("button", "layer 0, head 0").click()
+    shows(answer.inner_text, "Next: ␣blue 1.00, now ␣blue 1.00.")
+    live.control("button", "layer 0, head 3").click()
+    live.press("button", "Exchange", "Space")
+    shows(answer.inner_text, "Next: ␣blue 1.00.")
+
+
+def test_between_two_sentences_both_answers_change(live):
+    live.control("button", "layer 0, head 1").click()
+    answer = exchange(live, LAST, LAST, f"{OWNERS} Eve is")
+    said = "Next: ␣blue 1.00, now ␣green 1.00. Next in the second: ␣green 1.00, now ␣blue 1.00."
+    shows(answer.inner_text, said)
+
+
+@pytest.mark.parametrize(
+    "text, message", [("", "type some text"), ("cat " * 99, "too many to show: 64 at most")]
+)
+def test_what_cannot_be_shown_is_said_and_greys_the_picture(live, text, message):
+    live.type("textbox", "sentence", text or "x")
+    if not text:
+        live.page.keyboard.press("Backspace")
+    shows(lambda: message in live.message(), True)
+    assert live.root.locator(".gptlib-stale").count() == 1
+    live.type("textbox", "sentence", "The cat is")
+    shows(live.message, "")
+    shows(lambda: len(numbers(live)), 3)
+
+
+def test_an_emoji_split_over_tokens_is_shown_as_its_bytes(live):
+    live.type("textbox", "sentence", "The 🐱")
+    shows(lambda: "<F0>" in live.words(), True)
+
+
+@pytest.mark.parametrize("colours", ["light", "dark", "forced"])
+def test_no_serious_violation_of_accessibility_is_found(live, lab, colours):
+    lab.theme("JupyterLab Dark" if colours == "dark" else "JupyterLab Light")
+    lab.page.emulate_media(forced_colors="active" if colours == "forced" else "none")
+    found = []
+    for step in ("q · k", "score", "softmax", "values", "exchange"):
+        live.control("button", step).click()
+        found += grave(lab.page)
+    live.type("textbox", "sentence", "The cat is")
+    found += grave(lab.page)
+    lab.page.emulate_media(forced_colors="none")
+    assert not found
+
+
+@pytest.mark.parametrize("width, height, most", [(1366, 768, 620), (390, 844, 9999)])
+def test_it_fits_a_laptop_and_a_phone(both, lab, width, height, most):
+    live = both[0]
+    live.type("textbox", "sentence", SENTENCE)
+    before = lab.page.viewport_size
+    lab.page.set_viewport_size({"width": width, "height": height})
+    lab.command("application:toggle-left-area") if width < 800 else None
+    for step in ("q · k", "score", "softmax", "values", "exchange"):
+        live.control("button", step).click()
+        box = live.root.bounding_box()
+        wide = live.root.evaluate("root => root.scrollWidth - root.clientWidth")
+        assert box["height"] <= most and wide <= 1, step
+    lab.command("application:toggle-left-area") if width < 800 else None
+    lab.page.set_viewport_size(before)
+
+
+ASKS = """
+from gptlib.widgets import shared
+shared.LARGEST, kept = 10, shared.LARGEST
+made = widgets.attention_explorer(model, tokenizer, layer=1, head=2)
+shared.LARGEST = kept
+assert made.shared_model is None
+made
+"""
+
+
+def test_a_model_too_large_for_a_page_is_asked_in_the_kernel(lab, pets):
+    _, (live,) = open_live(lab, "asks", ASKS)
+    shows(lambda: numbers(live), row_of(pets, "The cat is", 1, 2, 2))
+    live.type("textbox", "sentence", SENTENCE)
+    shows(lambda: numbers(live), row_of(pets, SENTENCE, 1, 2, LAST))
+    live.control("button", "layer 0, head 3").click()
+    shows(exchange(live, TOMS, EVES).inner_text, "Next: ␣blue 1.00, now ␣green 1.00.")
+    lab.page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+    )
+    shows(lambda: "run this cell again" in live.message(), True)
+    assert live.control("textbox", "sentence").is_disabled()
+
+
+BAD = """
+bad = '</svg><img src=x onerror=alert(1)>" onload="alert(2)" --><script>alert(3)</script>'
+tokenizer = gptlib.Tokenizer.train(bad * 3, 300)
+model = gptlib.GPT(gptlib.GPTConfig(tokenizer.vocab_size, 64, 3, 2, 8), seed=0)
+widgets.attention_explorer(model, tokenizer, bad[:40], focus=[0, 2])
+"""
+
+
+def test_hostile_tokens_bring_nothing_into_the_page(lab):
+    _, (live,) = open_live(lab, "hostile_attention", BAD)
+    for step in ("q · k", "score", "softmax", "values", "exchange"):
+        live.control("button", step).click()
+        assert not live.strange()
+
+
+def test_nothing_was_asked_of_another_machine(both, lab):
+    assert not lab.left
+
+
+# ---- The Python side ----
+
+
+@pytest.fixture
+def explorer(pets):
+    return attention_explorer(*pets)
 
 
 def test_with_mask_and_scale_the_weights_are_those_of_the_pass(pets):
@@ -62,115 +350,82 @@ def test_without_mask_or_scale_the_first_layer_is_that_of_the_ablated_model(pets
     torch.testing.assert_close(changed[0], broken.weights[0])
 
 
-# ---- What is shown ----
-
-
-@pytest.mark.parametrize("layer, head", [(0, 0), (0, 3), (1, 2)])
-def test_the_row_over_the_sentence_has_the_weights_of_the_query(explorer, pets, layer, head):
-    explorer.layer.value, explorer.head.value = layer, head
-    expected = weights_of(pets)[layer, head, -1].tolist()
-    assert row_of(explorer) == [svg.two(share) for share in expected]
-
-
-def test_every_cell_of_a_short_sentence_has_its_number(explorer, pets):
-    expected = [svg.two(x) for i in range(3) for x in weights_of(pets)[0, 0, i, : i + 1].tolist()]
-    assert rows_of_table(explorer) == expected
-
-
-def test_cells_are_as_dark_as_their_weights(explorer, pets):
-    shades = {
-        attributes["fill-opacity"]
-        for tag, attributes in elements(explorer.picture.value)
-        if tag == "rect" and "fill-opacity" in attributes
-    }
-    for share in two_digits(weights_of(pets)[0, 0]).ravel().tolist():
-        assert f"{svg.heat(share)[0]:.3g}" in shades
-
-
-def test_without_the_mask_the_future_is_seen(explorer, pets):
-    explorer.query.value = 0
-    assert row_of(explorer) == ["1.00", "hidden", "hidden"]
-    explorer.masked.value = False
+@pytest.mark.parametrize("part, change", [("mask", "masked"), ("scaling", "scaled")])
+def test_an_ablated_model_opens_with_its_own_mask_and_scale(pets, part, change):
     model, tokenizer = pets
-    broken = gptlib.trace(gptlib.ablate(model, "mask"), tokenizer.encode("The cat is"))
-    assert row_of(explorer) == [svg.two(x) for x in broken.weights[0, 0, 0].tolist()]
-    assert "No mask: the future is seen." in " ".join(text_of(explorer.picture.value))
+    broken = gptlib.ablate(model, part)
+    explorer = attention_explorer(broken, tokenizer)
+    assert explorer.shared_model is None and not getattr(explorer, change)
+    expected = gptlib.trace(broken, tokenizer.encode("The cat is")).weights
+    np.testing.assert_allclose(explorer.shown(), expected, atol=0.0051)
 
 
-def test_without_the_scale_the_softmax_is_sharper(explorer):
-    before = explorer.shown().max(-1).mean()
-    explorer.scaled.value = False
-    assert explorer.shown().max(-1).mean() > before
+def test_an_exchange_with_itself_changes_nothing_and_leaves_no_hook(pets):
+    model, tokenizer = pets
+    ids = tokenizer.encode(SENTENCE)
+    before, after = exchanged(model, ids, None, layer=1, head=1, at=LAST, beside=LAST)
+    torch.testing.assert_close(before, after)
+    where = {"layer": 0, "head": 3, "at": TOMS, "beside": EVES}
+    before, after = exchanged(model, ids, None, **where)
+    said = [tokenizer.token_str(int(row.argmax())) for row in (*before, *after)]
+    assert said == ["␣blue", "␣green"]
+    torch.testing.assert_close(gptlib.trace(model, ids).logits[-1], before[0])
 
 
-@pytest.mark.parametrize("place", [0, 7, 16])
-def test_the_query_is_picked_by_slider_or_by_name(pets, place):
-    one, other = (attention_explorer(*pets, SENTENCE) for _ in range(2))
-    one.query.slider.value = place
-    other.query.names.index = place
-    assert one.picture.value == other.picture.value
-    assert one.query.names.index == other.query.slider.value == place
-    expected = weights_of(pets, SENTENCE)[0, 0, place, : place + 1].tolist()
-    assert row_of(one)[: place + 1] == [svg.two(share) for share in expected]
+def test_the_kernel_answers_with_queries_keys_and_values(explorer, pets):
+    ids = pets[1].encode(SENTENCE)
+    said = explorer.answer_look(ids)
+    layers = gptlib.trace(pets[0], ids).layers
+    assert said["shape"] == [2, 4, 24, 16]
+    for name in "qkv":
+        found = torch.frombuffer(bytearray(said[name]), dtype=torch.float32).view(said["shape"])
+        torch.testing.assert_close(found, torch.stack([getattr(one, name) for one in layers]))
 
 
-def test_the_last_word_is_the_query_of_a_new_sentence(explorer):
-    explorer.query.value = 0
-    explorer.text.value = SENTENCE
-    assert explorer.query.names.label == "17: ␣is" and len(explorer.query.names.options) == 18
-    assert "“␣is” looks at" in explorer.describe()
-    explorer.text.value = "The"  # shorter than the place that was picked
-    assert explorer.message.value == "" and explorer.query.value == 0
+def test_the_picture_that_is_saved_has_the_row_and_frames_what_is_in_focus(pets, tmp_path):
+    made = attention_explorer(*pets, SENTENCE, layer=0, head=3, query=EVES, focus=[TOMS, LAST])
+    row = text_of(made.draw())[2:50:2]
+    weights = weights_of(pets, SENTENCE)[0, 3, EVES].tolist()
+    shown = [svg.two(share) for share in weights]
+    assert row == shown[: EVES + 1] + ["hidden"] * (LAST - EVES)
+    dashed = [a for tag, a in elements(made.draw()) if "stroke-dasharray" in a]
+    assert len(dashed) == 2
+    alt, _ = image_of(made.fallback()["text/html"])
+    assert alt.startswith("Attention explorer: in layer 0, head 3, “␣ball” looks at “␣Eve” 0.97")
+    made.save(tmp_path / "head.svg")
+    saved = (tmp_path / "head.svg").read_text(encoding="utf-8")
+    assert "var(--" not in saved and saved.startswith("<svg")
+    assert made.fallback() == made.fallback()
 
 
-def test_every_control_redraws(pets):
-    explorer = attention_explorer(*pets, SENTENCE)
-    seen = {explorer.picture.value}
-    for control, value in (
-        (explorer.layer, 1),
-        (explorer.head, 2),
-        (explorer.query.slider, 5),
-        (explorer.scaled, False),
-        (explorer.masked, False),
-        (explorer.text, "The dog was"),
-    ):
-        control.value = value
-        assert explorer.picture.value not in seen
-        seen.add(explorer.picture.value)
+def test_a_short_context_is_kept_and_a_wrong_choice_refused(model, pets):
+    with pytest.raises(ValueError, match=r"layer must be in 0\.\.1, not 2"):
+        attention_explorer(*pets, layer=2)
+    with pytest.raises(ValueError, match="exchange is two places, not 1"):
+        attention_explorer(*pets, exchange=[3])
+    tokenizer = gptlib.Tokenizer([])
+    tiny = gptlib.GPT(gptlib.GPTConfig(300, 8, 1, 1, 4), seed=0)
+    made = attention_explorer(tiny, tokenizer, "012345678")
+    assert "9 tokens are too many to show: 8 at most" in made.fallback()["text/plain"]
+    made.text = "0"
+    assert text_of(made.draw())[1:3] == ["0", "1.00"]
 
 
-def test_the_model_runs_once_for_each_text(pets, monkeypatch):
-    passes = []
-    monkeypatch.setattr(
-        "gptlib.widgets.attention.trace",
-        lambda model, ids: passes.append(ids) or gptlib.trace(model, ids),
-    )
-    explorer = attention_explorer(*pets)
-    explorer.layer.value = explorer.head.value = 1
-    explorer.query.value, explorer.masked.value, explorer.scaled.value = 1, False, False
-    explorer.describe(), explorer.fallback()
-    assert len(passes) == 1
-    explorer.text.value = "The dog"
-    assert len(passes) == 2
-
-
-def test_the_overview_frames_the_chosen_head_and_has_all_of_them(explorer):
-    def frame():
-        return [
+def test_the_overview_frames_the_chosen_head_and_has_all_of_them(pets):
+    def frame(**chosen):
+        picture = attention_explorer(*pets, **chosen).draw()
+        outlines = re.findall(r'd="([^"]*)" fill="none" stroke=', picture)
+        assert outlines[-1].count("M") == 2 * 4
+        (found,) = [
             (float(a["x"]), float(a["y"]))
-            for tag, a in elements(explorer.picture.value)
+            for tag, a in elements(picture)
             if tag == "rect" and a.get("stroke-width") == "3"
         ]
+        return found
 
-    (first,) = frame()
-    explorer.head.value = 1
-    (second,) = frame()
-    explorer.layer.value = 1
-    (third,) = frame()
+    first, second, third = frame(), frame(head=1), frame(head=1, layer=1)
     assert second[0] > first[0] and second[1] == first[1]
     assert third[0] == second[0] and third[1] > second[1]
-    outlines = re.findall(r'd="([^"]*)" fill="none" stroke=', explorer.picture.value)
-    assert outlines[-1].count("M") == 2 * 4
 
 
 def test_a_small_table_shows_the_largest_weight_of_each_square():
@@ -202,82 +457,23 @@ def test_numbers_read_on_every_shade(theme):
         assert contrast((grey / 255,) * 3, over((*hue, opacity), paper)) >= 4.5, share
 
 
-# ---- What can go wrong ----
-
-
 @settings(max_examples=60, deadline=None)
 @given(st.lists(HOSTILE, min_size=1, max_size=10), st.booleans())
 def test_hostile_tokens_stay_words(tokens, masked):
     count = len(tokens)
     weights = np.full((2, 1, count, count), 1 / count)
-    picture = attention_svg(weights, tokens, 1, 0, 0, masked=masked)
+    picture = attention_svg(weights, tokens, 1, 0, 0, masked=masked, focus=[count - 1])
     elements(picture)
     cut = [svg.clip(token, 150, code=True) for token in tokens]
     shown = svg.writable(cut[0]).split()
     assert text_of(picture)[1 if shown else 0].split() == shown or not shown
 
 
-def test_a_tokenizer_with_hostile_names_makes_no_element(model):
-    names = ["</svg><img src=x onerror=alert(1)>", '" onload="x', "\ud83d", "\x00", *"abcdefg"]
-    explorer = attention_explorer(model, Names(names), "0123")
-    assert explorer.message.value == ""
-    elements(explorer.picture.value)
-    explorer.fallback()["text/plain"].encode()
-    for label, _ in explorer.query.names.options:
-        label.encode()
-
-
-def test_an_emoji_split_over_tokens_is_shown_as_its_bytes(explorer):
-    explorer.text.value = "The 🐱"
-    assert "<F0>" in text_of(explorer.picture.value)
-
-
-@pytest.mark.parametrize(
-    "text, message", [("", "type some text"), ("cat " * 99, "too many to show: 64 at most")]
-)
-def test_what_cannot_be_shown_is_said_in_the_widget_and_the_picture_stays(explorer, text, message):
-    before = explorer.picture.value
-    explorer.text.value = text
-    assert message in explorer.message.value and explorer.picture.value == before
-    explorer.text.value = "The cat is"
-    assert explorer.message.value == "" and explorer.picture.value == before
-
-
-def test_a_model_with_a_short_context_says_how_much_it_reads(model):
-    explorer = attention_explorer(model, Names([*"abcdefghijk"]), "012345678")
-    assert "9 tokens are too many to show: 8 at most" in explorer.message.value
-
-
-def test_an_ablated_model_opens_with_its_own_mask_and_scale(model):
-    names = Names([*"abcdefghijk"])
-    for part, control in (("mask", "masked"), ("scaling", "scaled")):
-        broken = gptlib.ablate(model, part)
-        explorer = attention_explorer(broken, names, "0123")
-        assert not getattr(explorer, control).value
-        expected = gptlib.trace(broken, [0, 1, 2, 3]).weights
-        np.testing.assert_allclose(explorer.shown(), expected, atol=0.0051)
-
-
-def test_one_layer_and_one_head_leave_nothing_to_choose():
-    config = gptlib.GPTConfig(vocab_size=11, block_size=8, n_layer=1, n_head=1, n_embd=4)
-    explorer = attention_explorer(gptlib.GPT(config, seed=0), Names([*"abcdefghijk"]), "0")
-    assert explorer.layer.disabled and explorer.head.disabled and explorer.query.slider.disabled
-    assert explorer.message.value == "" and row_of(explorer) == ["1.00"]
-
-
-def test_two_do_not_interfere_and_both_can_be_named(explorer, pets):
-    other = attention_explorer(*pets)
-    before = other.picture.value
-    explorer.head.value = 3
-    assert other.picture.value == before
-    check_names(explorer)
-
-
-def test_it_is_saved_and_falls_back_to_the_same_words(explorer, pets, tmp_path):
-    assert explorer.fallback() == attention_explorer(*pets).fallback()
-    assert explorer.describe().startswith("Attention explorer: in layer 0, head 0, “␣is” looks at")
-    explorer.save(tmp_path / "head.svg")
-    explorer.save(tmp_path / "head.html")
-    saved = (tmp_path / "head.svg").read_text(encoding="utf-8")
-    assert "var(--" not in saved and saved.startswith("<svg")
-    elements(saved.strip())
+def test_cells_are_as_dark_as_their_weights(explorer, pets):
+    shades = {
+        attributes["fill-opacity"]
+        for tag, attributes in elements(explorer.draw())
+        if tag == "rect" and "fill-opacity" in attributes
+    }
+    for share in two_digits(weights_of(pets)[0, 0]).ravel().tolist():
+        assert f"{svg.heat(share)[0]:.3g}" in shades

@@ -161,7 +161,7 @@ def test_the_fallback_has_picture_and_words_and_is_the_same_each_time(doubler):
     assert [e.text for e in picture.iter() if e.tag.endswith("}text")] == ["twice is 2"]
 
 
-@pytest.mark.parametrize("name", ["attention_explorer", "logit_lens", "tokenizer_explorer"])
+@pytest.mark.parametrize("name", ["logit_lens", "tokenizer_explorer"])
 def test_a_page_that_is_not_trusted_is_given_an_image_and_no_words_to_be_left_behind(name, pets):
     model, tokenizer = pets
     made = getattr(widgets, name)(*([tokenizer] if name == "tokenizer_explorer" else pets))

@@ -15,6 +15,7 @@ from gptlib.formats import visible
 from gptlib.formats.hf import to_hf_tensors
 from gptlib.sampling import draw
 from gptlib.widgets import esm, svg
+from gptlib.widgets.attention import exchanged
 
 TEXTS = [
     "The cat is sleeping.",
@@ -325,3 +326,24 @@ def test_no_module_writes_markup():
         for sign in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
             assert sign not in text, f"{path.name}: {sign}"
         assert not json.dumps(text).count("https://"), path.name
+
+
+@pytest.mark.parametrize("last", [None, "Eve"])
+def test_a_heads_output_is_exchanged_as_python_exchanges_it(page, pets, last):
+    model, tokenizer = pets
+    give_model(page, model)
+    text = "Mia has a red ball. Tom has a big blue ball. Eve has a green ball. The ball of"
+    first = tokenizer.encode(f"{text} Tom is")
+    second = last and tokenizer.encode(f"{text} {last} is")
+    where = {"layer": 0, "head": 1, "at": 20, "beside": 6}
+    found = run(
+        page,
+        """const { exchanged } = await import("/exchange.js");
+        const { before, after } =
+          exchanged(window.model, given.first, given.second, given.where);
+        return [...before, ...after].map(row => [...row])""",
+        first=first, second=second, where=where,
+    )  # fmt: skip
+    before, after = exchanged(model, first, second, **where)
+    for row, expected in zip(found, [*before, *after], strict=True):
+        torch.testing.assert_close(torch.tensor(row), expected, atol=1e-4, rtol=1e-4)

@@ -1,0 +1,58 @@
+"""What a run shows, on a stream that may fail: a reader that is gone never ends a run."""
+
+import os
+import sys
+import warnings
+from contextlib import redirect_stderr, suppress
+
+from tqdm import TqdmMonitorWarning
+from tqdm.auto import tqdm
+
+
+class Steady:
+    """A stream like `stream`; once that cannot be written to, it is written to /dev/null instead.
+
+    `python train.py 2>&1 | tee log` ends tee at the first Ctrl-C, and whatever the program shows
+    after that is an error. None stands for a stream that was closed before the program began.
+    """
+
+    def __init__(self, stream) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._try("write", text)
+        return len(text)
+
+    def flush(self) -> None:
+        self._try("flush")
+
+    def _try(self, name: str, *arguments) -> None:
+        try:
+            if self._stream is not None:
+                getattr(self._stream, name)(*arguments)
+        except BlockingIOError:  # a pipe that is full for the moment
+            pass
+        except (OSError, ValueError):  # the second: it was closed meanwhile
+            silence(self._stream)
+
+    def __getattr__(self, name: str):
+        return getattr(self._stream, name)
+
+
+def silence(stream) -> None:
+    """Have what is written to `stream` go nowhere, what it still holds included.
+
+    Python writes that when it ends, and would then fail.
+    """
+    with suppress(OSError, ValueError, AttributeError):
+        number = stream.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, number)
+        os.close(nowhere)
+
+
+def progress_bar(**options) -> tqdm:
+    """tqdm's bar, which never ends what it shows the progress of."""
+    with redirect_stderr(Steady(sys.stderr)), warnings.catch_warnings():
+        warnings.simplefilter("ignore", TqdmMonitorWarning)  # there may be no more threads
+        return tqdm(**options)  # keeps the stream that it finds

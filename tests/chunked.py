@@ -1,0 +1,6 @@
+"""Texts that are cut into chunks, for several tests: plain prose, and one with odd signs."""
+
+from gptlib.corpora import pets as grammar
+
+TEXT = grammar.sample(60, seed=0).replace(grammar.STOP, "\n")  # 8 KB
+GREEK = "Ὁ γάτος κοιμᾶται. 猫が寝ている。\u00a0 \u3000\n🐈\u200d⬛ don't  \n\n 12\t!\r\n" * 40

@@ -1,0 +1,21 @@
+"""`gptlib doctor`: can the course run here?"""
+
+import torch
+from command import run
+
+from gptlib.storage import checkpoint
+
+
+def test_doctor_says_line_by_line_what_is_here(pets, capsys):
+    status, out, _ = run(capsys, "doctor")
+    assert f"torch         {torch.__version__}" in out and "The cat is sleeping" in out
+    assert status == (1 if "!!" in out else 0)
+
+
+def test_doctor_fails_when_the_model_cannot_be_read(capsys, monkeypatch):
+    def broken(name):
+        raise ValueError("model.safetensors: not whole")
+
+    monkeypatch.setattr(checkpoint, "load", broken)
+    status, out, _ = run(capsys, "doctor")
+    assert status == 1 and "!!  pets model" in out
