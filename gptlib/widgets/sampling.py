@@ -6,6 +6,7 @@ import torch
 import traitlets
 from torch import Tensor
 
+from ..decoding.decoders import without_unused_ids
 from ..logits import softmax
 from ..model import GPT, without_dropout
 from ..sampling import next_token_probs, prompt_rows
@@ -73,7 +74,8 @@ class SamplingStudio(Explorer):
         """What the model says after ids, (V,)."""
         rows = prompt_rows(self.model, list(ids)[-self.model.config.block_size :])
         with without_dropout(self.model):
-            return self.model(rows)[0, -1].float().cpu()
+            logits = self.model(rows)[0, -1].float().cpu()
+        return without_unused_ids(self.model, logits)
 
     def answer_logits(self, ids: list[int]) -> dict:
         """The logits of a model that is too large for a browser."""

@@ -54,9 +54,12 @@ _made: dict[str, Shared] = {}
 
 
 def share_model(model: GPT) -> SharedModel | None:
-    """The model as it is now; None where it is too large, or another one than `GPT` alone."""
+    """The model as it is now; None where it is too large, or another one than `GPT` alone.
+
+    A model with a padded vocabulary stays in the kernel too: the page knows no unused ids.
+    """
     plain = {type(module) for module in model.modules()} <= PLAIN_PARTS
-    if not plain or model.n_params() > LARGEST:
+    if not plain or model.n_params() > LARGEST or model.first_unused_id is not None:
         return None
     tensors = {name: t.float().contiguous() for name, t in to_hf_tensors(model).items()}
     return _once(SharedModel, config=model.config.to_dict(), tensors=save(tensors))

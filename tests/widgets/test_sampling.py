@@ -393,3 +393,15 @@ def test_a_sampler_that_is_not_written_yet_is_told_so(pets):
     with pytest.raises(ValueError, match="your sampler is not written yet"):
         studio.answer_sample([1], temperature=1.0, top_k=None, top_p=None)
     assert "your sampler is not written yet" in studio.fallback()["text/plain"]
+
+
+def test_an_id_without_a_token_gets_no_probability_from_a_padded_model(pets, tmp_path):
+    tokenizer = pets[1]
+    shape = {"block_size": 16, "n_layer": 1, "n_head": 1, "n_embd": 4}
+    padded = gptlib.GPTConfig(tokenizer.vocab_size + 100, **shape)
+    gptlib.save(tmp_path, gptlib.GPT(padded, seed=0), tokenizer)
+    studio = sampling_studio(*gptlib.load(tmp_path))
+    logits = studio.logits(studio.ids)
+    assert torch.isfinite(logits[: tokenizer.vocab_size]).all()
+    assert (logits[tokenizer.vocab_size :] == -torch.inf).all()
+    assert studio.shared_model is None  # the page asks the kernel, which knows where the tokens end
