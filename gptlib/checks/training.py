@@ -200,7 +200,7 @@ train = Exercise(
             "{v.arrived} gradients arrived, and the weights are as they were",
         ).named(
             "no step",
-            "After backward() comes optimizer.step(), no zero_grad() between, and a rate above 0.",
+            "After backward() comes optimizer.step(), zero_grad() not between them; rate above 0.",
         ),
         _needed(
             f"The loop runs over all {STEPS} steps.",
