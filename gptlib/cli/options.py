@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ..formats.files import user_path
+from ..scale.prepare import VOCAB_SIZE
 from ..scale.settings import DEFAULTS, TrainConfig
 from .messages import note
 
@@ -21,7 +22,6 @@ TRAIN_HELP = {
 }
 
 METAVARS = {int: "N", float: "X", str: "NAME"}
-VOCAB_SIZE = 1024
 
 
 class Parser(argparse.ArgumentParser):
