@@ -38,6 +38,7 @@ def live(opened, pets):
     live.type("spinbutton", "merges", str(len(pets[1].merges)))
     for name in ("special tokens", "compare with GPT-2"):
         live.control("checkbox", name).set_checked(False)
+    shows(lambda: boxes(live), expected(pets[1], TEXT, len(pets[1].merges)))
     return live
 
 
@@ -192,11 +193,12 @@ def test_a_text_that_cannot_be_shown_greys_the_picture_and_says_why(live, text, 
     shows(live.message, "")
 
 
-def test_two_views_of_one_explorer_agree_and_another_is_left_alone(opened, live):
+def test_two_views_of_one_explorer_agree_and_another_is_left_alone(opened, live, pets):
     before = boxes(live)
     opened[0].type("textbox", "text", "dog")
     live.page.keyboard.press("Tab")
-    shows(lambda: boxes(opened[1]), boxes(opened[0]))
+    for view in opened[:2]:
+        shows(lambda view=view: boxes(view), expected(pets[1], "dog", len(pets[1].merges)))
     assert boxes(live) == before
 
 
