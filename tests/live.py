@@ -24,7 +24,7 @@ _WORDS = """root => {
 _STRANGE = """root => {
   const tags = new Set(('section div span label input select option button p table thead tbody tr '
     + 'th td caption svg g path line rect circle polygon polyline text title ul ol li '
-    + 'details summary output').split(' '));
+    + 'details summary output b code').split(' '));
   const attributes = new Set(('class style role title type name value min max step tabindex hidden '
     + 'id spellcheck autocomplete disabled viewBox width height x y x1 x2 y1 y2 cx cy r rx d '
     + 'points fill stroke transform scope for open').split(' '));

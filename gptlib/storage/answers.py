@@ -6,14 +6,16 @@ the files.
 
 import json
 import os
+import random
 from datetime import UTC, datetime
 from pathlib import Path
 
 import platformdirs
 
-from ..formats.files import user_path
+from ..formats.files import atomic_write, user_path
 
 FILE = "answers.jsonl"
+THIS_SESSION = random.SystemRandom().randrange(1, 2**32)
 
 
 def answers_file() -> Path | None:
@@ -25,6 +27,31 @@ def answers_file() -> Path | None:
     if named == "off":
         return None
     return user_path(named) if named else Path(platformdirs.user_data_dir("gptlib")) / FILE
+
+
+def seed() -> int:
+    """The student's own number, by which the options of questions are shuffled.
+
+    It is kept beside the answers; 0 where none are kept. Where the file cannot be written, the number is this session's.
+    """
+    path = answers_file()
+    if path is None:
+        return 0
+    file = path.with_suffix(".seed")
+    try:
+        return int(file.read_text(encoding="ascii"))
+    except (OSError, ValueError):  # not there yet, or not a number any more
+        return _new_seed(file)
+
+
+def _new_seed(file: Path) -> int:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(file) as temporary:
+            temporary.write_text(f"{THIS_SESSION}\n", encoding="ascii")
+    except OSError:
+        pass  # a question is asked all the same
+    return THIS_SESSION
 
 
 def record(lesson: str, question: str, kind: str, chosen: str, right: bool) -> None:

@@ -5,7 +5,7 @@ import importlib
 from ..plots import Picture, machine
 from ..plots.machine import LESSONS
 from ..widgets import svg
-from .questions import PREDICTION, QUICK, QuestionBox, _marked
+from .questions import PREDICTION, QUICK, QuestionBox, marked
 
 PARTS = (*LESSONS, "gpt2")  # the last is no part of the machine: it is the whole, and larger
 
@@ -68,6 +68,6 @@ class Hint:
         html = ""
         for k, step in reversed(list(enumerate(self.steps, 1))):
             name = f"Hint {k} of {len(self.steps)}"
-            body = f'<div style="{svg.FONT}; margin-left: 1em">{_marked(step)}{html}</div>'
+            body = f'<div style="{svg.FONT}; margin-left: 1em">{marked(step)}{html}</div>'
             html = f"<details><summary>{name}</summary>{body}</details>"
         return html

@@ -1,27 +1,22 @@
 """A question with a few answers, each with its reply; shown as a widget, or as text to unfold."""
 
+import random
 import re
 from dataclasses import dataclass, field
 
-from ipywidgets import HTML, RadioButtons
+import traitlets
 
 from ..storage import answers
 from ..widgets import svg
-from ..widgets.base import Explorer
-from ..widgets.controls import row
+from ..widgets.explorer import Explorer
 
 QUICK, PREDICTION = "question", "prediction"
-CSS = """
-.gptlib-question .widget-radio { width: auto; }
-.gptlib-question .widget-radio-box { flex: 1; max-width: 100%; padding-left: 4px; }
-.gptlib-question .widget-radio-box label { white-space: normal; height: auto; padding: 3px 0;
-  max-width: 100%; font-size: 14px; line-height: 1.4; }
-"""
+TITLES = {QUICK: "Question", PREDICTION: "Predict"}
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked, and of each answer what is replied to it.
+    """What is asked, and for each answer the reply to it.
 
     A reply to a wrong answer names the experiment that refutes it. `code` in backquotes.
 
@@ -41,98 +36,67 @@ class Question:
     def choices(self) -> list[str]:
         return list(self.replies)
 
+    def shuffled(self, *seed: object) -> list[str]:
+        """The answers in the order that this seed gives: the same on every computer."""
+        return random.Random(repr((self.asks, *seed))).sample(self.choices, len(self.choices))
+
 
 class QuestionBox(Explorer):
     """A question to click or to answer by keyboard.
 
     A quick question replies at once and may be tried again. A prediction is committed, cannot be
-    changed any more, and is compared when the student has run the experiment.
+    changed any more, and is compared when the student has run the experiment. The answers are in an
+    order of the student's own, so that nobody learns that it is always the second.
     """
+
+    SCRIPT = "question"
+
+    chosen = traitlets.Unicode(None, allow_none=True).tag(sync=True)  # what was committed last
+    compared = traitlets.Bool(False).tag(sync=True)
 
     def __init__(self, lesson: str, name: str, question: Question, kind: str = QUICK) -> None:
         self.lesson, self.name, self.question, self.kind = lesson, name, question, kind
-        self.committed = self.compared = False
-        self.chosen: str | None = None
-        plain = [_plain(choice) for choice in question.choices]
-        asks = HTML(f"<style>{CSS}</style><b>{self._title}.</b> {_marked(question.asks)}")
-        self.choices = RadioButtons(
-            options=list(zip(plain, question.choices)),
-            value=None,
-            description="your answer",
-            layout={"width": "auto"},
-        ).add_class("gptlib-box")
-        first = "Commit" if kind == PREDICTION else "Check"
-        self.buttons = {first: self.button(first, self.commit, "give this answer")}
-        if kind == PREDICTION:
-            hint = "after you have run the next cells"
-            self.buttons["Compare"] = self.button("Compare", self.compare, hint)
-            self.buttons["Compare"].disabled = True
-        super().__init__([asks, self.choices, row(*self.buttons.values())], [])
-        self.message.layout.min_height = "0"
-        self.add_class("gptlib-question")
+        order = question.shuffled(answers.seed())
+        super().__init__(
+            settings={
+                "title": TITLES[kind],
+                "asks": question.asks,
+                "prediction": kind == PREDICTION,
+                "right": question.right,
+                "replies": [[choice, question.replies[choice]] for choice in order],
+            }
+        )
 
-    @property
-    def _title(self) -> str:
-        return "Predict" if self.kind == PREDICTION else "Question"
-
-    def commit(self) -> None:
-        """Take the answer that is marked, and save it."""
-        if self.choices.value is None:
-            raise ValueError("choose an answer first")
-        self.chosen, self.committed = self.choices.value, True
-        if self.kind == PREDICTION:
-            self.choices.disabled = self.buttons["Commit"].disabled = True
-            self.buttons["Compare"].disabled = False
-        self.refresh()
-        right = self.chosen == self.question.right
-        answers.record(self.lesson, self.name, self.kind, self.chosen, right)
-
-    def compare(self) -> None:
-        """After the experiment: what it says of the answer."""
-        if not self.committed:
-            raise ValueError("commit to an answer first")
-        self.compared = True
-        self.refresh()
-
-    def draw(self) -> str:
-        return f'<div role="status">{self._reply()}</div>'
-
-    def _reply(self) -> str:
-        if not self.committed:
-            return ""
-        if self.kind == PREDICTION and not self.compared:
-            chosen = _marked(self.chosen)
-            return f"Noted: {chosen}. Now run on; when you have seen it, press <b>Compare</b>."
-        right = self.chosen == self.question.right
-        verdict = "✔ Yes." if right else "✘ No."
-        reply = f"<b>{verdict}</b> {_marked(self.question.replies[self.chosen])}"
-        if right or self.kind == QUICK:
-            return reply
-        answer = self.question.right
-        return f"{reply}<br>It is: {_marked(answer)}. {_marked(self.question.replies[answer])}"
+    def answer_commit(self, chosen: str) -> dict:
+        """Keep the answer that was given: a prediction only once."""
+        if chosen not in self.question.replies:
+            raise ValueError(f"{svg.writable(chosen)!r} is none of the answers")
+        if self.kind == PREDICTION and self.chosen is not None:
+            raise ValueError("a prediction cannot be changed")
+        self.chosen = chosen
+        right = chosen == self.question.right
+        answers.record(self.lesson, self.name, self.kind, chosen, right)
+        return {}
 
     def describe(self) -> str:
-        listed = "  ".join(f"({chr(97 + k)}) {c}" for k, c in enumerate(self.question.choices))
-        return f"{self._title}. {self.question.asks}  {listed}"
+        listed = "  ".join(f"({chr(97 + k)}) {c}" for k, c in enumerate(self.question.shuffled()))
+        return f"{TITLES[self.kind]}. {self.question.asks}  {listed}"
 
     def fallback(self) -> dict[str, str]:
-        """The question, and its answers to be unfolded: the same before and after answering."""
-        items = "".join(f"<li>{_marked(choice)}</li>" for choice in self.question.choices)
+        """The question, and its replies to be unfolded: the same for all, whatever was answered."""
+        order = self.question.shuffled()
+        items = "".join(f"<li>{marked(choice)}</li>" for choice in order)
         replies = "".join(
-            f"<li>{'✔' if choice == self.question.right else '✘'} {_marked(reply)}</li>"
-            for choice, reply in self.question.replies.items()
+            f"<li>{'✔' if choice == self.question.right else '✘'} "
+            f"{marked(self.question.replies[choice])}</li>"
+            for choice in order
         )
-        html = f"<p><b>{self._title}.</b> {_marked(self.question.asks)}</p>"
+        html = f"<p><b>{TITLES[self.kind]}.</b> {marked(self.question.asks)}</p>"
         html += f'<ol type="a">{items}</ol><details><summary>Choose first, then unfold</summary>'
         html += f'<ol type="a">{replies}</ol></details>'
         return {"text/plain": svg.writable(self.describe()), "text/html": html}
 
 
-def _plain(words: str) -> str:
-    """Without the backquotes, for where no code can be set."""
-    return svg.writable(words.replace("`", ""))
-
-
-def _marked(words: str) -> str:
-    """HTML that is safe, with what stands in backquotes as code."""
+def marked(words: str) -> str:
+    """HTML that is safe, with what is in backquotes as code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", svg.escape(words))

@@ -18,10 +18,10 @@ from ..model import GPT, without_dropout
 from ..sampling import prompt_rows
 from ..tokenizer import Tokenizer
 from ..trace import Trace, trace
-from .base import LONGEST, capped, token_name
 from .explorer import Explorer
 from .heads import attention_svg, looks, two_digits
 from .shared import share_model, share_tokenizer
+from .tokens import LONGEST, capped, token_name
 
 PANELS = ("q · k", "score", "softmax", "values", "exchange")  # as in js/attention_explorer.js
 

@@ -16,9 +16,9 @@ from torch import Tensor
 from ..model import GPT
 from ..tokenizer import Tokenizer
 from . import svg
-from .base import token_name
 from .explorer import Explorer
 from .heads import quoted
+from .tokens import token_name
 from .word_map import (
     NEIGHBOURS,
     box_of,

@@ -19,9 +19,9 @@ from ..sampling import prompt_rows
 from ..tokenizer import Tokenizer
 from . import svg
 from .bars import Bar, bars_height, bars_svg, expected, rows_of, spoken
-from .base import LONGEST, capped, token_name
 from .explorer import Explorer
 from .shared import share_model, share_tokenizer
+from .tokens import LONGEST, capped, token_name
 from .truth import Truth, kl_from, true_tokens
 
 WIDTH = 880

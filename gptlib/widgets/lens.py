@@ -15,9 +15,9 @@ from ..model import GPT
 from ..tokenizer import Tokenizer
 from ..trace import trace
 from . import svg
-from .base import capped, token_name
 from .explorer import Explorer
 from .shared import share_model, share_tokenizer
+from .tokens import capped, token_name
 
 WIDTH = 880
 LONGEST = 32  # tokens

@@ -6,10 +6,10 @@ from ..model import GPT
 from ..tokenizer import Tokenizer
 from ..trace import Trace, trace
 from . import svg
-from .base import capped, token_name
 from .explorer import Explorer
 from .gpt2 import parts
 from .shared import LARGEST, share_model, share_tokenizer
+from .tokens import capped, token_name
 
 STATIONS = ("text", "tokenizer", "embeddings", "attention", "feedforward", "logits", "sampling")
 OPENED = (*STATIONS, "training")

@@ -13,10 +13,10 @@ from ..sampling import next_token_probs, prompt_rows
 from ..tokenizer import Tokenizer
 from . import svg
 from .bars import Bar, bars_height, bars_svg, spoken
-from .base import capped, token_name
 from .explorer import Explorer
 from .sentence import SENTENCE_HEIGHT, WIDTH, Word, sentence_svg
 from .shared import share_model, share_tokenizer
+from .tokens import capped, token_name
 from .truth import Truth, dense, true_tokens
 
 Sampler = Callable[[Tensor, float, int | None, float | None], Tensor]

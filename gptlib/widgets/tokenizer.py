@@ -8,9 +8,9 @@ import traitlets
 
 from ..tokenizer import Tokenizer, apply_merges, cut_at, split
 from . import svg
-from .base import token_name
 from .explorer import Explorer
 from .shared import reference, share_tokenizer
+from .tokens import token_name
 
 WIDTH, SLOT, GAP = 880, 40, 8  # of the picture, of one byte in it, and between two pieces
 LINE = 92  # from one line to the next

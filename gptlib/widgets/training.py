@@ -19,11 +19,11 @@ from ..model import GPT
 from ..training import Step, TrainConfig, Trainer
 from . import svg
 from .bars import Bar, bars_height, bars_svg, expected, rows_of, spoken
-from .base import capped, token_name
 from .cells import end_when_run_again
 from .explorer import Explorer
 from .heads import looks, table_svg, two_digits
 from .runs import Frame, LiveRun, Recording, take_frame
+from .tokens import capped, token_name
 from .truth import Truth, kl_from, true_tokens
 
 REDRAW_SECONDS = 0.25  # a curve redrawn at each step would cost more than the step

@@ -39,3 +39,23 @@ def test_an_answer_after_a_line_that_was_cut_off_is_whole(file):
     file.write_text('{"lesson": "05", "ques')
     answers.record("05", "softmax", "check", "right", True)
     assert json.loads(file.read_text(encoding="utf-8").splitlines()[1])["right"] is True
+
+
+def test_a_student_keeps_one_seed_beside_the_answers(tmp_path, monkeypatch):
+    monkeypatch.setenv("GPTLIB_ANSWERS", str(tmp_path / "class" / "me.jsonl"))
+    seed = answers.seed()
+    assert seed > 0 and (tmp_path / "class" / "me.seed").read_text() == f"{seed}\n"
+    monkeypatch.setattr(answers, "THIS_SESSION", 5)  # as in a later session
+    assert answers.seed() == seed
+    (tmp_path / "class" / "me.seed").write_text("odd\n")
+    assert answers.seed() == 5
+
+
+def test_where_no_answers_are_kept_or_can_be_a_question_is_asked_all_the_same(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("GPTLIB_ANSWERS", "off")
+    assert answers.seed() == 0
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("GPTLIB_ANSWERS", str(tmp_path / "file" / "me.jsonl"))
+    assert answers.seed() == answers.THIS_SESSION

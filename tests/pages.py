@@ -1,0 +1,48 @@
+"""Fixtures for the tests of js/: a page that loads the modules as they are, and a JupyterLab."""
+
+import os
+from pathlib import Path
+
+import pytest
+from browser import NO_CHROMIUM, Lab, chromium_page, find_chromium, jupyterlab
+
+import gptlib
+
+FOLDER = Path(gptlib.__file__).parent / "widgets" / "js"
+HOME = "http://127.0.0.1/"  # answered by the test itself: nothing listens there
+
+
+def chromium():
+    executable = find_chromium()
+    if executable is None:
+        if os.environ.get("GPTLIB_REQUIRE_BROWSER") == "1":
+            pytest.fail(f"GPTLIB_REQUIRE_BROWSER is 1, and there is {NO_CHROMIUM}")
+        pytest.skip(NO_CHROMIUM)
+    return executable
+
+
+@pytest.fixture(scope="module")
+def page():
+    """A page without a kernel, for which `import("/gpt.js")` is the file of that name."""
+
+    def answer(route):
+        name = route.request.url.removeprefix(HOME)
+        if name.endswith(".js"):
+            text = (FOLDER / name).read_text(encoding="utf-8")
+            route.fulfill(body=text, content_type="text/javascript")
+        else:
+            route.fulfill(body="<!doctype html><title>x</title>", content_type="text/html")
+
+    with chromium_page(chromium()) as (page, _):
+        page.route(f"{HOME}**", answer)
+        page.goto(HOME)
+        yield page
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """One JupyterLab and one browser for the tests of a file."""
+    folder = tmp_path_factory.mktemp("lab")
+    executable = chromium()
+    with jupyterlab(folder) as url, chromium_page(executable) as (page, left):
+        yield Lab(page, url, folder, left)

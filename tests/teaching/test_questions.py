@@ -1,0 +1,172 @@
+"""gptlib.teaching.questions: no reply shows before an answer, and each student has an own order."""
+
+import importlib
+import json
+
+import pytest
+from live import Live, grave, shows
+
+from gptlib.teaching.lesson import PARTS
+from gptlib.teaching.questions import PREDICTION, Question, QuestionBox
+
+HOSTILE = '<img src=x onerror="alert(1)">'
+ASKED = Question("Which is `a`?", "a", {"a": "It is.", "b": "Look.", "c": "Look again."})
+
+
+@pytest.fixture(autouse=True)
+def kept(tmp_path, monkeypatch):
+    """The file of this test's answers."""
+    file = tmp_path / "class" / "me.jsonl"
+    monkeypatch.setenv("GPTLIB_ANSWERS", str(file))
+    return file
+
+
+def test_a_question_without_a_choice_or_a_right_answer_is_refused():
+    for right, replies in (("a", {"a": ""}), ("c", {"a": "", "b": ""})):
+        with pytest.raises(ValueError, match="two or more answers"):
+            Question("What?", right, replies)
+
+
+def records(file):
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def test_what_was_answered_is_kept_and_a_prediction_only_once(kept):
+    box = QuestionBox("01", "guess", ASKED, PREDICTION)
+    wrong = next(choice for choice in box.question.choices if choice != box.question.right)
+    box.answer_commit(wrong)
+    with pytest.raises(ValueError, match="a prediction cannot be changed"):
+        box.answer_commit(box.question.right)
+    quick = QuestionBox("01", "exit", ASKED)
+    for choice in quick.question.choices:
+        quick.answer_commit(choice)
+    assert [(r["question"], r["kind"], r["right"]) for r in records(kept)] == [
+        ("guess", "prediction", False),
+        *(("exit", "question", c == quick.question.right) for c in quick.question.choices),
+    ]
+
+
+def test_an_answer_that_is_none_of_those_asked_for_is_not_kept(kept):
+    with pytest.raises(ValueError, match="'odd' is none of the answers"):
+        QuestionBox("01", "exit", ASKED).answer_commit("odd")
+    assert not kept.exists()
+
+
+def test_a_page_has_the_answers_in_the_students_own_order(kept):
+    box = QuestionBox("01", "exit", ASKED)
+    assert kept.with_suffix(".seed").exists()
+    orders = set()
+    for seed in range(1, 30):
+        kept.with_suffix(".seed").write_text(str(seed), encoding="ascii")
+        shown = [choice for choice, _ in QuestionBox("01", "exit", ASKED).settings["replies"]]
+        assert shown == [
+            choice for choice, _ in QuestionBox("01", "exit", ASKED).settings["replies"]
+        ]
+        assert sorted(shown) == sorted(box.question.choices)
+        orders.add(tuple(shown))
+    assert len(orders) == 6
+
+
+def test_the_place_of_the_right_answer_is_balanced():
+    """For any student, and in what is saved: about as often first as second or third."""
+    questions = [
+        question
+        for part in PARTS
+        for question in importlib.import_module(f"gptlib.teaching.{part}").QUESTIONS.values()
+    ]
+    for seed in ((), (1,), (2**31,)):
+        for count in (2, 3):
+            asked = [q for q in questions if len(q.choices) == count]
+            places = [q.shuffled(*seed).index(q.right) for q in asked]
+            chance = 3 * (len(asked) * (count - 1)) ** 0.5 / count  # three standard deviations
+            assert len(asked) > 4
+            assert max(map(places.count, range(count))) <= len(asked) / count + chance
+
+
+def test_the_fallback_is_the_same_before_and_after_and_folds_the_answers_away():
+    box = QuestionBox("01", "exit", ASKED)
+    before = box.fallback()
+    box.answer_commit(box.question.right)
+    assert box.fallback() == before
+    plain, html = before["text/plain"], before["text/html"]
+    assert "\n" not in plain and "✔" not in plain and plain.startswith("Question. ")
+    assert html.index("<details>") < html.index("✔")
+
+
+def test_words_are_escaped_and_backquotes_are_code():
+    question = Question(f"{HOSTILE} `a < b`", HOSTILE, {HOSTILE: HOSTILE, "`no`": ""})
+    html = QuestionBox("01", "hostile", question, PREDICTION).fallback()["text/html"]
+    assert "<img" not in html
+    assert "<code>a &lt; b</code>" in html and "<code>no</code>" in html
+
+
+# ---- The page ----
+
+PAGE = """
+from gptlib.teaching.questions import Question, QuestionBox
+lesson = teaching.Lesson("tokenizer")
+hostile = '<img src=x onerror="alert(1)">'
+asked = Question(f"Is {hostile} `a < b`?", hostile, {hostile: f"Yes: {hostile}", "`no`": "Look."})
+made = QuestionBox("01", "hostile", asked)
+guess = QuestionBox("01", "guess", Question("Which?", "this", {"this": "Right.", "that": "Look."}),
+                    "prediction")
+display(made, guess, guess)
+"""
+
+
+@pytest.fixture
+def asked(lab):
+    """A quick question, a prediction, and the prediction once more."""
+    code = "import os; os.environ['GPTLIB_ANSWERS'] = 'off'\nfrom gptlib import teaching" + PAGE
+    notebook = lab.new_notebook("asked.ipynb", code)
+    notebook.run_all()
+    found = notebook.panel.locator(".gptlib-live")
+    found.nth(2).locator("input").first.wait_for()
+    return [Live(lab.page, found.nth(k)) for k in range(3)]
+
+
+def reply(live):
+    return live.root.locator(".gptlib-reply").inner_text()
+
+
+def test_a_quick_question_replies_to_the_answer_and_may_be_tried_again(asked, lab):
+    quick = asked[0]
+    quick.press("button", "Check", "Enter")
+    shows(quick.message, "⚠ choose an answer first")
+    quick.control("radio", "no").check()
+    quick.press("button", "Check", "Enter")
+    shows(lambda: reply(quick), "✘ No. Look.")
+    quick.press("radio", "no", "ArrowDown")  # to the only other one
+    assert quick.control("radio", HOSTILE).is_checked()
+    quick.press("button", "Check", "Enter")
+    shows(lambda: reply(quick), f"✔ Yes. Yes: {HOSTILE}")
+    assert not quick.strange()
+    for colours in ("light", "dark"):
+        lab.theme("JupyterLab Dark" if colours == "dark" else "JupyterLab Light")
+        assert not grave(lab.page)
+    lab.theme("JupyterLab Light")
+
+
+def test_a_prediction_is_committed_first_and_compared_later_in_every_view(asked):
+    first, again = asked[1:]
+    assert first.control("button", "Compare").is_disabled()
+    first.control("radio", "that").check()
+    first.press("button", "Commit", "Enter")
+    for view in (first, again):
+        shows(lambda view=view: reply(view)[:12], "Noted: that.")
+        assert view.control("radio", "this").is_disabled()
+        assert view.control("button", "Commit").is_disabled()
+    again.press("button", "Compare", "Enter")
+    for view in (first, again):
+        shows(lambda view=view: reply(view), "✘ No. Look. The answer is: this. Right.")
+
+
+def test_without_a_kernel_a_question_still_replies_and_says_that_nothing_was_kept(asked, lab):
+    session = "window.jupyterapp.shell.currentWidget.sessionContext.session"
+    lab.page.evaluate(f"{session}.kernel.restart()")
+    quick = asked[0]
+    quick.control("radio", HOSTILE).check()
+    lab.page.wait_for_timeout(500)
+    quick.press("button", "Check", "Enter")
+    shows(lambda: reply(quick), f"✔ Yes. Yes: {HOSTILE}")
+    shows(lambda: quick.message()[:26], "This answer was not kept: ")
