@@ -71,13 +71,21 @@ def _watched(action: Callable[[], object]) -> object:
 def _alarm(seconds: float, rung: list[bool]) -> Callable[[], None]:
     """By the system's clock: it also wakes what sleeps."""
 
+    ringing: list[bool] = []
+
     def ring(_: int, frame: FrameType | None) -> None:
-        while frame is not None and frame.f_code is not _watched.__code__:
-            frame = frame.f_back
-        if frame is not None:  # not while this module puts its things in order
-            signal.setitimer(signal.ITIMER_REAL, AT_ONCE, AT_ONCE)
-            rung.append(True)
-            raise TooLongError
+        if ringing:  # a busy machine: the next alarm came before this function was done
+            return
+        ringing.append(True)
+        try:
+            while frame is not None and frame.f_code is not _watched.__code__:
+                frame = frame.f_back
+            if frame is not None:  # not while this module puts its things in order
+                signal.setitimer(signal.ITIMER_REAL, AT_ONCE, AT_ONCE)
+                rung.append(True)
+                raise TooLongError
+        finally:
+            ringing.clear()
 
     before = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -1,8 +1,10 @@
-"""What a check found: printed as text, kept for the teacher, and with parts for a widget."""
+"""What a check found: shown as text or in a notebook as a page, and kept for the teacher."""
 
+import sys
 from dataclasses import dataclass, field
 
 from ..storage import answers
+from .html import verdict_html
 
 LESSONS = ("tokenizer", "embeddings", "attention", "feedforward", "logits", "training")
 LESSONS += ("sampling", "gpt2")  # in a class's answers a lesson goes by its number, 01 to 08
@@ -10,14 +12,14 @@ LESSONS += ("sampling", "gpt2")  # in a class's answers a lesson goes by its num
 
 @dataclass(repr=False)
 class Verdict:
-    """True when right. The check has printed `words`, so a notebook shows nothing more.
+    """True when right. The check has shown it, so a notebook shows nothing more.
 
     `mistake` is the name of a known mistake that explains every input, or the kind of trouble
     ("stopped", "not written", ...), or "".
     """
 
     right: bool
-    words: str  # all that is printed
+    words: str  # all that is said, in lines
     mistake: str = ""
     exercise: str = ""  # "logits.softmax"
     property: str = ""  # the sentence that does not hold: "Each row sums to 1."
@@ -37,13 +39,18 @@ class Verdict:
         return f"<{'right' if self.right else self.mistake or 'not right yet'}>"
 
     def _ipython_display_(self) -> None:
-        """Nothing: it is printed already."""
+        """Nothing: it is shown already."""
 
     def told(self) -> "Verdict":
-        """It, printed and kept."""
-        print(self.words)
+        """It, shown and kept."""
         if trouble := self.keep():
-            print(f"  ({trouble})")
+            self.words += f"\n  ({trouble})"
+        notebook = _notebook()
+        if notebook is None:
+            print(self.words)
+        else:
+            html = verdict_html(self.words, self.gives, self.should_be, self.marks)
+            notebook.display_pub.publish({"text/plain": self.words, "text/html": html})
         return self
 
     def keep(self) -> str:
@@ -56,3 +63,9 @@ class Verdict:
         except ValueError as error:
             return str(error)
         return ""
+
+
+def _notebook() -> object | None:
+    """The IPython that runs in a kernel, if this is one; in a terminal text is better printed."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return shell if hasattr(shell, "kernel") else None
