@@ -5,8 +5,8 @@ PYTHON ?= python3
 JOBS ?= auto
 BIN := .venv/bin
 PY := $(BIN)/python
-LESSON := notebooks/00_the_whole_machine.ipynb
-NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb notebooks/solutions/*.ipynb))
+LESSON := my_course/00_the_whole_machine.ipynb
+NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb notebooks/*/*.ipynb))
 
 # Kernels are this .venv's, whatever "python3" kernel the user has installed elsewhere.
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -18,7 +18,7 @@ export JUPYTER_PATH :=
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab test soak notebooks pictures data ablations bench hashes lint clean
+.PHONY: help install lab student test soak notebooks pictures data ablations bench hashes lint clean
 
 help:  ## this list
 	@echo 'Usage: make TARGET [NAME=value]'
@@ -75,11 +75,15 @@ FORCE:
 # root_dir lets a student open gptlib/ beside a lesson; default_url opens the lesson, also where
 # the address is copied by hand, at a desk of the course's own (not what was open yesterday in
 # another project); looking for language servers would only cost time.
-lab: install  ## open JupyterLab at the first lesson
+lab: install  ## open JupyterLab at the first lesson, in a copy of your own (my_course/)
+	@$(PY) tools/student.py my_course --keep
 	$(PY) -m jupyterlab --config=notebooks/jupyter_config.py --ServerApp.root_dir=. \
 	    --LabApp.default_url=/lab/workspaces/gptlib/tree/$(LESSON) \
 	    --LanguageServerManager.autodetect=False \
 	    $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
+
+student: install  ## write clean notebooks for a class into build/student/
+	$(PY) tools/student.py build/student
 
 # One thread a worker: the workers already fill the cores. loadfile keeps a notebook's cells
 # together and in order.

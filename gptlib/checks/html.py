@@ -1,4 +1,4 @@
-"""A verdict as a page shows it: a coloured edge, and numbers in small tables, the wrong ones framed."""
+"""A verdict as a page shows it: a coloured edge, small tables, and the wrong numbers framed."""
 
 import re
 from html import escape

@@ -32,7 +32,8 @@ def answers_file() -> Path | None:
 def seed() -> int:
     """The student's own number, by which the options of questions are shuffled.
 
-    It is kept beside the answers; 0 where none are kept. Where the file cannot be written, the number is this session's.
+    It is kept beside the answers; 0 where none are kept. Where it cannot be written, it is this
+    session's.
     """
     path = answers_file()
     if path is None:

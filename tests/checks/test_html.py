@@ -23,16 +23,11 @@ def published(monkeypatch):
 
 def rows(html):
     """[[(number, whether it is framed), ...], ...] of each table."""
-    return [
-        [
-            [
-                (re.sub("<[^>]*>", "", cell), "<b>" in cell)
-                for cell in re.findall("<td.*?</td>", row)
-            ]
-            for row in re.findall("<tr>.*?</tr>", table)
-        ]
-        for table in re.findall("<table.*?</table>", html)
-    ]
+    found = []
+    for table in re.findall("<table.*?</table>", html):
+        lines = [re.findall("<td.*?</td>", row) for row in re.findall("<tr>.*?</tr>", table)]
+        found.append([[(re.sub("<[^>]*>", "", c), "<b>" in c) for c in line] for line in lines])
+    return found
 
 
 def test_in_a_notebook_a_verdict_is_a_page_and_nothing_is_printed(published, capsys):

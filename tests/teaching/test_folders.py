@@ -16,7 +16,10 @@ def own(tmp_path, monkeypatch):
     return tmp_path / "own" / "gptlib"
 
 
-@pytest.mark.parametrize("inside", ["notebooks", "notebooks/solutions", "notebooks/deeper"])
+@pytest.mark.parametrize(
+    "inside",
+    ["notebooks", "notebooks/solutions", "notebooks/deeper", "my_course", "my_course/deeper"],
+)
 def test_a_lessons_model_is_kept_with_the_course(tmp_path, own, monkeypatch, inside):
     (tmp_path / inside).mkdir(parents=True)
     monkeypatch.chdir(tmp_path / inside)
