@@ -4,13 +4,15 @@
 
 import json
 import re
+from collections import Counter
 from functools import cache
 from pathlib import Path
-from statistics import median
 
+import lesson_clock
 import pytest
-from cell_names import not_settled
+from cell_names import names_of, not_settled
 from cell_times import asserts_on_time
+from terms import TERMS, terms_of
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted(
@@ -19,10 +21,13 @@ NOTEBOOKS = sorted(
     if path.parent.name != ".ipynb_checkpoints"
 )
 LESSONS = [path for path in NOTEBOOKS if re.match(r"notebooks/\d", "/".join(path.parts[-2:]))]
+DEEPER = [path for path in NOTEBOOKS if path.parent.name == "deeper"]
+HOUR = 45  # minutes
 A_PATH = re.compile(r"/(?:home|root|Users|tmp|work|usr|opt|mnt|content)/[\w.-]|[A-Za-z]:\\\\")
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+each_deeper = pytest.mark.parametrize("path", DEEPER, ids=lambda path: path.stem)
 
 
 @cache
@@ -39,8 +44,8 @@ def outputs(path: Path) -> list[dict]:
     return [output for cell in cells(path, "code") for output in cell["outputs"]]
 
 
-def test_there_are_notebooks():
-    assert LESSONS
+def test_each_lesson_has_a_notebook_that_goes_deeper():
+    assert [path.name for path in DEEPER] == [path.name for path in LESSONS] != []
 
 
 @each_notebook
@@ -90,14 +95,20 @@ def test_it_is_small_enough_to_open_at_once(path):
     assert path.stat().st_size < 1.5e6
 
 
-@each_lesson
+def lines(cell: dict) -> int:
+    return sum(1 for line in source(cell).splitlines() if line.strip())
+
+
+@pytest.mark.parametrize("path", LESSONS + DEEPER, ids=lambda path: "/".join(path.parts[-2:]))
 def test_code_cells_are_short(path):
-    lengths = [
-        sum(1 for line in source(c).splitlines() if line.strip()) for c in cells(path, "code")
-    ]
-    assert max(lengths) <= 12
-    assert median(lengths) <= 6
-    assert len(lengths) <= 26
+    assert max(map(lines, cells(path, "code"))) <= 8
+
+
+@each_lesson
+def test_there_is_no_more_code_than_a_class_hour_holds(path):
+    code = cells(path, "code")
+    assert len(code) <= 16
+    assert sum(map(lines, code)) <= 90
 
 
 @each_notebook
@@ -176,17 +187,66 @@ def test_no_lesson_names_the_folder_that_it_saves_in():
 
 @each_lesson
 def test_there_is_no_more_prose_than_a_class_hour_holds(path):
-    words = sum(len(source(cell).split()) for cell in cells(path, "markdown"))
-    assert 500 < words < 1600
+    before, _, after = "\n".join(source(c) for c in cells(path, "markdown")).partition("Stop here")
+    assert after
+    assert 400 < len(lesson_clock.FOLDED.sub("", before).split()) <= 900
+    assert max(len(source(cell).split()) for cell in cells(path, "markdown")[1:-1]) <= 130
+
+
+@each_lesson
+def test_a_lesson_is_an_hour_of_45_minutes_and_each_section_says_its_minutes(path):
+    total = sum(map(lesson_clock.counts, lesson_clock.cells(path)), start=Counter())
+    assert lesson_clock.minutes(total) <= HOUR
+    header, *sections = lesson_clock.sections(path).items()
+    assert header[0] == lesson_clock.HEADER and len(sections) >= 5
+    for title, (says, clock) in sections:
+        assert says is not None, f"{title}: say its minutes: ## Title (7 min)"
+        assert says >= clock - 1.5, title
+    assert sum(says for _, (says, _) in sections) <= HOUR - 2
+    table = re.findall(r"^\| ([^|]+) \| (\d+) \|$", source(cells(path, "markdown")[0]), re.M)
+    assert [int(says) for _, says in table] == [says for _, (says, _) in sections]
+
+
+@each_lesson
+def test_it_says_its_new_ideas_and_they_are_few(path):
+    (ideas,) = re.findall(r"^\*\*New ideas:\*\* (.+)$", source(cells(path, "markdown")[0]), re.M)
+    assert 3 <= len(ideas.split(" · ")) <= 8
 
 
 @each_lesson
 def test_it_begins_with_its_question_and_the_map_and_ends_with_what_comes_next(path):
     first = source(cells(path, "markdown")[0])
-    assert first.startswith(f"# {path.stem[:2]} · ") and "?" in first
+    assert first.startswith(f"# {path.stem[:2]} · ") and "?" in first.splitlines()[0]
     opening = "".join(source(cell) for cell in cells(path, "code")[:2])
     assert "plots.machine(" in opening or "teaching.Lesson(" in opening  # which shows the same map
-    assert "**Next:**" in source(cells(path, "markdown")[-1])
+    last = source(cells(path, "markdown")[-1])
+    assert f"(deeper/{path.name})" in last
+    assert last.splitlines()[-1].startswith("**Next:**")
+
+
+@each_notebook
+def test_nobody_is_asked_to_clear_outputs(path):
+    """Students get clean copies: `make lab`, `make student`."""
+    assert "Clear Outputs" not in "".join(source(cell) for cell in cells(path, "markdown"))
+
+
+@each_deeper
+def test_each_section_of_deeper_can_be_run_alone(path):
+    """It uses names of its own and of the cells before the first section, and no other."""
+    whole = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    begun, own = set(), set()
+    sections = 0
+    for cell in whole:
+        if cell["cell_type"] == "markdown" and re.search(r"^## .+\(\d+ min\)$", source(cell), re.M):
+            sections += 1
+            own = set()
+        elif cell["cell_type"] == "code":
+            bound, taken, later = names_of(source(cell))
+            known = begun | own
+            assert (taken | later) - bound <= known, source(cell)
+            (own if sections else begun).update(bound)
+    assert sections >= 3
+    assert f"(../{path.name})" in source(cells(path, "markdown")[0])
 
 
 def words_of_today(path: Path) -> list[str]:
@@ -198,18 +258,46 @@ def words_of_today(path: Path) -> list[str]:
     return [word.strip().lower() for words in named for word in words.split(",")]
 
 
+GLOSSARY = (ROOT / "notebooks" / "glossary.md").read_text(encoding="utf-8")
+
+
+def in_bold(path: Path) -> str:
+    """All that a lesson and its Deeper have in bold, in small letters."""
+    text = ""
+    for notebook in (path, path.parent / "deeper" / path.name):
+        text += "\n\n".join(map(source, cells(notebook, "markdown")))
+    return "; ".join(re.findall(r"\*\*(.+?)\*\*", text.replace("\n", " "))).lower()
+
+
+def test_every_lesson_has_its_terms():
+    assert sorted(TERMS) == [path.stem[:2] for path in LESSONS]
+
+
+@each_lesson
+def test_a_lesson_gives_the_names_of_the_field_where_it_explains_a_thing(path):
+    bold, known = in_bold(path), GLOSSARY.lower()
+    missing = [term for term in terms_of(path.stem[:2]) if not any(t in bold for t in term)]
+    assert not missing
+    assert not [term for term in terms_of(path.stem[:2]) if not any(t in known for t in term)]
+
+
+def entries() -> list[str]:
+    """What the glossary explains, in small letters."""
+    return [line.split(" | ")[0].strip("| ").lower() for line in GLOSSARY.splitlines()[6:]]
+
+
+def test_the_glossary_is_in_order():
+    assert entries() == sorted(entries(), key=lambda entry: entry.replace("-", ""))
+
+
 @each_lesson
 def test_each_word_of_a_lesson_is_in_the_glossary(path):
-    page = (ROOT / "notebooks" / "glossary.md").read_text(encoding="utf-8")
-    entries = [line.split(" | ")[0].strip("| ").lower() for line in page.splitlines()[6:]]
-    assert entries == sorted(entries, key=lambda entry: entry.replace("-", ""))
-    known = {word for entry in entries for word in re.split(r", | \(", entry.replace(")", ""))}
+    known = {word for e in entries() for word in re.split(r", | \(", e.replace(")", ""))}
     assert words_of_today(path)
     for word in words_of_today(path):
         assert re.sub(r" \(.*", "", word) in known, word
 
 
 def test_the_glossary_links_to_lessons_that_are_there():
-    page = (ROOT / "notebooks" / "glossary.md").read_text(encoding="utf-8")
-    links = re.findall(r"\]\(([^)]+)\)", page)
+    links = re.findall(r"\]\(([^)]+)\)", GLOSSARY)
     assert len(links) > 40 and all((ROOT / "notebooks" / link).is_file() for link in links)

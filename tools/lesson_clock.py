@@ -2,9 +2,9 @@
 
     python tools/lesson_clock.py notebooks/03_*.ipynb ...
 
-Prints a row for each notebook: what comes before its "Stop here". The rates were set on nine lessons
-that had been timed part by part in cold reads, at 52 to 68 minutes; seven of eight come out within
-12 % of that. It is an estimate to plan with; a class is the measure.
+Prints a row for each notebook, of what comes before its "Stop here", then one for each section. The
+rates were set on nine lessons that had been timed part by part in cold reads, at 52 to 68 minutes;
+seven of eight come out within 12 % of that. It is an estimate to plan with; a class is the measure.
 """
 
 import json

@@ -12,8 +12,8 @@ def run_folder(name: str) -> Path:
     """The folder for a lesson's model of this name; it is made where it is not there yet.
 
     It is in `runs`, beside the folder that the lessons are in (`notebooks`, or a student's own
-    `my_course`), or else beside the lesson itself. A class may share one copy of the course that nobody can write to: then it is in `runs`
-    in the user's data folder.
+    `my_course`), or else beside the lesson itself. A class may share one copy of the course that
+    nobody can write to: then it is in `runs` in the user's data folder.
 
     Raises:
         ValueError: neither can be written; names both, and says why.

@@ -1,0 +1,31 @@
+"""The field's own names for what each lesson teaches: the lesson has each in bold, where it explains
+it, and the glossary has it too. Other forms of one name are divided by a bar."""
+
+TERMS = {
+    "00": """GPT; generative pretrained transformer; decoder-only; training; inference;
+        autoregressive; next-token prediction""",
+    "01": """token; id; vocabulary; subword; byte pair encoding | BPE; merge; byte-level; UTF-8;
+        special token; end-of-sequence token""",
+    "02": """token embedding | word embedding; embedding matrix; dimension; positional encoding;
+        learned; sinusoidal; context length; cosine similarity""",
+    "03": """self-attention; query; key; value; linear projection; scaled dot product; causal mask;
+        softmax; attention weights; head; multi-head attention; output projection""",
+    "04": """feedforward network; multilayer perceptron | MLP; linear layer | linear layers;
+        activation function; nonlinearity; ReLU; GELU; residual connection | residual connections;
+        layer normalisation; pre-norm; transformer block""",
+    "05": """logits; linear layer; unembedding; language-model head; weight tying; softmax;
+        probability distribution; log-probabilities | log-probability; numerical stability |
+        numerically stable""",
+    "06": """likelihood; maximum likelihood; negative log likelihood; cross-entropy; loss; gradient;
+        backpropagation; stochastic gradient descent; learning rate; optimizer; epoch; batch;
+        perplexity; entropy; KL divergence; overfitting; held-out; teacher forcing""",
+    "07": """decoding; greedy decoding; sampling; temperature; top-k; top-p; autoregressive
+        generation; stopping criterion; KV cache; beam search""",
+    "08": """parameters; FLOPs; memory bandwidth; quantisation""",
+}
+
+
+def terms_of(lesson: str) -> list[list[str]]:
+    """[[a name, other forms of it, ...], ...] of a lesson."""
+    listed = " ".join(TERMS[lesson].split()).split("; ")
+    return [term.lower().split(" | ") for term in listed]
