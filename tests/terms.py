@@ -1,5 +1,8 @@
-"""The field's own names for what each lesson teaches: the lesson has each in bold, where it explains
-it, and the glossary has it too. Other forms of one name are divided by a bar."""
+"""The field's own names for what each lesson teaches.
+
+A lesson has each in bold, where it explains it, and the glossary has it too. Other forms of one name
+are divided by a bar.
+"""
 
 TERMS = {
     "00": """GPT; generative pretrained transformer; decoder-only; training; inference;
