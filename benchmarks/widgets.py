@@ -1,23 +1,31 @@
 """From a key press to the new picture, in a real JupyterLab. `python -m benchmarks.widgets`
 
-Measured inside the page, from the event of the key to the change of the document: what drives the
-browser does not count, and the messages, the kernel and the drawing do. Each explorer takes turns
-with `interactive` and a bar chart of matplotlib, in the same notebook.
+Measured inside the page, from the event of the key to the first frame that shows what it changed.
+Each explorer is moved three times: with nothing else to do, with a kernel that is busy all the
+while, and with a delay between browser and server. A figure of matplotlib under `interactive`,
+which a notebook would have without gptlib.widgets, is moved once beside them.
 """
 
+import asyncio
 import os
 import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median, quantiles
+from urllib.parse import urlsplit
 
 from tests.browser import NO_CHROMIUM, Explorer, Lab, chromium_page, find_chromium, jupyterlab
 
 from .side_by_side import load_since, machine, replace_section
 
 BEGIN, END = "<!-- widgets: begin -->", "<!-- widgets: end -->"
-ROUNDS, BURST = 4, 40
+ROUNDS = 4
+DELAY = 0.2  # seconds, each way
+BUSY = 120  # seconds that the kernel has other things to do, until it is interrupted
 TO_AND_FRO = ("ArrowLeft",) * 4 + ("ArrowRight",) * 4
 SPACES = ("Space",) * 8
 LONG = (
@@ -28,9 +36,6 @@ LONG = (
 SET_UP = f"""
 import time
 import gptlib
-import ipywidgets
-import matplotlib.pyplot as plt
-import torch
 from gptlib import widgets
 from gptlib.corpora import pets as grammar
 model, tokenizer = gptlib.load("pets")
@@ -38,10 +43,14 @@ models = {{step: gptlib.load("pets", step=step)[0] for step in gptlib.load_histo
 sentence = tokenizer.decode(tokenizer.encode({LONG!r})[:32])
 assert len(tokenizer.encode(sentence)) == 32
 """
+# A loop, and no sleep: what the kernel does takes the processor too.
+OTHER_WORK = f"end = time.monotonic() + {BUSY}\nwhile time.monotonic() < end: sum(range(10000))"
 
 # What a notebook would do without gptlib.widgets: the bars, outlines, marks and numbers of the
 # studio as a figure, of logits that are computed once.
 PEER = """
+import ipywidgets
+import matplotlib.pyplot as plt
 logits = gptlib.trace(model, tokenizer.encode("The cat is")).logits[-1]
 shown = logits.topk(10).indices.flip(0)
 names = [tokenizer.token_str(int(id)) for id in shown]
@@ -64,27 +73,31 @@ peer.add_class("gptlib-peer")
 peer
 """
 
-# What is in the picture at the moment, and when it became so. Performance.now() and the time of an
-# event have the same zero.
+# The frame after the last change, for each key; `what` is "img" for the peer. Performance.now()
+# and the time of an event have the same zero.
 TIMER = """([root, what]) => {
   const seen = () => what === 'img'
     ? root.querySelector('.widget-output img')?.src
-    : [...root.querySelectorAll('[role=img], [role=region]')].at(-1)?.outerHTML;
-  const timer = {key: 0, change: 0, seen: seen()};
+    : root.lastElementChild.outerHTML;
+  const timer = {key: 0, frame: 0, seen: seen()};
   document.addEventListener('keydown', event => { timer.key = event.timeStamp; }, true);
   new MutationObserver(() => {
     const now = seen();
-    if (now && now !== timer.seen) { timer.seen = now; timer.change = performance.now(); }
+    if (!now || now === timer.seen) return;
+    timer.seen = now;
+    if (timer.frame > timer.key) return;
+    timer.frame = Infinity;
+    requestAnimationFrame(() => { timer.frame = performance.now(); });
   }).observe(root, {childList: true, subtree: true, attributes: true, characterData: true});
   window.gptlibTimer = timer;
 }"""
 
+# From running the cell to the first picture of its new output.
 OPEN = """place => new Promise(done => {
   const panel = window.jupyterapp.shell.currentWidget;
-  for (const old of panel.node.querySelectorAll('.gptlib-explorer, .gptlib-peer'))
-    old.remove();
+  for (const old of panel.node.querySelectorAll('.gptlib-live')) old.remove();
   const found = () => panel.node.querySelector(
-    '.gptlib-explorer [role=img], .gptlib-explorer [role=region], .gptlib-peer img');
+    '.gptlib-live [role=img], .gptlib-live [role=group], .gptlib-live [role=region]');
   const began = performance.now();
   const watching = new MutationObserver(() => {
     if (found()) { watching.disconnect(); done(performance.now() - began); }
@@ -104,15 +117,18 @@ class Case:
     arguments: str
     control: tuple[str, str]  # role and name
     keys: tuple[str, ...] = TO_AND_FRO
-    ours: list[float] = field(default_factory=list)
-    peer: list[float] = field(default_factory=list)
-    burst: list[float] = field(default_factory=list)
+    idle: list[float] = field(default_factory=list)
+    busy: list[float] = field(default_factory=list)
+    delayed: list[float] = field(default_factory=list)
     opening: list[float] = field(default_factory=list)
 
+    @property
+    def code(self) -> str:
+        return f"widgets.{self.name}({self.arguments})"
+
     def __str__(self) -> str:
-        faster = median(self.peer) / median(self.ours)
-        figures = [*_spread(self.ours), *_spread(self.peer), f"{faster:.1f}"]
-        figures += [f"{max(self.burst):.0f}", f"{median(self.opening):.0f}"]
+        figures = [*_spread(self.idle), *_spread(self.busy), *_spread(self.delayed)]
+        figures.append(f"{median(self.opening):.0f}")
         return f"| {self.name} | {self.control[1]} | {' | '.join(figures)} |"
 
 
@@ -135,55 +151,114 @@ def cases() -> list[Case]:
 
 
 def measure(case: Case, lab: Lab) -> None:
-    """One notebook with the explorer and the peer, and rounds of both in turn."""
-    code = f"widgets.{case.name}({case.arguments})"
-    notebook = lab.new_notebook(f"{case.name}.ipynb", SET_UP, code, PEER)
-    notebook.run_all()
+    """Openings, then presses with a kernel that is idle and with one that is busy."""
+    notebook, explorer = _open(case, lab)
+    case.opening += [lab.page.evaluate(OPEN, 1) for _ in range(5)]
+    lab.command("notebook:run-all-cells")
+    notebook.explorers(1)
+    lab.page.wait_for_timeout(500)
+    case.idle += presses(explorer, case.control, case.keys, "html", ROUNDS)
+    lab.page.evaluate("window.jupyterapp.shell.currentWidget.content.activeCellIndex = 2")
+    lab.command("notebook:run-cell")
+    case.busy += presses(explorer, case.control, case.keys, "html", ROUNDS)
+    assert "[*]" in notebook.panel.locator(".jp-InputPrompt").nth(2).inner_text(), "no longer busy"
+    lab.command("notebook:interrupt-kernel")
+
+
+def _open(case: Case, lab: Lab) -> tuple:
+    notebook = lab.new_notebook(f"{case.name}.ipynb", SET_UP, case.code, OTHER_WORK)
+    for place in (0, 1):
+        lab.page.evaluate(
+            f"window.jupyterapp.shell.currentWidget.content.activeCellIndex = {place}"
+        )
+        lab.command("notebook:run-cell")
     (explorer,) = notebook.explorers(1)
-    for _ in range(3):
-        case.opening.append(lab.page.evaluate(OPEN, 1))
-    lab.page.evaluate(OPEN, 2)
-    notebook.lab.command("notebook:run-all-cells")
-    (explorer,) = notebook.explorers(1)
-    peer = Explorer(lab.page, notebook.panel.locator(".gptlib-peer"))
-    peer.root.locator("img").wait_for()
-    for _ in range(ROUNDS):
-        case.ours += presses(explorer, case.control, case.keys, "html")
-        case.peer += presses(peer, None, TO_AND_FRO, "img")
-        case.burst.append(burst(explorer, case.control, case.keys))
+    return notebook, explorer
 
 
-def presses(explorer: Explorer, control, keys: tuple[str, ...], what: str) -> list[float]:
-    """Milliseconds from each key to its picture."""
+def presses(explorer: Explorer, control, keys, what: str, rounds: int) -> list[float]:
+    """Milliseconds from each key to the frame that shows its picture."""
     page = explorer.page
-    _reach(explorer, control, what)
-    found = []
-    for key in keys:
-        page.keyboard.press(key)
-        page.wait_for_function("gptlibTimer.change > gptlibTimer.key")
-        found.append(page.evaluate("gptlibTimer.change - gptlibTimer.key"))
-        page.wait_for_timeout(60)  # as between two presses of a person
-    return found
-
-
-def burst(explorer: Explorer, control, keys: tuple[str, ...]) -> float:
-    """Milliseconds from the last of BURST keys to the last picture."""
-    page = explorer.page
-    _reach(explorer, control, "html")
-    for place in range(BURST):
-        page.keyboard.press(keys[place % len(keys)])
-    page.wait_for_function(
-        "performance.now() - Math.max(gptlibTimer.change, gptlibTimer.key) > 700"
-    )
-    return page.evaluate("Math.max(0, gptlibTimer.change - gptlibTimer.key)")
-
-
-def _reach(explorer: Explorer, control, what: str) -> None:
     if control is None:  # the peer's only one: nothing gives the handle a name
         explorer.root.locator(".noUi-handle").focus()
     else:
         explorer.reach(*control)
-    explorer.page.evaluate(TIMER, [explorer.root.element_handle(), what])
+    page.evaluate(TIMER, [explorer.root.element_handle(), what])
+    found = []
+    for key in keys * rounds:
+        page.keyboard.press(key)
+        page.wait_for_function(
+            "gptlibTimer.frame > gptlibTimer.key && gptlibTimer.frame < Infinity"
+        )
+        found.append(page.evaluate("gptlibTimer.frame - gptlibTimer.key"))
+        page.wait_for_timeout(60)  # as between two presses of a person
+    return found
+
+
+def of_matplotlib(lab: Lab) -> list[float]:
+    """The same of the peer, with nothing else to do."""
+    notebook = lab.new_notebook("peer.ipynb", SET_UP, PEER)
+    notebook.run_all()
+    peer = Explorer(lab.page, notebook.panel.locator(".gptlib-peer"))
+    peer.root.locator("img").wait_for()
+    return presses(peer, None, TO_AND_FRO, "img", ROUNDS)
+
+
+# ---- A delay between browser and server ----
+
+
+@contextmanager
+def delayed(url: str, seconds: float) -> Iterator[str]:
+    """An address behind which is the server of another, each byte so much later, both ways."""
+    loop = asyncio.new_event_loop()
+    target = urlsplit(url).port
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def later(data: bytes, when: float) -> None:
+            await asyncio.sleep(when - loop.time())
+            writer.write(data)
+
+        last = asyncio.create_task(asyncio.sleep(0))
+        while data := await reader.read(65536):
+            before, when = last, loop.time() + seconds
+            last = asyncio.create_task(_after(before, lambda d=data, w=when: later(d, w)))
+        await last
+        writer.close()
+
+    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back, out = await asyncio.open_connection("127.0.0.1", target)
+        await asyncio.gather(carry(reader, out), carry(back, writer), return_exceptions=True)
+
+    server = loop.run_until_complete(asyncio.start_server(meet, "127.0.0.1", 0))
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+
+
+async def _after(before: asyncio.Task, action: Callable) -> None:
+    """In the order in which it came."""
+    await before
+    await action()
+
+
+# ---- What a page loads ----
+
+
+def page_weight() -> float:
+    """MB of modules and of shared data for a page with all eight explorers."""
+    import json
+
+    import gptlib
+    from gptlib.widgets.esm import bundle
+    from gptlib.widgets.shared import share_model, share_tokenizer
+
+    model, tokenizer = gptlib.load("pets")
+    modules = sum(len(bundle(case.name).encode()) for case in cases())
+    shared = len(share_model(model).tensors) + len(share_tokenizer(tokenizer).merges)
+    shared += len(json.dumps(share_tokenizer(tokenizer).special))
+    return (modules + shared) / 1e6
 
 
 def main() -> None:
@@ -191,23 +266,32 @@ def main() -> None:
     if executable is None:
         print(f"The widgets were not measured: {NO_CHROMIUM}.")
         return
+    before, measured = os.getloadavg()[0], cases()
     with tempfile.TemporaryDirectory() as folder, jupyterlab(Path(folder)) as url:
         with chromium_page(executable) as (page, left):
             lab = Lab(page, url, Path(folder), left)
             browser = page.context.browser.version
-            lines = [machine(), f"JupyterLab {version('jupyterlab')}, Chromium {browser}", ""]
-            lines += HEAD
-            before = os.getloadavg()[0]
-            for case in cases():
+            for case in measured:
                 measure(case, lab)
+            peer = of_matplotlib(lab)
+        with delayed(url, DELAY) as far, chromium_page(executable) as (page, left):
+            lab = Lab(page, far, Path(folder), left)
+            for case in measured:
+                _, explorer = _open(case, lab)
+                case.delayed += presses(explorer, case.control, case.keys, "html", ROUNDS)
                 print(case, flush=True)
-                lines.append(str(case))
-            lines[1] += f"; {load_since(before)}"
+    lines = [machine(), f"JupyterLab {version('jupyterlab')}, Chromium {browser}", "", *HEAD]
+    lines += map(str, measured)
+    p50, p90 = _spread(peer)
+    lines += ["", f"A figure of matplotlib under `interactive`, idle: p50 {p50}, p90 {p90}."]
+    lines += [f"A page with these eight: {page_weight():.2f} MB of modules and shared data."]
+    lines[1] += f"; {load_since(before)}"
     replace_section(BEGIN, END, "\n".join(lines))
 
 
 HEAD = [
-    "| widget | control | p50 | p90 | matplotlib p50 | p90 | times faster | burst | opening |",
+    "| explorer | control | idle p50 | p90 | kernel busy p50 | p90 | "
+    f"{1000 * DELAY:.0f} ms delay p50 | p90 | opening |",
     "|---|---|---|---|---|---|---|---|---|",
 ]
 

@@ -1,7 +1,7 @@
 """The field's own names for what each lesson teaches.
 
-A lesson has each in bold, where it explains it, and the glossary has it too. Other forms of one name
-are divided by a bar.
+A lesson has each in bold, where it explains it, and the glossary has it too. Other forms of a
+name are divided by a bar.
 """
 
 TERMS = {

@@ -4,7 +4,7 @@
 // for a browser, and what it says when a head's output is exchanged.
 
 import { ARCS_CSS, arcs } from "./arcs.js";
-import { frame, needsKernel, onceAFrame, onWidth } from "./base.js";
+import { frame, latest, needsKernel, onceAFrame, onWidth } from "./base.js";
 import { button, line, tick } from "./controls.js";
 import { make, put, say, set, two } from "./dom.js";
 import { EXCHANGE_CSS, exchanged, exchangePanel } from "./exchange.js";
@@ -47,6 +47,7 @@ class Attention {
     this.swap = { other: model.get("other"), at: at ?? null, beside: beside ?? null, on: false };
     this.build();
     this.repaint = onceAFrame(() => this.frame.run(() => this.paint()));
+    this.refresh = latest(this.frame, () => this.read(), this.repaint);
     this.listen();
     this.refresh();
   }
@@ -212,28 +213,15 @@ class Attention {
     return { others, said: { before: logits.slice(0, half), after: logits.slice(half) } };
   }
 
-  /** Read what is shown, then paint; where the kernel is asked, the latest wish counts. */
-  refresh() {
-    if (this.reading) {
-      this.again = true;
-      return this.reading;
+  async read() {
+    const ids = this.idsOf(this.text.value);
+    const key = ids.join(" ");
+    if (key !== this.shownKey) {
+      const looks = await this.lookAt(ids);
+      Object.assign(this, { looks, ids, shownKey: key, names: ids.map((id) => this.tokenizer.tokenStr(id)) });
     }
-    this.reading = this.frame.run(async () => {
-      do {
-        this.again = false;
-        const ids = this.idsOf(this.text.value);
-        const key = ids.join(" ");
-        if (key !== this.shownKey) {
-          const looks = await this.lookAt(ids);
-          Object.assign(this, { looks, ids, shownKey: key, names: ids.map((id) => this.tokenizer.tokenStr(id)) });
-        }
-        this.looks.set({ masked: this.ticks.masked.value, scaled: this.ticks.scaled.value });
-        this.said = this.panel === "exchange" ? await this.exchangeNow() : null;
-      } while (this.again);
-      this.frame.trouble("");
-      this.repaint();
-    });
-    return Promise.resolve(this.reading).finally(() => (this.reading = null));
+    this.looks.set({ masked: this.ticks.masked.value, scaled: this.ticks.scaled.value });
+    this.said = this.panel === "exchange" ? await this.exchangeNow() : null;
   }
 
   // ---- What is shown ----

@@ -117,6 +117,40 @@ export function player({ step, seconds, onChange }) {
   };
 }
 
+/**
+ * A function that reads what is to be shown, and then shows it; the latest wish counts: what is
+ * asked for while something is read is read once more, and only then is anything shown.
+ */
+export function latest(page, read, show) {
+  let again = false;
+  let busy = false;
+  let reading = null;
+  const go = async () => {
+    try {
+      while (again) {
+        again = false;
+        try {
+          await read();
+        } catch (error) {
+          if (!again) throw error; // else it is of something that is no longer wished for
+        }
+      }
+      page.trouble("");
+      show();
+    } finally {
+      busy = false;
+    }
+  };
+  return () => {
+    again = true;
+    if (!busy) {
+      busy = true;
+      reading = Promise.resolve(page.run(go));
+    }
+    return reading;
+  };
+}
+
 /** Redraw at most once a frame, with the latest state. */
 export function onceAFrame(paint) {
   let asked = false;

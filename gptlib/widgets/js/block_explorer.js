@@ -3,7 +3,7 @@
 // The parts are boxes of a drawing, each with its tick. A small model runs here without them; a
 // larger one is asked of Python (gptlib/widgets/feedforward.py), as is the truth for a prompt.
 
-import { frame, needsKernel, onceAFrame } from "./base.js";
+import { frame, latest, needsKernel, onceAFrame } from "./base.js";
 import { bars, spoken } from "./bars.js";
 import { choice, line } from "./controls.js";
 import { draw, make, say, set, two, whole } from "./dom.js";
@@ -53,6 +53,8 @@ class BlockExplorer {
     this.truths = new Map(); // ids -> {truth: Map, note}
     this.build();
     this.repaint = onceAFrame(() => this.frame.run(() => this.paint()));
+    const read = async () => (this.seen = await this.look());
+    this.again = latest(this.frame, read, this.repaint);
     this.listen();
     this.refresh();
   }
@@ -199,24 +201,10 @@ class BlockExplorer {
     return { ids, out, first, now };
   }
 
-  /** Read both models; where the kernel is asked, the latest wish counts. */
+  /** Read both models. */
   refresh() {
     this.mark();
-    this.again = true;
-    this.reading ??= this.frame.run(async () => {
-      try {
-        while (this.again) {
-          this.again = false;
-          this.seen = await this.look();
-        }
-        this.frame.trouble("");
-        this.repaint();
-      } finally {
-        this.reading = null;
-        if (this.again) this.refresh();
-      }
-    });
-    return this.reading;
+    return this.again();
   }
 
   // ---- What is shown ----

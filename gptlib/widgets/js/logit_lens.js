@@ -4,7 +4,7 @@
 // after the other. A model too large for a browser is read in Python (gptlib/widgets/lens.py),
 // which gives the same: {tokens, cells, rises}.
 
-import { frame, needsKernel, onWidth, onceAFrame, player } from "./base.js";
+import { frame, latest, needsKernel, onWidth, onceAFrame, player } from "./base.js";
 import { bars, spoken } from "./bars.js";
 import { button, line, number, picker } from "./controls.js";
 import { chance, make, put, rounded, say, set, style } from "./dom.js";
@@ -61,6 +61,8 @@ class Lens {
     this.depths = ["embeddings", ...Array.from({ length: layers }, (_, k) => `after block ${k + 1}`)];
     this.build();
     this.repaint = onceAFrame(() => this.frame.run(() => this.paint()));
+    const read = async () => (this.seen = await this.look(this.text.value));
+    this.refresh = latest(this.frame, read, () => this.layout());
     this.listen();
     this.refresh();
   }
@@ -134,24 +136,6 @@ class Lens {
     this.player.stop();
     this.place = null;
     return this.refresh();
-  }
-
-  /** Read the text; where the kernel is asked, the latest wish counts. */
-  refresh() {
-    this.again = true;
-    this.reading ??= this.frame.run(async () => {
-      try {
-        while (this.again) {
-          this.again = false;
-          this.seen = await this.look(this.text.value);
-        }
-        this.layout();
-      } finally {
-        this.reading = null;
-        if (this.again) this.refresh();
-      }
-    });
-    return this.reading;
   }
 
   // ---- What moves ----

@@ -3,7 +3,7 @@
 // The model, the bending and the draws are computed here. Asked of Python: the truth for a prefix,
 // the logits of a model too large for a browser, and the probabilities of a student's own sampler.
 
-import { frame, needsKernel, onceAFrame, player, motion } from "./base.js";
+import { frame, latest, needsKernel, onceAFrame, player, motion } from "./base.js";
 import { bars, spoken } from "./bars.js";
 import { button, choice, line, number } from "./controls.js";
 import { make, say, two, whole } from "./dom.js";
@@ -41,6 +41,7 @@ class Studio {
     this.stream = new Stream(model.get("seed"));
     this.build();
     this.repaint = onceAFrame(() => this.frame.run(() => this.paint()));
+    this.refresh = latest(this.frame, () => this.read(), this.repaint);
     this.listen();
     this.refresh();
   }
@@ -270,25 +271,13 @@ class Studio {
     return this.tokenizer.tokenStr(id);
   }
 
-  /** Read the model at this place and paint; where the kernel is asked, the latest wish counts. */
-  refresh() {
-    if (this.reading) {
-      this.again = true;
-      return this.reading;
-    }
-    this.reading = this.frame.run(async () => {
-      do {
-        this.again = false;
-        if (this.stream.seed !== this.numbers.seed.value) this.newStream();
-        const ids = this.ids;
-        const place = await this.frame.waitFor(this.placeAt(ids));
-        const probs = await this.frame.waitFor(this.probsAt(ids, place));
-        Object.assign(this, { place, probs, shownIds: ids });
-      } while (this.again);
-      this.frame.trouble("");
-      this.repaint();
-    });
-    return Promise.resolve(this.reading).finally(() => (this.reading = null));
+  /** Read the model at this place. */
+  async read() {
+    if (this.stream.seed !== this.numbers.seed.value) this.newStream();
+    const ids = this.ids;
+    const place = await this.frame.waitFor(this.placeAt(ids));
+    const probs = await this.frame.waitFor(this.probsAt(ids, place));
+    Object.assign(this, { place, probs, shownIds: ids });
   }
 
   newStream() {

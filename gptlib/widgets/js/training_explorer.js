@@ -3,7 +3,7 @@
 // Python answers "prompt" with all that the recorded models make of it, so that a step is shown
 // without asking; and it sends news of the live run while that trains.
 
-import { frame, needsKernel, onceAFrame, player } from "./base.js";
+import { frame, latest, needsKernel, onceAFrame, player } from "./base.js";
 import { bars, spoken } from "./bars.js";
 import { chart } from "./chart.js";
 import { button, choice, line, picker } from "./controls.js";
@@ -28,6 +28,7 @@ class Training {
     this.live = null; // the latest news
     this.take(model.get("seen"), [model.get("weights")]);
     this.repaint = onceAFrame(() => this.frame.run(() => this.paint()));
+    this.askAgain = latest(this.frame, () => this.askPrompt(), this.repaint);
     this.build();
     this.kernel.onNews((news, buffers) => this.hear(news, buffers));
     this.paint();
@@ -40,7 +41,7 @@ class Training {
     const count = (n) => Array.from({ length: n }, (_, k) => String(k));
     const redraw = () => this.repaint();
     this.prompt = line({
-      name: "prompt", value: model.get("prompt"), onInput: () => this.askPrompt(),
+      name: "prompt", value: model.get("prompt"), onInput: () => this.askAgain(),
     });
     this.step = picker({
       name: "step", options: settings.steps.map(whole), value: model.get("step"),
@@ -132,22 +133,11 @@ class Training {
     this.repaint();
   }
 
-  /** Ask for another prompt; what is typed meanwhile is asked for next. */
+  /** Ask for the prompt that is typed. */
   async askPrompt() {
-    if (this.asking) return (this.again = true);
-    this.asking = true;
-    await this.frame.run(async () => {
-      do {
-        this.again = false;
-        const seen = await this.frame.waitFor(
-          this.kernel.ask("prompt", { prompt: this.prompt.value }));
-        this.take(seen, seen.buffers);
-      } while (this.again);
-      this.frame.trouble("");
-      this.repaint();
-    });
-    this.asking = false;
-    if (this.again) this.askPrompt();
+    const seen = await this.frame.waitFor(
+      this.kernel.ask("prompt", { prompt: this.prompt.value }));
+    this.take(seen, seen.buffers);
   }
 
   take(seen, [weights]) {
