@@ -149,7 +149,7 @@ def test_a_question_without_a_choice_or_a_right_answer_is_refused():
 def test_names_that_are_not_there_are_listed(lesson):
     with pytest.raises(ValueError, match="no question 'odd': what_comes_out"):
         lesson.ask("odd")
-    with pytest.raises(ValueError, match="no hint 'odd': decode"):
+    with pytest.raises(ValueError, match="no hint 'odd': pair"):
         lesson.hint("odd")
     with pytest.raises(ValueError, match="part must be one of tokenizer"):
         teaching.Lesson("odd")
