@@ -22,7 +22,7 @@ from .limits import quiet
 from .reading import numbers
 from .running import STOPPED, error_words, run
 from .showing import short
-from .tokenizer import right_train as gptlibs_bpe  # in place of lesson 01's exercise 3
+from .tokenizer import right_train as gptlibs_bpe  # in place of train_bpe (01, Deeper)
 from .verdict import Verdict
 
 SCORED, COUNTED = 4_000, 100_000  # tokens of held-out text, and of the text that was trained on

@@ -1,4 +1,5 @@
-"""Lesson 01's exercises: bytes back to text; the most frequent pair, and merging it; training.
+"""Lesson 01's exercises: the most frequent pair, and merging it; and those of its Deeper: ids back
+to text, text to ids, training.
 
 Ids as in `gptlib.Tokenizer`: 0 to 255 are the bytes, 256 + k is what merge k makes.
 """
@@ -7,13 +8,13 @@ from collections import Counter
 from functools import partial
 from itertools import pairwise
 
-from ..tokenizer import Tokenizer, merge, pair_counts, split
+from ..tokenizer import Tokenizer, apply_merges, merge, pair_counts, split
 from . import reading
 from .exercise import Exercise, Mistake, Property
 from .properties import in_turn
 from .showing import LONGEST, cut, shown
 
-# ---- 1. Ids back to text ----
+# ---- Ids back to text ----
 
 # Spaces in front and at both ends; letters across tokens; half letters, which no other byte
 # completes; a token twice; nothing at all; and ids in an order of their own, as GPT-2 has it.
@@ -52,7 +53,7 @@ def _replaced(given: tuple, value: str) -> str | None:
 
 decode = Exercise(
     "tokenizer.decode",
-    """Exercise 1, easy, 3 minutes: `student(ids, token_bytes)` gives back the text.
+    """Deeper, easy, 3 minutes: `student(ids, token_bytes)` gives back the text.
 
     token_bytes: {id: its bytes}. Bytes that are not UTF-8 become U+FFFD, with "replace".
     """,
@@ -82,7 +83,7 @@ decode = Exercise(
 )
 
 
-# ---- 2. The most frequent pair, and merging it ----
+# ---- The most frequent pair, and merging it ----
 
 A, B, C = 97, 98, 99
 # Equals, seen in either order, told apart by the second id, and by number where text says
@@ -136,7 +137,7 @@ def _of_pairs(given: tuple, pair: tuple | None) -> tuple[str, str] | None:
 
 most_frequent_pair = Exercise(
     "tokenizer.most_frequent_pair",
-    """Exercise 2, medium: `student(ids)` gives back the pair of neighbours that occurs most often.
+    """Exercise 1, easy: `student(ids)` gives back the pair of neighbours that occurs most often.
 
     Overlapping pairs count; of equally frequent ones the smallest pair wins; None if there is none.
     """,
@@ -214,7 +215,106 @@ merge_pair = Exercise(
 )
 
 
-# ---- 3. Train BPE ----
+# ---- Text to ids, with given merges ----
+
+# As in the lesson; merges that compete, where the order decides; a longer token that the order
+# forbids; more than one byte a character; a merge that would join two pieces; one that goes on
+# with what it made; equals in a row; no merges; no text.
+BY_HAND = [(97, 116), (32, 99), (84, 104), (257, 256), (258, 101)]
+ENCODED = [(" cat", BY_HAND), ("The cat is", BY_HAND), ("abc", [(98, 99), (97, 98)])]
+ENCODED += [("abab cd", [(97, 98), (98, 97), (256, 256), (32, 99)]), ("aaaaa", [(97, 97)])]
+ENCODED += [("abcd", [(97, 98), (99, 100), (98, 99), (97, 258), (259, 100)])]
+ENCODED += [("naïve ï", [(195, 175), (32, 256)]), ("猫 é", [(231, 140), (256, 171), (195, 169)])]
+ENCODED += [("a a. a", [(97, 32), (97, 46), (32, 97)]), ("it's 10", [(116, 39), (49, 48)])]
+ENCODED += [("hi", [(104, 104)]), ("a cat", []), ("", BY_HAND)]
+
+
+def right_encode(text: str, merges: list) -> list[int]:
+    """The ids that gptlib's tokenizer gives."""
+    return Tokenizer(merges, ()).encode(text)
+
+
+def _encode(text: str, merges: list, cut=split, order=apply_merges) -> list[int]:
+    """Encoding with one part of it changeable, to make each mistake once."""
+    new_ids = {pair: 256 + k for k, pair in enumerate(merges)}
+    return [id for piece in cut(text) for id in order(list(piece.encode()), new_ids)]
+
+
+def _last_first(ids: list[int], new_ids: dict) -> list[int]:
+    while known := [pair for pair in pairwise(ids) if pair in new_ids]:
+        pair = max(known, key=new_ids.__getitem__)
+        ids = merge(ids, pair, new_ids[pair])
+    return ids
+
+
+def _longest_first(ids: list[int], new_ids: dict) -> list[int]:
+    by_bytes = {data: id for id, data in enumerate(Tokenizer(new_ids, ()).tokens)}
+    data, out = bytes(ids), []
+    while data:
+        longest = max((t for t in by_bytes if data.startswith(t)), key=len)
+        out.append(by_bytes[longest])
+        data = data[len(longest) :]
+    return out
+
+
+BYTES_AND_MERGES = "Ids 0 to 255 are the bytes, and the merges make 256, 257, and so on."
+SPELLED = "The bytes of all tokens, joined, are the bytes of the text."
+INSIDE = "No token reaches from one piece of split(text) into the next."
+IN_ORDER = "Each piece goes through all merges, in the order in which they were learned."
+
+
+def _of_encoded(given: tuple, ids: list[int]) -> tuple[str, str] | None:
+    text, merges = given
+    tokens, most = Tokenizer(merges, ()).tokens, 255 + len(merges)
+    for id in ids:
+        if not 0 <= id <= most:
+            return BYTES_AND_MERGES, f"{id} is not an id: here they are 0 to {most}"
+    mine, rest = b"".join(tokens[id] for id in ids), list(ids)
+    if mine != text.encode():
+        said = cut(repr(mine), LONGEST)
+        return SPELLED, f"the bytes of your tokens are {said}, and not {text.encode()!r}"
+    for piece in split(text):
+        its, left = [], len(piece.encode())
+        while left > 0:
+            its.append(rest.pop(0))
+            left -= len(tokens[its[-1]])
+        if left:
+            over = tokens[its[-1]].decode("utf-8", "replace")
+            return INSIDE, f"the token {over!r} goes on after the end of the piece {piece!r}"
+        if its != (right := right_encode(piece, merges)):
+            return IN_ORDER, f"the piece {piece!r} is {its}, and it should be {right}"
+    return None
+
+
+encode = Exercise(
+    "tokenizer.encode",
+    """Deeper, medium, 6 minutes: `student(text, merges)` gives the ids of a text.
+
+    merges: a list of pairs of ids, in the order learned; merge k makes the id 256 + k. Merges stay
+    within the pieces of `gptlib.tokenizer.split`.
+    """,
+    right=right_encode,
+    inputs=[(text, list(merges)) for text, merges in ENCODED],
+    read=reading.ids,
+    properties=in_turn(_of_encoded, BYTES_AND_MERGES, SPELLED, INSIDE, IN_ORDER),
+    mistakes=(
+        Mistake("not split", partial(_encode, cut=lambda text: [text])).as_if(
+            "merges crossed from one word into the next",
+            "Cut the text with split(text), and merge within the pieces.",
+        ),
+        Mistake("last merge first", partial(_encode, order=_last_first)).as_if(
+            "the merge that was learned last was applied first",
+            "Go through the merges from the first to the last.",
+        ),
+        Mistake("longest token first", partial(_encode, order=_longest_first)).as_if(
+            "the longest token that fits was taken, from left to right",
+            "Begin with the bytes, and apply one merge after the other.",
+        ),
+    ),
+)
+
+
+# ---- Train BPE ----
 
 TEXTS = (("aaabdaaabac", 3), ("The cat is. The cat sat.", 5), ("banana bandana", 4), ("ab ab", 9))
 TEXTS += (("the hat the mat the cat", 6), ("naïve Zoë, naïve Chloë", 6), ("aaaa bc bc", 4))
@@ -288,7 +388,7 @@ def _spelled(pair: tuple, tokens: dict[int, bytes]) -> str:
 
 train = Exercise(
     "tokenizer.train",
-    """Exercise 3, hard, 12 minutes: `student(text, n_merges)` learns the merges that gptlib learns.
+    """Deeper, hard, 12 minutes: `student(text, n_merges)` learns the merges that gptlib learns.
 
     A list of pairs of ids, in the order learned; merge k makes the id 256 + k. Merges stay within
     the pieces of `gptlib.tokenizer.split`, and stop early when no pair is left.

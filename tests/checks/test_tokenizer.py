@@ -148,6 +148,35 @@ def train_to_lists(text, n_merges):
     return train_by_hand(text, n_merges, keep=lambda merges: [list(pair) for pair in merges])
 
 
+def encode_by_lesson(text, merges):
+    ids = []
+    for piece in split(text):
+        raw = list(piece.encode("utf-8"))
+        for k, pair in enumerate(merges):
+            raw = merge(raw, pair, 256 + k)
+        ids += raw
+    return ids
+
+
+def encode_by_rank(text, merges):
+    ranks = {pair: 256 + k for k, pair in enumerate(merges)}
+    return [id for piece in split(text) for id in apply_merges(list(piece.encode()), ranks)]
+
+
+def encode_by_bytes(text, merges):
+    names, ids = {k: bytes([k]) for k in range(256)}, []
+    for piece in split(text):
+        parts = [bytes([byte]) for byte in piece.encode()]
+        for k, (left, right) in enumerate(merges):
+            names[256 + k], i = names[left] + names[right], 0
+            while i + 1 < len(parts):
+                if (parts[i], parts[i + 1]) == (names[left], names[right]):
+                    parts[i : i + 2] = [names[256 + k]]
+                i += 1
+        ids += [next(id for id, name in names.items() if name == part) for part in parts]
+    return ids
+
+
 # ---- Mistakes, as beginners write them: {name in the check: the code} ----
 
 
@@ -305,6 +334,53 @@ def no_stop(text, n_merges):
     return merges
 
 
+def encoded(text, merges, *, cut=split, spell=str.encode, first=256, order=list):
+    """Encoding as a beginner writes it, with one thing else."""
+    ids = []
+    for piece in cut(text):
+        raw = list(spell(piece))
+        for k, pair in order(enumerate(merges)):
+            raw = merge(raw, pair, first + k)
+        ids += raw
+    return ids
+
+
+def by_rank(pick):
+    def order(text, merges):
+        new_ids, ids = {pair: 256 + k for k, pair in enumerate(merges)}, []
+        for piece in split(text):
+            raw = list(piece.encode())
+            while known := [pair for pair in pairwise(raw) if pair in new_ids]:
+                pair = pick(known, key=new_ids.get)
+                raw = merge(raw, pair, new_ids[pair])
+            ids += raw
+        return ids
+
+    return order
+
+
+def longest(text, merges):
+    tokens = gptlib.Tokenizer(merges, ()).tokens
+    ids = []
+    for piece in split(text):
+        data = piece.encode()
+        while data:
+            best = max((t for t in tokens if data.startswith(t)), key=len)
+            ids.append(tokens.index(best))
+            data = data[len(best) :]
+    return ids
+
+
+def merged_once(text, merges):
+    ids = []
+    for piece in split(text):
+        raw = list(piece.encode())
+        for k, pair in enumerate(merges):
+            raw = one_place(raw, pair, 256 + k)
+        ids += raw
+    return ids
+
+
 def each_word_once(text):
     return sorted(set(split(text)), key=split(text).index)
 
@@ -355,6 +431,11 @@ def random_text(dice):
     ]
     words = dice.sample(words, 5)
     return "".join(dice.choice(words) for _ in range(dice.randint(0, 9))), dice.randint(0, 8)
+
+
+def random_encoding(dice):
+    merges = trained("".join(random_text(dice)[0] for _ in range(3)), dice.randint(0, 8))
+    return random_text(dice)[0], merges
 
 
 DECODE = Case(
@@ -450,6 +531,40 @@ MERGE = Case(
     mutated=[merge_by_recursion, merge_by_lesson],
     patience=0.05,
 )
+ENCODE = Case(
+    tokenizer.encode,
+    right=[encode_by_lesson, encode_by_rank, encode_by_bytes],
+    slips={
+        "not split": lambda text, merges: encoded(text, merges, cut=lambda whole: [whole]),
+        "last merge first": by_rank(max),
+        "whichever comes first": by_rank(lambda known, key: known[0]),
+        "longest token first": longest,
+        "once from last to first": lambda text, merges: encoded(
+            text, merges, order=lambda pairs: list(pairs)[::-1]
+        ),
+        "letters, not bytes": lambda text, merges: encoded(
+            text, merges, spell=lambda piece: map(ord, piece)
+        ),
+        "bytes alone": lambda text, merges: list(text.encode()),
+        "cut at spaces": lambda text, merges: encoded(text, merges, cut=str.split),
+        "cut into words": lambda text, merges: encoded(
+            text, merges, cut=lambda whole: re.findall(r"\w+", whole)
+        ),
+        "ids one too high": lambda text, merges: encoded(text, merges, first=257),
+        "ids from 0": lambda text, merges: encoded(text, merges, first=0),
+        "one place a merge": merged_once,
+        "the first merge": lambda text, merges: encoded(text, merges[:1]),
+        "one merge too few": lambda text, merges: encoded(text, merges[:-1]),
+        "only the first piece": lambda text, merges: encoded(
+            text, merges, cut=lambda whole: split(whole)[:1]
+        ),
+        "a list for each piece": lambda text, merges: [
+            encode_by_lesson(piece, merges) for piece in split(text)
+        ],
+    },
+    fuzz=random_encoding,
+    mutated=[encode_by_lesson, encode_by_rank],
+)
 TRAIN = Case(
     tokenizer.train,
     right=[train_by_hand, train_by_weights, train_to_array, train_to_lists],
@@ -482,6 +597,7 @@ class TestChecks(CheckRules):
         tokenizer.decode: DECODE,
         tokenizer.most_frequent_pair: PAIR,
         tokenizer.merge_pair: MERGE,
+        tokenizer.encode: ENCODE,
         tokenizer.train: TRAIN,
     }
 
@@ -578,6 +694,13 @@ def test_of_the_last_id_that_has_no_neighbour_a_line_is_added(merged, capsys):
 def test_a_pair_with_its_count_is_said_to_be_so(answer, capsys):
     assert tokenizer.most_frequent_pair(answer).mistake == running.ODD
     assert "the pair alone was expected, without how often it occurs" in capsys.readouterr().out
+
+
+def test_a_token_over_two_pieces_and_a_wrong_order_are_told_with_the_piece(capsys):
+    verdict = tokenizer.encode(ENCODE.slips["not split"])
+    assert verdict.observation == "the token 'a ' goes on after the end of the piece 'a'"
+    verdict = tokenizer.encode(ENCODE.slips["last merge first"])
+    assert verdict.observation == "the piece 'abc' is [257, 99], and it should be [97, 256]"
 
 
 def test_a_merge_across_words_is_spelled_out(capsys):

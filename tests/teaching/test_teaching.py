@@ -55,7 +55,7 @@ def test_the_right_answer_cannot_be_told_by_its_length(part):
 def test_names_that_are_not_there_are_listed(lesson):
     with pytest.raises(ValueError, match="no question 'odd': what_comes_out"):
         lesson.ask("odd")
-    with pytest.raises(ValueError, match="no hint 'odd': decode"):
+    with pytest.raises(ValueError, match="no hint 'odd': pair"):
         lesson.hint("odd")
     with pytest.raises(ValueError, match="part must be one of tokenizer"):
         teaching.Lesson("odd")
