@@ -1,5 +1,5 @@
-"""Lesson 02's exercises: lookup by one-hot; embedding ids with their places, and what the tables
-cost; whether a model's answer depends on the order of what it has read.
+"""Lesson 02's exercises: lookup by one-hot; the most similar words; and in "Deeper": embedding ids
+with their positions, what the tables cost, and whether order matters to a model.
 
 Axes as in `gptlib.embeddings`.
 """
@@ -16,6 +16,7 @@ from ..ablations import ablate
 from ..model import GPT, GPTConfig
 from .exercise import Exercise, Mistake, Property
 from .properties import SURE, in_turn, no_nan, shape
+from .reading import ids as read_ids
 from .reading import numbers, whole_number
 from .showing import array_shown, short
 
@@ -84,7 +85,113 @@ one_hot_lookup = Exercise(
 )
 
 
-# ---- 2. Ids and places to vectors, and what the two tables cost ----
+# ---- 2. The most similar words ----
+
+PAPER = [[-1, -2], [1, 2], [2, 1], [2, -1], [-2, 1]]  # the lesson's: The, cat, dog, is, on
+LENGTHS = [[1, 0], [3, 3], [0.5, 0.1], [4, -8], [2, -1.2]]  # where the longest is not the nearest
+ALL_BELOW_0 = [[10, 0], [-1.1, 0.1], [-1, -3], [-0.2, 0.3]]  # all cosines with row 0 are negative
+
+
+def _nearest_inputs() -> list[tuple]:
+    large = torch.randn(300, 8, generator=torch.Generator().manual_seed(0))
+    given = [(PAPER, 1, 1), (LENGTHS, 0, 2), (LENGTHS, 1, 4), (ALL_BELOW_0, 0, 3)]
+    given += [(LENGTHS, 3, 3), ([[1, 2], [2, 2]], 1, 1)]
+    small = [(torch.tensor(table, dtype=torch.float32), id, k) for table, id, k in given]
+    return [*small, (large, 150, 5), (large, 0, 3)]
+
+
+def _similarity(table: Tensor, id: int) -> Tensor:
+    return torch.cosine_similarity(table, table[id][None])  # (V,)
+
+
+def _best(similarity: Tensor, k: int, id: int | None = None) -> list[int]:
+    """The k best, largest first, without row `id`."""
+    similarity = similarity.clone()
+    if id is not None:
+        similarity[id] = -torch.inf
+    return similarity.topk(k).indices.tolist()
+
+
+def _as_many(given: tuple, value: list[int]) -> str | None:
+    k = given[2]
+    return None if len(value) == k else f"the list has {len(value)} ids, and k is {k}"
+
+
+def _each_once(given: tuple, value: list[int]) -> str | None:
+    table = given[0]
+    for id in value:
+        if not 0 <= id < len(table):
+            return f"there is no row {id}: the table has the rows 0 to {len(table) - 1}"
+        if value.count(id) > 1:
+            return f"the id {id} is listed {value.count(id)} times"
+    return None
+
+
+def _not_itself(given: tuple, value: list[int]) -> str | None:
+    id = given[1]
+    return f"you were asked about row {id}, and {id} is in your list" if id in value else None
+
+
+def _in_order(given: tuple, value: list[int]) -> str | None:
+    table, id, _ = given
+    similarity = _similarity(table, id).tolist()
+    for one, other in zip(value, value[1:]):
+        if similarity[one] < similarity[other] - SURE:
+            pair = f"{one} (cosine {short(similarity[one])}) comes before {other}"
+            return f"{pair} (cosine {short(similarity[other])})"
+    return None
+
+
+def _none_left_out(given: tuple, value: list[int]) -> str | None:
+    table, id, _ = given
+    similarity = _similarity(table, id).tolist()
+    left_out = max(set(range(len(table))) - {id, *value}, key=lambda k: similarity[k], default=id)
+    worst = min(value, key=lambda k: similarity[k])
+    if left_out == id or similarity[left_out] < similarity[worst] + SURE:
+        return None
+    seen = f"{left_out} (cosine {short(similarity[left_out])}) is missing, and {worst}"
+    return f"{seen} (cosine {short(similarity[worst])}) is listed"
+
+
+nearest_words = Exercise(
+    "embeddings.nearest_words",
+    """Exercise 2, medium: `student(table, id, k)`: the k ids most similar to row id, best first.
+
+    table (V, C). Similarity is the cosine; the word itself is not listed.
+    """,
+    right=lambda table, id, k: _best(_similarity(table, id), k, id),
+    inputs=_nearest_inputs,
+    read=read_ids,
+    properties=(
+        Property("There are k ids.", _as_many),
+        Property("A word is not in the list of its own neighbours.", _not_itself),
+        Property("Each id is a row of the table, and is listed once.", _each_once),
+        Property("The most similar word comes first.", _in_order),
+        Property("No missing word is more similar than a listed one.", _none_left_out),
+    ),
+    mistakes=(
+        Mistake("dot product", lambda table, id, k: _best(table @ table[id], k, id)).as_if(
+            "you compared dot products",
+            "A long vector has large dot products. Divide by the lengths of both vectors.",
+        ),
+        Mistake("word itself", lambda table, id, k: _best(_similarity(table, id), k)).as_if(
+            "the word itself was listed first",
+            "Its cosine with itself is 1. Set that to -2 before you choose the largest.",
+        ),
+        Mistake(
+            "distance", lambda table, id, k: _best(-(table - table[id]).norm(dim=1), k, id)
+        ).as_if(
+            "you compared distances between the tips of the vectors",
+            "The cosine compares directions only: lengths do not count.",
+        ),
+        Mistake("least similar", lambda table, id, k: _best(-_similarity(table, id), k, id)).as_if(
+            "you took the smallest cosines", "The most similar words have the largest."
+        ),
+    ),
+)
+
+
+# ---- Deeper: ids and positions to vectors, and what the two tables cost ----
 
 # ids (B, T), then V, C and the rows of wpe: more than enough, or as many as tokens; B = T, where
 # axes mix up; all sizes different; one token; T = 1; ids beyond the bytes.
@@ -211,7 +318,7 @@ count_parameters = Exercise(
 )
 
 
-# ---- 3. Does order matter? ----
+# ---- Deeper: does order matter? ----
 
 V, LIMIT = 11, 16
 
