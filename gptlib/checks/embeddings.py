@@ -54,7 +54,9 @@ def _rows_looked_up(given: tuple, value: np.ndarray) -> str | None:
         if not _alike(value[t], its):
             mine = _row_like(value[t], table)
             got = f"row {mine} of the table" if mine is not None else array_shown(value[t])
-            return f"at place {t} is the id {id}, and it gets {got}; row {id} is {array_shown(its)}"
+            return (
+                f"at position {t} the id is {id}, and it gets {got}; row {id} is {array_shown(its)}"
+            )
     return None
 
 
@@ -205,8 +207,8 @@ def _right_embed(ids: Tensor, wte: Tensor, wpe: Tensor) -> Tensor:
     return wte[ids] + wpe[: ids.shape[1]]  # (B, T, C) + (T, C) -> (B, T, C)
 
 
-PLACES = "The token at place t gets row t of wpe: places count from 0 in each sentence."
-SUM = "A token's vector is its row of wte plus its place's row of wpe."
+PLACES = "The token at position t gets row t of wpe: positions count from 0 in each text."
+SUM = "A token's vector is its row of wte plus its position's row of wpe."
 
 
 def _of_vectors(given: tuple, value: np.ndarray) -> tuple[str, str] | None:
@@ -216,7 +218,7 @@ def _of_vectors(given: tuple, value: np.ndarray) -> tuple[str, str] | None:
         id, mine = int(ids[b, t]), value[b, t]
         if _alike(mine, wte[id] + wpe[t]):
             continue
-        token = f"the id {id} at place {t} of sentence {b}"
+        token = f"the id {id} at position {t} of text {b}"
         if _alike(mine, wte[id]):
             return PLACES, f"{token} has its row of wte, and no row of wpe"
         if (place := _row_like(mine - wte[id].numpy(), wpe)) is not None:
@@ -228,9 +230,9 @@ def _of_vectors(given: tuple, value: np.ndarray) -> tuple[str, str] | None:
 
 embed = Exercise(
     "embeddings.embed",
-    """Exercise 2, medium: `student(ids, wte, wpe)`, ids (B, T), gives the vectors (B, T, C).
+    """Deeper, medium: `student(ids, wte, wpe)`, ids (B, T), gives the vectors (B, T, C).
 
-    wte (V, C) has a row for each token, wpe (block_size, C) one for each place from 0.
+    wte (V, C) has a row for each token, wpe (block_size, C) one for each position from 0.
     """,
     right=_right_embed,
     inputs=lambda: [
@@ -239,7 +241,7 @@ embed = Exercise(
     read=numbers,
     properties=(
         shape(
-            "There is one vector for each token of each sentence: (B, T, C).",
+            "There is one vector for each token of each text: (B, T, C).",
             lambda ids, wte, wpe: (*ids.shape, wte.shape[1]),
         ),
         no_nan(),
@@ -252,11 +254,11 @@ embed = Exercise(
         ),
         Mistake("places by id", lambda ids, wte, wpe: wte[ids] + wpe[ids]).as_if(
             "you looked up the ids of the tokens in wpe",
-            "It has a row for each place, 0, 1, 2, ..., whichever token is there.",
+            "It has a row for each position, 0, 1, 2, ..., whichever token is there.",
         ),
         Mistake("B for T", lambda ids, wte, wpe: wte[ids] + wpe[: len(ids)]).as_if(
-            "you added the first B rows of wpe, and B is the number of sentences",
-            "len(ids) is B. The number of tokens in each sentence is T = ids.shape[1].",
+            "you added the first B rows of wpe, and B is the number of texts",
+            "len(ids) is B. The number of tokens in each text is T = ids.shape[1].",
         ),
     ),
 )
@@ -290,13 +292,13 @@ def _two_tables(given: tuple, value: int) -> str | None:
 
 count_parameters = Exercise(
     "embeddings.count_parameters",
-    """Exercise 2, medium: `student(vocab_size, block_size, n_embd)` counts both tables.""",
+    """Deeper, easy: `student(vocab_size, block_size, n_embd)` counts both tables.""",
     right=_right_count,
     inputs=SHAPES,
     read=whole_number,
     properties=(
         Property("Each token has a row of n_embd numbers.", _grows("token", 1, 0), asks=True),
-        Property("Each place has a row of n_embd numbers.", _grows("place", 0, 1), asks=True),
+        Property("Each position has a row of n_embd numbers.", _grows("position", 0, 1), asks=True),
         Property("The two tables are counted together, each once.", _two_tables),
     ),
     mistakes=(
@@ -312,7 +314,7 @@ count_parameters = Exercise(
             lambda vocab_size, block_size, n_embd: (2 * vocab_size + block_size) * n_embd,
         ).as_if(
             "the token table was counted twice",
-            "At station 5 the same numbers are used again, and are not counted again.",
+            "Lesson 05 uses the same numbers a second time, but they are counted only once.",
         ),
     ),
 )
@@ -385,9 +387,9 @@ def order_models() -> dict[str, nn.Module]:
     only[1, 0] = 1
     return {
         "counts": Adds("counts each token", one),
-        "places": Adds("adds up the places of each token", one, by_place=True),
-        "one": Adds("adds up the places of token 1", only, by_place=True),
-        "hardly": Adds("adds up 0.03 times the places", 0.03 * one, by_place=True),
+        "places": Adds("adds up the positions of each token", one, by_place=True),
+        "one": Adds("adds up the positions of token 1", only, by_place=True),
+        "hardly": Adds("adds up 0.03 times the positions", 0.03 * one, by_place=True),
         "rounding": Adds("adds up thirds", thirds[:, None] + 0 * one),
     }
 
@@ -410,7 +412,7 @@ def _turned(ids: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _both(model: nn.Module, ids: Tensor, turned=_turned) -> tuple[Tensor, Tensor]:
-    """The logits (T, V) of ids as they are, and with all but the last the other way round."""
+    """The logits (T, V) of ids as they are, and with all but the last in reverse order."""
     return model(ids[None])[0], model(turned(ids)[None])[0]
 
 
@@ -448,10 +450,10 @@ SAME_TOKEN = "Reverse ids[:-1], and put ids[-1:] after it."
 
 order_matters = Exercise(
     "embeddings.order_matters",
-    """Exercise 3, hard, 12 minutes: `student(model, ids)`, ids (T,): True if order matters.
+    """Deeper, hard, 12 minutes: `student(model, ids)`, ids (T,): True if order matters.
 
-    It does if the logits after the last token become others, by more than rounding, when the
-    tokens before it are read the other way round.
+    It does if the logits after the last token differ, by more than rounding, when the tokens
+    before it are read in reverse order.
     """,
     right=_right_order,
     inputs=_order_inputs,
@@ -468,11 +470,11 @@ order_matters = Exercise(
             lambda model, ids: not torch.equal(*(logits[-1] for logits in _both(model, ids))),
         ).as_if(
             "the logits had to be equal in every digit",
-            "Sums in another order round differently: torch.allclose(one, other, atol=1e-4).",
+            "Sums in a different order round differently: torch.allclose(one, other, atol=1e-4).",
         ),
         Mistake("every place", lambda model, ids: _differ(*_both(model, ids))).as_if(
-            "the logits of all places were compared",
-            "Only the last place has read the same tokens both times: compare logits[0, -1].",
+            "the logits of all positions were compared",
+            "Only the last position has read the same tokens both times: compare logits[0, -1].",
         ),
         Mistake(
             "last token turned too",

@@ -64,8 +64,8 @@ QUESTIONS = {
         {
             "from a list of what cats are, one number for each": "Look at the column “before” in "
             "the first table of *Predict*: before training the vectors say nothing about cats.",
-            "from random numbers that training has changed": "Words that are used alike get similar "
-            "vectors. Nobody writes a meaning into them.",
+            "from random numbers that training has changed": "Words that are used alike get "
+            "similar vectors. Nobody writes a meaning into them.",
         },
     ),
     # ---- Deeper ----
@@ -79,8 +79,8 @@ QUESTIONS = {
             "both the token and the position": "64 numbers have enough room for both, since the "
             "two kinds of vectors are nearly at right angles.",
             "the position, but not the token": "Look at the row “token” of the output.",
-            "neither the token nor the position": "Look at both rows of the output. From the single "
-            "number 5 nobody can tell whether it was 2 + 3 or 1 + 4, but there are 64 numbers.",
+            "neither the token nor the position": "Look at both rows of the output. From one "
+            "number, 5, nobody can tell whether it was 2 + 3 or 1 + 4, but there are 64 numbers.",
         },
     ),
     "axes": Question(
@@ -103,8 +103,8 @@ QUESTIONS = {
         {
             "about a thirtieth": "Look at the second row of the output. The vocabulary has 50,257 "
             "tokens, and each of them has 768 numbers.",
-            "about a third": "50,257 rows of 768 numbers are 39 million. In larger GPTs the part is "
-            "smaller: their layers grow faster than their embedding matrices.",
+            "about a third": "50,257 rows of 768 numbers are 39 million. In GPT-2 XL the part is "
+            "smaller: layers grow faster than embedding matrices.",
             "about nine tenths": "Look at the second row of the output. The 12 layers have 85 "
             "million numbers.",
         },
@@ -115,8 +115,8 @@ QUESTIONS = {
         {
             "`barked` - `barks`": "Look at the last row of the table, and compare its columns "
             "`barked` and `chased`.",
-            "`chased` - `chases`": "Both are the first verb of a story and decide its tense. The "
-            "other verbs agree with a tense that has been decided.",
+            "`chased` - `chases`": "Both can be the first verb of a story, which decides its "
+            "tense. The other verbs agree with a tense that has been decided.",
             "`sang` - `sings`": "Look at the last row of the table, and compare its columns `sang` "
             "and `chased`. The way a past is spelled makes no difference.",
         },

@@ -542,7 +542,7 @@ def test_the_one_hot_of_bools_is_told_by_torch(capsys):
 def test_a_model_is_one_line_in_the_verdict(capsys):
     assert not embeddings.order_matters(lambda model, ids: False)
     said = capsys.readouterr().out.splitlines()
-    assert said[1] == "  <lambda>(<adds up the places of each token>, [1, 2, 3])"
+    assert said[1] == "  <lambda>(<adds up the positions of each token>, [1, 2, 3])"
 
 
 @pytest.mark.parametrize("atol", (0, 1e-8, 1e-7, 1e-6))
@@ -581,7 +581,7 @@ def test_v_times_b_plus_c_is_no_mistake_with_a_name():
 
 def test_a_vector_with_the_place_of_a_different_token_is_told_so():
     verdict = embeddings.embed(lambda ids, wte, wpe: wte[ids] + wpe[0])
-    seen = "the id 0 at place 1 of sentence 0 has its row of wte plus row 0 of wpe"
+    seen = "the id 0 at position 1 of text 0 has its row of wte plus row 0 of wpe"
     assert verdict.observation == seen
 
 
