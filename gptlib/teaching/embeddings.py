@@ -18,16 +18,14 @@ QUESTIONS = {
             "two tokens were made one after the other. `␣is` is not similar to `␣cat`.",
         },
     ),
-    "the_ids": Question(
-        "How many ids does the tokenizer of the pets produce for `The cat is`?",
-        "3: a space belongs to the word after it",
+    "which_ids": Question(
+        "The vocabulary of the pets has 397 tokens. Which ids can a text have?",
+        "0 to 396",
         {
-            "10: one id for each character": "Count in the map above: three boxes leave the "
-            "tokenizer. It merges frequent characters into longer tokens.",
-            "5: three words and the two spaces between them": "Count in the map above: three boxes "
-            "leave the tokenizer. The space is the first character of `␣cat` and of `␣is`.",
-            "3: a space belongs to the word after it": "The ids are 260, 283 and 268. Today's "
-            "lesson starts from them.",
+            "0 to 255": "Look back at lesson 01: these are the single bytes. The tokens that were "
+            "made by merges have ids from 256 on.",
+            "0 to 396": "Ids count from 0. Today each of them gets a row of its own in a matrix.",
+            "1 to 397": "Look back at lesson 01: as in Python, ids count from 0.",
         },
     ),
     "before_training": Question(

@@ -81,7 +81,8 @@ def test_the_ids_are_those_that_lesson_01_leaves(pets):
     model, tokenizer = pets
     assert tokenizer.encode("The cat is") == [260, 283, 268]
     assert f"`␣cat`, whose id is {tokenizer.encode(' cat')[0]}," in prose()
-    assert tuple(model.wte.weight.shape) == (397, 64)
+    assert tuple(model.wte.weight.shape) == (397, 64) and tokenizer.vocab_size == 397
+    assert "397 tokens" in QUESTIONS["which_ids"].asks
     assert gptlib.GPTConfig().n_embd == 768 and gptlib.GPTConfig().block_size == 1024
 
 
