@@ -1,5 +1,5 @@
-"""Lesson 02's exercises: lookup by one-hot; embedding ids with their places, and what the tables
-cost; whether a model's answer depends on the order of what it has read.
+"""Lesson 02's exercises: lookup by one-hot; the most similar words; and in "Deeper": embedding ids
+with their positions, what the tables cost, and whether order matters to a model.
 
 Axes as in `gptlib.embeddings`.
 """
@@ -16,6 +16,7 @@ from ..ablations import ablate
 from ..model import GPT, GPTConfig
 from .exercise import Exercise, Mistake, Property
 from .properties import SURE, in_turn, no_nan, shape
+from .reading import ids as read_ids
 from .reading import numbers, whole_number
 from .showing import array_shown, short
 
@@ -53,7 +54,9 @@ def _rows_looked_up(given: tuple, value: np.ndarray) -> str | None:
         if not _alike(value[t], its):
             mine = _row_like(value[t], table)
             got = f"row {mine} of the table" if mine is not None else array_shown(value[t])
-            return f"at place {t} is the id {id}, and it gets {got}; row {id} is {array_shown(its)}"
+            return (
+                f"at position {t} the id is {id}, and it gets {got}; row {id} is {array_shown(its)}"
+            )
     return None
 
 
@@ -84,7 +87,113 @@ one_hot_lookup = Exercise(
 )
 
 
-# ---- 2. Ids and places to vectors, and what the two tables cost ----
+# ---- 2. The most similar words ----
+
+PAPER = [[-1, -2], [1, 2], [2, 1], [2, -1], [-2, 1]]  # the lesson's: The, cat, dog, is, on
+LENGTHS = [[1, 0], [3, 3], [0.5, 0.1], [4, -8], [2, -1.2]]  # where the longest is not the nearest
+ALL_BELOW_0 = [[10, 0], [-1.1, 0.1], [-1, -3], [-0.2, 0.3]]  # all cosines with row 0 are negative
+
+
+def _nearest_inputs() -> list[tuple]:
+    large = torch.randn(300, 8, generator=torch.Generator().manual_seed(0))
+    given = [(PAPER, 1, 1), (LENGTHS, 0, 2), (LENGTHS, 1, 4), (ALL_BELOW_0, 0, 3)]
+    given += [(LENGTHS, 3, 3), ([[1, 2], [2, 2]], 1, 1)]
+    small = [(torch.tensor(table, dtype=torch.float32), id, k) for table, id, k in given]
+    return [*small, (large, 150, 5), (large, 0, 3)]
+
+
+def _similarity(table: Tensor, id: int) -> Tensor:
+    return torch.cosine_similarity(table, table[id][None])  # (V,)
+
+
+def _best(similarity: Tensor, k: int, id: int | None = None) -> list[int]:
+    """The k best, largest first, without row `id`."""
+    similarity = similarity.clone()
+    if id is not None:
+        similarity[id] = -torch.inf
+    return similarity.topk(k).indices.tolist()
+
+
+def _as_many(given: tuple, value: list[int]) -> str | None:
+    k = given[2]
+    return None if len(value) == k else f"the list has {len(value)} ids, and k is {k}"
+
+
+def _each_once(given: tuple, value: list[int]) -> str | None:
+    table = given[0]
+    for id in value:
+        if not 0 <= id < len(table):
+            return f"there is no row {id}: the table has the rows 0 to {len(table) - 1}"
+        if value.count(id) > 1:
+            return f"the id {id} is listed {value.count(id)} times"
+    return None
+
+
+def _not_itself(given: tuple, value: list[int]) -> str | None:
+    id = given[1]
+    return f"you were asked about row {id}, and {id} is in your list" if id in value else None
+
+
+def _in_order(given: tuple, value: list[int]) -> str | None:
+    table, id, _ = given
+    similarity = _similarity(table, id).tolist()
+    for one, other in zip(value, value[1:]):
+        if similarity[one] < similarity[other] - SURE:
+            pair = f"{one} (cosine {short(similarity[one])}) comes before {other}"
+            return f"{pair} (cosine {short(similarity[other])})"
+    return None
+
+
+def _none_left_out(given: tuple, value: list[int]) -> str | None:
+    table, id, _ = given
+    similarity = _similarity(table, id).tolist()
+    left_out = max(set(range(len(table))) - {id, *value}, key=lambda k: similarity[k], default=id)
+    worst = min(value, key=lambda k: similarity[k])
+    if left_out == id or similarity[left_out] < similarity[worst] + SURE:
+        return None
+    seen = f"{left_out} (cosine {short(similarity[left_out])}) is missing, and {worst}"
+    return f"{seen} (cosine {short(similarity[worst])}) is listed"
+
+
+nearest_words = Exercise(
+    "embeddings.nearest_words",
+    """Exercise 2, medium: `student(table, id, k)`: the k ids most similar to row id, best first.
+
+    table (V, C). Similarity is the cosine; the word itself is not listed.
+    """,
+    right=lambda table, id, k: _best(_similarity(table, id), k, id),
+    inputs=_nearest_inputs,
+    read=read_ids,
+    properties=(
+        Property("There are k ids.", _as_many),
+        Property("A word is not in the list of its own neighbours.", _not_itself),
+        Property("Each id is a row of the table, and is listed once.", _each_once),
+        Property("The most similar word comes first.", _in_order),
+        Property("No missing word is more similar than a listed one.", _none_left_out),
+    ),
+    mistakes=(
+        Mistake("dot product", lambda table, id, k: _best(table @ table[id], k, id)).as_if(
+            "you compared dot products",
+            "A long vector has large dot products. Divide by the lengths of both vectors.",
+        ),
+        Mistake("word itself", lambda table, id, k: _best(_similarity(table, id), k)).as_if(
+            "the word itself was listed first",
+            "Its cosine with itself is 1. Set that to -2 before you choose the largest.",
+        ),
+        Mistake(
+            "distance", lambda table, id, k: _best(-(table - table[id]).norm(dim=1), k, id)
+        ).as_if(
+            "you compared distances between the tips of the vectors",
+            "The cosine compares directions only: lengths do not count.",
+        ),
+        Mistake("least similar", lambda table, id, k: _best(-_similarity(table, id), k, id)).as_if(
+            "you took the smallest cosines", "The most similar words have the largest."
+        ),
+    ),
+)
+
+
+# ---- Deeper: ids and positions to vectors, and what the two tables cost ----
 
 # ids (B, T), then V, C and the rows of wpe: more than enough, or as many as tokens; B = T, where
 # axes mix up; all sizes different; one token; T = 1; ids beyond the bytes.
@@ -98,8 +207,8 @@ def _right_embed(ids: Tensor, wte: Tensor, wpe: Tensor) -> Tensor:
     return wte[ids] + wpe[: ids.shape[1]]  # (B, T, C) + (T, C) -> (B, T, C)
 
 
-PLACES = "The token at place t gets row t of wpe: places count from 0 in each sentence."
-SUM = "A token's vector is its row of wte plus its place's row of wpe."
+PLACES = "The token at position t gets row t of wpe: positions count from 0 in each text."
+SUM = "A token's vector is its row of wte plus its position's row of wpe."
 
 
 def _of_vectors(given: tuple, value: np.ndarray) -> tuple[str, str] | None:
@@ -109,7 +218,7 @@ def _of_vectors(given: tuple, value: np.ndarray) -> tuple[str, str] | None:
         id, mine = int(ids[b, t]), value[b, t]
         if _alike(mine, wte[id] + wpe[t]):
             continue
-        token = f"the id {id} at place {t} of sentence {b}"
+        token = f"the id {id} at position {t} of text {b}"
         if _alike(mine, wte[id]):
             return PLACES, f"{token} has its row of wte, and no row of wpe"
         if (place := _row_like(mine - wte[id].numpy(), wpe)) is not None:
@@ -121,9 +230,9 @@ def _of_vectors(given: tuple, value: np.ndarray) -> tuple[str, str] | None:
 
 embed = Exercise(
     "embeddings.embed",
-    """Exercise 2, medium: `student(ids, wte, wpe)`, ids (B, T), gives the vectors (B, T, C).
+    """Deeper, medium: `student(ids, wte, wpe)`, ids (B, T), gives the vectors (B, T, C).
 
-    wte (V, C) has a row for each token, wpe (block_size, C) one for each place from 0.
+    wte (V, C) has a row for each token, wpe (block_size, C) one for each position from 0.
     """,
     right=_right_embed,
     inputs=lambda: [
@@ -132,7 +241,7 @@ embed = Exercise(
     read=numbers,
     properties=(
         shape(
-            "There is one vector for each token of each sentence: (B, T, C).",
+            "There is one vector for each token of each text: (B, T, C).",
             lambda ids, wte, wpe: (*ids.shape, wte.shape[1]),
         ),
         no_nan(),
@@ -145,11 +254,11 @@ embed = Exercise(
         ),
         Mistake("places by id", lambda ids, wte, wpe: wte[ids] + wpe[ids]).as_if(
             "you looked up the ids of the tokens in wpe",
-            "It has a row for each place, 0, 1, 2, ..., whichever token is there.",
+            "It has a row for each position, 0, 1, 2, ..., whichever token is there.",
         ),
         Mistake("B for T", lambda ids, wte, wpe: wte[ids] + wpe[: len(ids)]).as_if(
-            "you added the first B rows of wpe, and B is the number of sentences",
-            "len(ids) is B. The number of tokens in each sentence is T = ids.shape[1].",
+            "you added the first B rows of wpe, and B is the number of texts",
+            "len(ids) is B. The number of tokens in each text is T = ids.shape[1].",
         ),
     ),
 )
@@ -183,13 +292,13 @@ def _two_tables(given: tuple, value: int) -> str | None:
 
 count_parameters = Exercise(
     "embeddings.count_parameters",
-    """Exercise 2, medium: `student(vocab_size, block_size, n_embd)` counts both tables.""",
+    """Deeper, easy: `student(vocab_size, block_size, n_embd)` counts both tables.""",
     right=_right_count,
     inputs=SHAPES,
     read=whole_number,
     properties=(
         Property("Each token has a row of n_embd numbers.", _grows("token", 1, 0), asks=True),
-        Property("Each place has a row of n_embd numbers.", _grows("place", 0, 1), asks=True),
+        Property("Each position has a row of n_embd numbers.", _grows("position", 0, 1), asks=True),
         Property("The two tables are counted together, each once.", _two_tables),
     ),
     mistakes=(
@@ -205,13 +314,13 @@ count_parameters = Exercise(
             lambda vocab_size, block_size, n_embd: (2 * vocab_size + block_size) * n_embd,
         ).as_if(
             "the token table was counted twice",
-            "At station 5 the same numbers are used again, and are not counted again.",
+            "Lesson 05 uses the same numbers a second time, but they are counted only once.",
         ),
     ),
 )
 
 
-# ---- 3. Does order matter? ----
+# ---- Deeper: does order matter? ----
 
 V, LIMIT = 11, 16
 
@@ -278,9 +387,9 @@ def order_models() -> dict[str, nn.Module]:
     only[1, 0] = 1
     return {
         "counts": Adds("counts each token", one),
-        "places": Adds("adds up the places of each token", one, by_place=True),
-        "one": Adds("adds up the places of token 1", only, by_place=True),
-        "hardly": Adds("adds up 0.03 times the places", 0.03 * one, by_place=True),
+        "places": Adds("adds up the positions of each token", one, by_place=True),
+        "one": Adds("adds up the positions of token 1", only, by_place=True),
+        "hardly": Adds("adds up 0.03 times the positions", 0.03 * one, by_place=True),
         "rounding": Adds("adds up thirds", thirds[:, None] + 0 * one),
     }
 
@@ -303,7 +412,7 @@ def _turned(ids: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _both(model: nn.Module, ids: Tensor, turned=_turned) -> tuple[Tensor, Tensor]:
-    """The logits (T, V) of ids as they are, and with all but the last the other way round."""
+    """The logits (T, V) of ids as they are, and with all but the last in reverse order."""
     return model(ids[None])[0], model(turned(ids)[None])[0]
 
 
@@ -341,10 +450,10 @@ SAME_TOKEN = "Reverse ids[:-1], and put ids[-1:] after it."
 
 order_matters = Exercise(
     "embeddings.order_matters",
-    """Exercise 3, hard, 12 minutes: `student(model, ids)`, ids (T,): True if order matters.
+    """Deeper, hard, 12 minutes: `student(model, ids)`, ids (T,): True if order matters.
 
-    It does if the logits after the last token become others, by more than rounding, when the
-    tokens before it are read the other way round.
+    It does if the logits after the last token differ, by more than rounding, when the tokens
+    before it are read in reverse order.
     """,
     right=_right_order,
     inputs=_order_inputs,
@@ -361,11 +470,11 @@ order_matters = Exercise(
             lambda model, ids: not torch.equal(*(logits[-1] for logits in _both(model, ids))),
         ).as_if(
             "the logits had to be equal in every digit",
-            "Sums in another order round differently: torch.allclose(one, other, atol=1e-4).",
+            "Sums in a different order round differently: torch.allclose(one, other, atol=1e-4).",
         ),
         Mistake("every place", lambda model, ids: _differ(*_both(model, ids))).as_if(
-            "the logits of all places were compared",
-            "Only the last place has read the same tokens both times: compare logits[0, -1].",
+            "the logits of all positions were compared",
+            "Only the last position has read the same tokens both times: compare logits[0, -1].",
         ),
         Mistake(
             "last token turned too",

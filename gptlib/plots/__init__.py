@@ -8,6 +8,7 @@ words. `theme("dark")` draws all that follow for a dark page. Functions take arr
 from .ablations import AblationTable, ablation_losses
 from .attention import attention_head, attention_heads, attention_steps
 from .embeddings import (
+    arrows,
     cosine_heatmap,
     cosines,
     embedding_map,
@@ -26,6 +27,7 @@ __all__ = [
     "AblationTable",
     "Picture",
     "ablation_losses",
+    "arrows",
     "attention_head",
     "attention_heads",
     "attention_steps",

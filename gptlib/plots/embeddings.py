@@ -145,6 +145,40 @@ def _scatter(ax: Axes, points: np.ndarray, groups: list[str], paint: Theme) -> N
         ax.scatter(*own.T, s=46, marker=marker, color=colour, label=name, zorder=3)
 
 
+def arrows(vectors, labels: Sequence[str], *, theme: str | None = None) -> Picture:
+    """Vectors of two numbers as arrows from (0, 0), as one draws them on squared paper.
+
+    Args:
+        vectors: (N, 2), N is 20 at most. labels: N strings.
+
+    >>> arrows([[1.0, 2.0], [2.0, 1.0]], ["cat", "dog"]).description
+    'Arrows from (0, 0) to: cat (1.00, 2.00), dog (2.00, 1.00).'
+    """
+    vectors = finite(array(vectors, "vectors", "N", "C"), "vectors")
+    few(len(vectors), 20, "vectors")
+    if vectors.shape[1] != 2:
+        raise ValueError(f"vectors must have two numbers each, not {vectors.shape[1]}")
+    labels = words(labels, len(vectors), "labels")
+    with sheet(5.4, 4.6, theme) as (picture, paint):
+        ax = picture.add_subplot(xlabel="first number", ylabel="second number")
+        reach = 1.35 * np.abs(vectors).max() or 1.0
+        ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+        ticks = [tick for tick in ax.get_xticks() if abs(tick) <= reach]
+        ax.set(xticks=ticks, yticks=ticks)
+        ax.grid(color=paint.line, linewidth=0.6)
+        ax.axhline(0, color=paint.soft, linewidth=0.8)
+        ax.axvline(0, color=paint.soft, linewidth=0.8)
+        style = {"arrowstyle": "-|>", "color": paint.accent, "linewidth": 2, "shrinkA": 0}
+        for tip, label in zip(vectors, labels, strict=True):
+            ax.annotate("", tip, (0, 0), arrowprops=style | {"shrinkB": 0})
+            outward = tip / (np.linalg.norm(tip) or 1) * (18, 13)  # points: words are wide
+            place = {"textcoords": "offset points", "ha": "center", "va": "center"}
+            ax.annotate(label, tip, outward, color=paint.ink, fontsize=SMALL, **place)
+    tips = (f"{spoken(n)} ({two(x)}, {two(y)})" for n, (x, y) in zip(labels, vectors, strict=True))
+    picture.description = f"Arrows from (0, 0) to: {', '.join(tips)}."
+    return picture
+
+
 def position_similarity(vectors, *, theme: str | None = None) -> Picture:
     """How alike the vectors of positions are: neighbours alike, far ones not, after training.
 

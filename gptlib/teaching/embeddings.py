@@ -1,111 +1,172 @@
-"""Lesson 02's questions and hints. `tests/test_teaching_embeddings.py` holds to their numbers."""
+"""The words of lesson 02 and its "Deeper": questions and hints.
+
+`tests/teaching/test_embeddings.py` holds the numbers in them to what the models give.
+"""
 
 from .questions import Question
 
 QUESTIONS = {
     "larger_id": Question(
-        "`␣cat` has the id 283, `␣is` has 268. What may the model conclude from 283 > 268?",
-        "nothing",
+        "`␣cat` has the id 283 and `␣is` has the id 268. What can a model conclude from 283 > 268?",
+        "nothing about the words",
         {
-            "that a cat is more than an is": "Look at the end of lesson 01: with all ids swapped "
-            "by lot, the model learned just as well. An id has no size.",
-            "that the two are alike, being only 15 apart": "Look at the end of lesson 01: with "
-            "all ids swapped by lot, neighbours became strangers, and the loss was the same.",
-            "nothing": "An id is a name. So something else has to carry what a token is like.",
+            "that `␣cat` counts for more": "Look back at lesson 01: an id only says where a token "
+            "is in the vocabulary. A different numbering would do as well.",
+            "nothing about the words": "An id is a name. So the model needs other numbers to "
+            "calculate with, and they are today's subject.",
+            "that the two are similar": "Look back at lesson 01: neighbouring ids only mean that "
+            "two tokens were made one after the other. `␣is` is not similar to `␣cat`.",
         },
     ),
-    "the_ids": Question(
-        "What does the tokenizer of the pets hand on for `The cat is`?",
-        "3 ids: a space belongs to the word behind it",
+    "which_ids": Question(
+        "The vocabulary of the pets has 397 tokens. Which ids can a text have?",
+        "0 to 396",
         {
-            "10 ids: one a byte": "Count in lesson 00, station 1: there are three numbers. The "
-            "tokenizer begins with bytes, then its merges make longer tokens.",
-            "3 ids: a space belongs to the word behind it": "260, 283 and 268. With these we "
-            "begin.",
-            "5 ids: three words and two spaces": "Look at `show` in lesson 01: the tokens were "
-            "`The`, `␣cat`, `␣is`. The space is the first byte of a token.",
+            "0 to 255": "Look back at lesson 01: these are the single bytes. The tokens that were "
+            "made by merges have ids from 256 on.",
+            "0 to 396": "Ids count from 0. Today each of them gets a row of its own in a matrix.",
+            "1 to 397": "Look back at lesson 01: as in Python, ids count from 0.",
         },
     ),
     "before_training": Question(
-        "What is the mean cosine between red, blue, green and yellow, before training and after?",
-        "about 0 before, well above 0 after",
+        "`red` and `blue`, or `cat` and `dog`, can take each other's place in a story. What is "
+        "the cosine similarity of such a pair, before training and after?",
+        "near 0 before, clearly positive after",
         {
-            "above 0 both times: they all mean a colour": "Look at the first column of numbers: "
-            "before training it is about 0. The model is not told what a word means.",
-            "about 0 before, well above 0 after": "Random directions are nearly at right angles. "
-            "Stories in which one colour can stand for another have brought the rows together.",
-            "about 0 both times: an id is only a name": "Look at the second column of numbers. "
-            "The id stays a name; its row is changed by training.",
-            "below 0 after: training must tell them apart": "Look at the second column of numbers. "
-            "They are told apart, and are still well above 0.",
+            "clearly positive before and after": "Look at the column “before”: all its numbers are "
+            "near 0. The model starts from random numbers, and nobody tells it what a word means.",
+            "clearly positive before, near 0 after": "Compare the two columns in the first five "
+            "rows: the similarity grows. Training brings such words together.",
+            "near 0 before, clearly positive after": "Random vectors of 64 numbers are nearly at "
+            "right angles. Stories that treat two words alike bring their vectors together.",
+            "near 0 before, near 0 after": "Look at the column “after”: the first five rows have "
+            "0.33 and more. The id stays a name, but its vector is trained.",
         },
     ),
-    "sum": Question(
-        "Token vector plus place vector is one vector. What can a probe still read from it?",
-        "the token and the place, almost always",
+    "word_sum": Question(
+        "Which of these words is most similar to the result of `␣barked` - `␣barks` + `␣purrs`?",
+        "`␣purred`",
         {
-            "neither: as with 5 = 2 + 3 or 1 + 4": "Look at the output: both are read. One "
-            "number would not do; 64 have room.",
-            "only the token: a place is too faint": "Look at the second line of the output: the "
-            "place is read too, on sums which the probe had never seen.",
-            "the token and the place, almost always": "The layers behind use matrices, "
-            "and so can read both.",
-            "all of it, but only before training": "Look at the output: this is the trained model.",
-        },
-    ),
-    "axes": Question(
-        "After the rotation, nearly every number in every vector is another. What has become of "
-        "the cosines?",
-        "they are the same",
-        {
-            "they are the same": "Lengths and angles do not notice a rotation: likeness lies "
-            "in no single number.",
-            "they are all about 0: the meanings are mixed up": "Look at the last line of the "
-            "output. A single number need not stand for anything like animal or colour.",
-            "some grew, some shrank": "Look at the last line of the output: of all pairs, not "
-            "one cosine has changed but for rounding.",
-        },
-    ),
-    "no_positions": Question(
-        "Without positions, who can learn which of two words came first?",
-        "two layers can, one layer cannot",
-        {
-            "nobody: without positions a sentence is a bag of words": "Look at the third line of "
-            "the output: two layers without positions are always right.",
-            "both: attention reads from left to right": "Look at the first line of the output: "
-            "one layer stays at half. It adds up what it finds, and a sum has no order.",
-            "one layer can, two mix everything up": "Look at the first and the third line of the "
-            "output: it is the other way round.",
-            "two layers can, one layer cannot": "The mask gives the order away: a token sees only "
-            "what came before it.",
+            "`␣barked`": "Compare the rows of `barked` and `purred` in the output. The part that "
+            "is about barking was subtracted with `␣barks`.",
+            "`␣purrs`": "Compare the rows of `purrs` and `purred` in the output. What was added to "
+            "`␣purrs` is not small: it is the step from the present to the past.",
+            "`␣purred`": "The step that leads from `␣barks` to `␣barked` also leads from `␣purrs` "
+            "to `␣purred`.",
+            "`␣sleeping`": "Look at the row of `sleeping` in the output: its cosine is near 0.",
         },
     ),
     "exit": Question(
-        "Where do the numbers in the vector of `␣cat` come from?",
-        "from chance, then moved by the stories",
+        "Where do the numbers in the embedding of `␣cat` come from?",
+        "from random numbers that training has changed",
         {
-            "from chance, then moved by the stories": "Rows of words that can stand for one "
-            "another move together. Nobody writes a meaning in.",
-            "from what a cat is, each number a property": "Look at the heatmap before training: "
-            "no meaning there. And a rotation has changed all the numbers and no cosine.",
+            "from a list of what cats are, one number for each": "Look at the column “before” in "
+            "the first table of *Predict*: before training the vectors say nothing about cats.",
+            "from random numbers that training has changed": "Words that are used alike get "
+            "similar vectors. Nobody writes a meaning into them.",
+        },
+    ),
+    # ---- Deeper ----
+    "sum": Question(
+        "The vector of a token and the vector of a position are added. What can a probe find out "
+        "from the sum alone?",
+        "both the token and the position",
+        {
+            "the token, but not the position": "Look at the row “position” of the output: the "
+            "probe finds it in sums that it has never been shown.",
+            "both the token and the position": "64 numbers have enough room for both, since the "
+            "two kinds of vectors are nearly at right angles.",
+            "the position, but not the token": "Look at the row “token” of the output.",
+            "neither the token nor the position": "Look at both rows of the output. From one "
+            "number, 5, nobody can tell whether it was 2 + 3 or 1 + 4, but there are 64 numbers.",
+        },
+    ),
+    "axes": Question(
+        "We rotate all vectors, so that all their numbers change. What happens to the cosine "
+        "similarities of the tokens?",
+        "they all stay the same",
+        {
+            "they all move to about 0": "Look at the last line of the output: even the largest "
+            "change of a similarity is 0.",
+            "they all stay the same": "A rotation changes neither lengths nor angles, and the "
+            "cosine depends on nothing else.",
+            "some grow, and others shrink": "Look at the last line of the output: even the largest "
+            "change of a similarity is 0.",
+        },
+    ),
+    "share": Question(
+        "GPT-2 small has 124 million parameters. Which part of them is in its two embedding "
+        "matrices?",
+        "about a third",
+        {
+            "about a thirtieth": "Look at the second row of the output. The vocabulary has 50,257 "
+            "tokens, and each of them has 768 numbers.",
+            "about a third": "50,257 rows of 768 numbers are 39 million. In GPT-2 XL the part is "
+            "smaller: layers grow faster than embedding matrices.",
+            "about nine tenths": "Look at the second row of the output. The 12 layers have 85 "
+            "million numbers.",
+        },
+    ),
+    "tense": Question(
+        "Which of these differences is most similar to `was` - `is`?",
+        "`chased` - `chases`",
+        {
+            "`barked` - `barks`": "Look at the last row of the table, and compare its columns "
+            "`barked` and `chased`.",
+            "`chased` - `chases`": "Both can be the first verb of a story, which decides its "
+            "tense. The other verbs agree with a tense that has been decided.",
+            "`sang` - `sings`": "Look at the last row of the table, and compare its columns `sang` "
+            "and `chased`. The way a past is spelled makes no difference.",
+        },
+    ),
+    "reversed": Question(
+        "We reverse the rows of `wpe`: the vector of position 63 comes first, that of position 0 "
+        "last. What happens to the mean similarity of neighbours?",
+        "it stays the same",
+        {
+            "it changes its sign": "Compare the two lines of the output. The same vectors are "
+            "neighbours as before, only in the opposite order.",
+            "it falls to about 0": "Compare the two lines of the output. The same vectors are "
+            "neighbours as before, only in the opposite order.",
+            "it stays the same": "So these similarities show which positions are close to each "
+            "other, and not which of them comes first.",
         },
     ),
 }
 
 HINTS = {
     "lookup": (
-        "Which sides have to meet? (T, V) and (V, C): the V's.",
-        "A matrix product in torch is `@`: `one_hot @ table`.",
+        "Write down the shapes: `one_hot` is (T, V), `table` is (V, C), and the result is (T, C).",
+        "In a matrix product, the inner sizes have to agree. Which of the two comes first?",
+        "On paper you multiplied one one-hot vector by the matrix. T of them, one below the other, "
+        "need nothing new.",
+    ),
+    "nearest": (
+        "Blank 1 is the formula of *By hand*, for all rows at once. One matrix product gives the "
+        "dot product of every row with `word`.",
+        "You divide by two things: the length of `word`, which is one number, and the lengths of "
+        "the rows. For these, `norm` needs to know the axis: `dim=1`.",
+        "Blank 2: `topk(k)` of a tensor finds the k largest. It returns their values and their "
+        "indices. Which of the two are ids?",
+    ),
+    "count": (
+        "Take the lesson's small matrix first: 5 tokens, 2 numbers for each. And how many numbers "
+        "do 4 positions need?",
+        "Each matrix has as many numbers as rows times columns. Mind the order in which Python "
+        "adds and multiplies.",
     ),
     "embed": (
-        "Blank 1: a tensor of ids may stand in the brackets: `wte[ids]` has the shape (B, T, C).",
-        "Blank 2: T is `ids.shape[1]`, and the first T rows of a table are `wpe[:T]`.",
-        "Blank 3: rows times columns, for each table; then both together.",
+        "Blank 1: a matrix can be indexed with a whole tensor of ids. The result has the shape of "
+        "the ids, and one axis more.",
+        "Blank 2: T is the second number in `ids.shape`, and a slice takes the first T rows.",
+        "The last step needs no loop: (B, T, C) + (T, C) adds the same rows to every text.",
     ),
     "order": (
-        "`ids[:-1].flip(0)` are all but the last, the other way round. `torch.cat([..., "
-        "ids[-1:]])` puts the last one behind them.",
-        "`model(ids[None])` adds the axis B; `[0, -1]` takes the logits at the last place.",
-        "Sums in another order are rounded otherwise: `not torch.allclose(one, other, atol=1e-4)`.",
+        "Build the second input first: reverse `ids[:-1]` with `flip(0)`, and put `ids[-1:]` after "
+        "it with `torch.cat`.",
+        "`model(...)` needs the axis B. Of its logits (1, T, V) you need those at the last "
+        "position.",
+        "Sums in a different order are rounded differently. So ask whether the two are close, and "
+        "not whether they are equal.",
     ),
 }

@@ -43,6 +43,36 @@ def lookup_to_lists(ids, table):
     return [table[id].tolist() for id in ids]
 
 
+def nearest_by_lesson(table, id, k):
+    word = table[id]
+    similarity = table @ word / (table.norm(dim=1) * word.norm())
+    similarity[id] = -2
+    return similarity.topk(k).indices
+
+
+def nearest_by_loop(table, id, k):
+    cosines = {}
+    for other in range(len(table)):
+        if other != id:
+            lengths = table[other].norm() * table[id].norm()
+            cosines[other] = (table[other] @ table[id] / lengths).item()
+    return sorted(cosines, key=cosines.get, reverse=True)[:k]
+
+
+def nearest_by_units(table, id, k):
+    units = torch.nn.functional.normalize(table, dim=1)
+    order = (units @ units[id]).argsort(descending=True).tolist()
+    order.remove(id)
+    return order[:k]
+
+
+def nearest_by_numpy(table, id, k):
+    table = table.numpy()
+    similarity = table @ table[id] / np.linalg.norm(table, axis=1)
+    similarity[id] = -np.inf
+    return np.argsort(-similarity)[:k]
+
+
 def embed_by_lesson(ids, wte, wpe):
     what = wte[ids]
     where = wpe[: ids.shape[1]]
@@ -135,6 +165,27 @@ def last_row(ids, table):
 
 def counts_from_one(ids, table):
     return torch.stack([table[id - 1] for id in ids])
+
+
+def removes_the_row(table, id, k):
+    others = torch.cat([table[:id], table[id + 1 :]])
+    return torch.cosine_similarity(others, table[id][None]).topk(k).indices
+
+
+def of_cosines(choose):
+    """The exercise, with another choice from the cosines (V,), of which the word's own is -2."""
+
+    def nearest_words(table, id, k):
+        similarity = torch.cosine_similarity(table, table[id][None])
+        similarity[id] = -2
+        return choose(similarity, id, k)
+
+    return nearest_words
+
+
+def zeroed(similarity, id, k):
+    similarity[id] = 0
+    return similarity.topk(k).indices
 
 
 def one_place_for_all(ids, wte, wpe, shift=0):
@@ -243,6 +294,11 @@ def random_lookup(dice):
     return torch.tensor(ids), table(dice, n, dice.randint(1, 5))
 
 
+def random_nearest(dice):
+    n = dice.choice((2, 3, 6, 40))
+    return table(dice, n, dice.randint(2, 5)), dice.randrange(n), dice.randint(1, min(4, n - 1))
+
+
 def random_embed(dice):
     B, T, n, C = (dice.randint(1, 5) for _ in range(4))
     ids = [[dice.randrange(n) for _ in range(T)] for _ in range(B)]
@@ -284,6 +340,41 @@ LOOKUP = Case(
         "mean of the row": lambda ids, table: table[ids].mean(1),
     },
     fuzz=random_lookup,
+)
+NEAREST = Case(
+    embeddings.nearest_words,
+    right=[nearest_by_lesson, nearest_by_loop, nearest_by_units, nearest_by_numpy],
+    slips={
+        "dot product": lambda table, id, k: [
+            other for other in (table @ table[id]).argsort(descending=True).tolist() if other != id
+        ][:k],
+        "word itself": lambda table, id, k: torch.cosine_similarity(table, table[id][None]).argsort(
+            descending=True
+        )[:k],
+        "distance": lambda table, id, k: torch.cdist(table[id][None], table)[0].argsort()[1:][:k],
+        "least similar": lambda table, id, k: (
+            torch.cosine_similarity(table, table[id][None]).topk(k, largest=False).indices
+        ),
+        "row removed": removes_the_row,
+        "its own set to 0": of_cosines(zeroed),
+        "not by size": of_cosines(lambda cosines, id, k: cosines.abs().topk(k).indices),
+        "the best only": of_cosines(lambda cosines, id, k: [cosines.argmax()]),
+        "one too many": of_cosines(lambda cosines, id, k: cosines.topk(k + 1).indices),
+        "smallest of the best first": of_cosines(
+            lambda cosines, id, k: cosines.topk(k).indices.flip(0)
+        ),
+        "sorted ids": of_cosines(lambda cosines, id, k: cosines.topk(k).indices.sort().values),
+        "the first k": of_cosines(lambda cosines, id, k: range(k)),
+        "the cosines": of_cosines(lambda cosines, id, k: cosines.topk(k).values),
+        "the words next in the table": lambda table, id, k: [
+            (id + n) % len(table) for n in range(1, k + 1)
+        ],
+        "the best k times": of_cosines(lambda cosines, id, k: [cosines.argmax()] * k),
+        "one length too many": lambda table, id, k: (
+            table @ table[id] / (table.norm(dim=1) ** 2)
+        ).argsort(descending=True)[:k],
+    },
+    fuzz=random_nearest,
 )
 EMBED = Case(
     embeddings.embed,
@@ -380,6 +471,7 @@ ORDER = Case(
 class TestChecks(CheckRules):
     cases = {
         embeddings.one_hot_lookup: LOOKUP,
+        embeddings.nearest_words: NEAREST,
         embeddings.embed: EMBED,
         embeddings.count_parameters: COUNT,
         embeddings.order_matters: ORDER,
@@ -421,6 +513,19 @@ def test_a_table_that_is_changed_is_noticed(capsys):
     assert "changes its input: it is [[1.1, 0.8], [2.1, -0.2]," in said and "Work on a copy" in said
 
 
+def test_no_two_cosines_of_an_input_are_so_close_that_rounding_decides():
+    for table, id, k in embeddings.nearest_words.given:
+        cosines = torch.cosine_similarity(table.double(), table[id][None].double())
+        cosines[id] = -2
+        best = cosines.topk(min(k + 1, len(table))).values
+        assert (best[:-1] - best[1:]).min() > 1e-3
+
+
+def test_a_missing_neighbour_is_named_with_its_cosine():
+    verdict = embeddings.nearest_words(lambda table, id, k: [3])
+    assert verdict.observation == "2 (cosine 0.8) is missing, and 3 (cosine 0) is listed"
+
+
 def test_an_error_that_no_mistake_makes_has_no_name(capsys):
     def misspelt(ids, table):
         return one_hott @ table  # noqa: F821
@@ -437,7 +542,7 @@ def test_the_one_hot_of_bools_is_told_by_torch(capsys):
 def test_a_model_is_one_line_in_the_verdict(capsys):
     assert not embeddings.order_matters(lambda model, ids: False)
     said = capsys.readouterr().out.splitlines()
-    assert said[1] == "  <lambda>(<adds up the places of each token>, [1, 2, 3])"
+    assert said[1] == "  <lambda>(<adds up the positions of each token>, [1, 2, 3])"
 
 
 @pytest.mark.parametrize("atol", (0, 1e-8, 1e-7, 1e-6))
@@ -476,7 +581,7 @@ def test_v_times_b_plus_c_is_no_mistake_with_a_name():
 
 def test_a_vector_with_the_place_of_a_different_token_is_told_so():
     verdict = embeddings.embed(lambda ids, wte, wpe: wte[ids] + wpe[0])
-    seen = "the id 0 at place 1 of sentence 0 has its row of wte plus row 0 of wpe"
+    seen = "the id 0 at position 1 of text 0 has its row of wte plus row 0 of wpe"
     assert verdict.observation == seen
 
 
@@ -488,7 +593,7 @@ def test_the_sums_of_the_model_that_adds_up_differ_by_rounding():
         assert 3e-6 < abs(one - other) < 1e-5 and abs(one - size) < 1e-4
 
 
-# ---- The models of exercise 3 are what they are called ----
+# ---- The models of `order_matters` are what they are called ----
 
 
 def logits_both_ways(model, ids):

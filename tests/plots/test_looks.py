@@ -88,6 +88,8 @@ def pictures():
         ),
         "map of words": lambda: plots.embedding_map(vectors, some, groups, title="Words"),
         "map of one word": lambda: plots.embedding_map(vectors[:1], some[:1]),
+        "arrows": lambda: plots.arrows([[1, 2], [2, 1], [2, -1], [-2, 1], [-1, -2]], NOUNS[:5]),
+        "arrow of length 0": lambda: plots.arrows([[0, 0]], ["cat"]),
         "positions": lambda: plots.position_similarity(model.wpe.weight),
         "GELU": plots.gelu_and_relu,
         "contributions": lambda: plots.contributions(

@@ -223,6 +223,17 @@ def test_the_map_has_every_word_at_its_point_and_a_shape_for_each_group():
         assert np.allclose(label.xy, point)
 
 
+def test_arrows_lead_from_the_origin_to_each_vector():
+    figure = plots.arrows([[1.0, 2.0], [-2.0, 1.0]], ["cat", "dog"])
+    drawn = [text for text in figure.axes[0].texts if not text.get_text()]
+    assert [text.xyann for text in drawn] == [(0, 0), (0, 0)]
+    assert np.array_equal([text.xy for text in drawn], [[1, 2], [-2, 1]])
+    low, high = figure.axes[0].get_xlim()
+    assert low < -2 and high > 2
+    with pytest.raises(ValueError, match="two numbers each, not 3"):
+        plots.arrows([[1.0, 2.0, 3.0]], ["cat"])
+
+
 def test_position_similarity_shows_the_table_and_says_its_mean():
     turning = [[math.cos(k / 5), math.sin(k / 5)] for k in range(16)]
     figure = plots.position_similarity(turning)

@@ -1,9 +1,9 @@
-"""What lesson 02 claims in words: in its questions, its replies and its folded-away numbers."""
+"""What lesson 02 and its "Deeper" claim in words: prose, questions, replies, folded answers."""
 
-import copy
 import json
 import re
-from itertools import combinations
+from functools import cache
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -11,15 +11,25 @@ import torch
 
 import gptlib
 from gptlib import plots, widgets
-from gptlib.training import evaluate, evaluation_rows
+from gptlib.teaching.embeddings import HINTS, QUESTIONS
 
-NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "02_embeddings.ipynb"
-COLOURS = ("red", "blue", "green", "yellow")
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+LESSON, DEEPER = NOTEBOOKS / "02_embeddings.ipynb", NOTEBOOKS / "deeper" / "02_embeddings.ipynb"
+ALIKE = [("red", "blue"), ("red", "yellow"), ("cat", "dog"), ("cat", "bird"), ("sofa", "bed")]
+UNLIKE = [("red", "sofa"), ("cat", "red")]
+FOLLOW = [("barks", "barked"), ("purrs", "purred"), ("helps", "helped"), ("likes", "liked")]
+FOLLOW += [("rains", "rained"), ("hides", "hid"), ("sings", "sang")]
+DECIDE = [("chases", "chased"), ("are", "were"), ("is", "was")]
 
 
-def prose():
-    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
-    return "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+@cache
+def cells(path, kind):
+    found = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return ["".join(cell["source"]) for cell in found if cell["cell_type"] == kind]
+
+
+def prose(path=LESSON):
+    return "\n".join(cells(path, "markdown"))
 
 
 @pytest.fixture(scope="module")
@@ -28,97 +38,205 @@ def start():
     return gptlib.load("pets", step=0)[0]
 
 
-def cosines(model, tokenizer, words):
-    """Of each two of the words."""
-    ids = [id for word in words for id in tokenizer.encode(" " + word)]
-    assert len(ids) == len(words), "one token each"
-    table = plots.cosines(model.wte.weight[ids])
-    return torch.tensor([table[a, b] for a, b in combinations(range(len(ids)), 2)])
+@pytest.fixture(scope="module")
+def stories():
+    return gptlib.corpora.load("pets").train.split("<|endoftext|>")[:-1]
+
+
+@pytest.fixture(scope="module")
+def explorer(pets):
+    """The lesson's own."""
+    steps = gptlib.load_history("pets").steps
+    models = {step: gptlib.load("pets", step=step)[0] for step in steps}
+    words = [word for pair in [*FOLLOW[:5], DECIDE[0]] for word in pair]
+    ids = [pets[1].encode(" " + word)[0] for word in words]
+    return widgets.embedding_explorer(models, pets[1], "purrs", ids=ids)
+
+
+def vectors(model, tokenizer, words):
+    """(N, C), of words that are one token each."""
+    ids = [tokenizer.encode(" " + word) for word in words]
+    assert all(len(id) == 1 for id in ids)
+    return model.wte.weight.detach()[[id[0] for id in ids]]
+
+
+def cosine(model, tokenizer, *pair):
+    return plots.cosines(vectors(model, tokenizer, pair))[0, 1]
+
+
+def steps_into_the_past(pets, pairs):
+    """Cosines of past minus present, (N, N)."""
+    past, present = (vectors(*pets, [pair[k] for pair in pairs]) for k in (1, 0))
+    return torch.from_numpy(plots.cosines(past - present))
+
+
+def off_diagonal(table):
+    return table[~torch.eye(len(table), dtype=torch.bool)]
+
+
+# ---- The lesson ----
 
 
 def test_the_ids_are_those_that_lesson_01_leaves(pets):
-    _, tokenizer = pets
+    model, tokenizer = pets
     assert tokenizer.encode("The cat is") == [260, 283, 268]
-    assert 283 - 268 == 15 and len(b"The cat is") == 10
+    assert f"`␣cat`, whose id is {tokenizer.encode(' cat')[0]}," in prose()
+    assert tuple(model.wte.weight.shape) == (397, 64) and tokenizer.vocab_size == 397
+    assert "397 tokens" in QUESTIONS["which_ids"].asks
+    assert gptlib.GPTConfig().n_embd == 768 and gptlib.GPTConfig().block_size == 1024
 
 
-def test_words_that_can_stand_for_each_other_come_together_in_training(pets, start):
+def test_words_that_can_take_each_others_place_come_together_in_training(pets, start):
     model, tokenizer = pets
-    for words in (COLOURS, ("cat", "dog", "bird"), ("sofa", "roof", "bed")):
-        before, after = (cosines(m, tokenizer, words).mean() for m in (start, model))
-        assert abs(before) < 0.25 and after > before + 0.2
+    for pair in ALIKE:
+        assert abs(cosine(start, tokenizer, *pair)) < 0.15
+        assert cosine(model, tokenizer, *pair) > 0.325  # "0.33 and more"
+    for pair in UNLIKE:
+        assert abs(cosine(start, tokenizer, *pair)) < 0.15
+        assert abs(cosine(model, tokenizer, *pair)) < 0.1
+    shown = " ".join(cells(LESSON, "code"))
+    assert all(f'"{a} {b}"' in shown for a, b in ALIKE + UNLIKE)
 
 
-def test_blue_and_grey_are_alike_by_luck_first_and_by_training_last(pets):
-    _, tokenizer = pets
-    found = {}
-    for step in (0, 30, 5000):
-        model, _ = gptlib.load("pets", step=step)
-        found[step] = cosines(model, tokenizer, ("grey", "blue", *COLOURS[2:], "red"))[:4]
-    assert found[0][0] > 0.3 and f"at step 30 it is {found[30][0]:.2f}".replace("-", "−") in prose()
-    assert found[5000].argmax() == 0 and found[5000][0] > 0.4
-
-
-def test_grey_is_like_bed_too_and_what_the_stories_say_of_both(pets):
-    model, tokenizer = pets
-    assert f"`bed`, {cosines(model, tokenizer, ('grey', 'bed'))[0]:.2f}," in prose()
-    text = gptlib.corpora.load("pets").train[:300_000]
-    for word in ("grey", "bed"):
-        assert set(re.findall(rf" {word}\b(.)", text)) == {"."}
-    assert set(re.findall(r"The sky (?:is|was) (\w+)", text)) == {"blue", "grey"}
-
-
-def test_colours_are_told_apart_and_are_still_well_above_0(pets):
-    found = cosines(*pets, COLOURS)
-    assert found.min() > 0.25 and found.max() < 0.6
-
-
-def test_before_training_cosines_are_seldom_beyond_3_tenths(start):
-    table = torch.tensor(plots.cosines(start.wte.weight))
-    each_two = table[*torch.triu_indices(*table.shape, 1)]
+def test_random_vectors_of_64_numbers_are_nearly_at_right_angles(start):
+    each_two = off_diagonal(torch.tensor(plots.cosines(start.wte.weight)))
     assert abs(each_two.mean()) < 0.01 and (abs(each_two) > 0.3).double().mean() < 0.02
 
 
-def test_a_probe_reads_token_and_place_before_training_too(pets, start):
-    _, tokenizer = pets
+def test_the_word_sum_is_nearest_to_purred_of_all_tokens(pets):
+    barked, barks, purrs = vectors(*pets, ["barked", "barks", "purrs"])
+    similarity = torch.cosine_similarity(pets[0].wte.weight.detach(), barked - barks + purrs)
+    assert pets[1].decode([similarity.argmax()]) == " purred"
+    assert QUESTIONS["word_sum"].right == "`␣purred`"
+    assert f"{similarity.max():.2f}" == "0.90" and "`purrs` to `purred` (0.90)" in prose()
+    sleeping = pets[1].encode(" sleeping")[0]
+    assert abs(similarity[sleeping]) < 0.1
+
+
+def test_five_verbs_share_a_direction_and_chases_does_not(pets):
+    table = steps_into_the_past(pets, [*FOLLOW[:5], DECIDE[0]])
+    five = off_diagonal(table[:5, :5])
+    assert f"a cosine of {five.min():.2f} to {five.max():.2f}" in prose()
+    assert f"at most {table[5, :5].max():.2f} with" in prose()
+
+
+def test_before_training_no_two_verbs_share_a_direction(start, pets):
+    table = steps_into_the_past((start, pets[1]), [*FOLLOW[:5], DECIDE[0]])
+    assert abs(off_diagonal(table)).max() < 0.2
+
+
+def test_the_same_vector_enters_in_every_text_and_the_sum_is_what_attention_gets(pets):
+    model, tokenizer = pets
+    ids = torch.tensor([tokenizer.encode(f"The {animal} is") for animal in ("cat", "dog")])
+    vectors = model.wte(ids)
+    assert (vectors[0] == vectors[1]).all(-1).tolist() == [True, False, True]
+    x = model.wte(ids) + model.wpe(3)
+    assert torch.equal(x[0], gptlib.trace(model, ids[0]).residual[0])
+
+
+def test_the_context_has_64_positions(pets):
+    with pytest.raises(ValueError, match="65 tokens do not fit into the context of 64"):
+        pets[0](torch.zeros(1, 65, dtype=torch.long))
+
+
+def test_the_explorers_answers_are_those_folded_away(explorer):
+    folded = re.search(r"<details>.*?</details>", prose(), re.DOTALL)[0]
+    points = explorer.projection(explorer.tables[explorer.steps[-1]])
+    lengths = {pair: abs(points[pair[1]] - points[pair[0]]).max() for pair in explorer.pairs}
+    start, end = shortest = min(lengths, key=lengths.get)
+    assert all(lengths[shortest] < length / 10 for p, length in lengths.items() if p != shortest)
+    assert f"1: `{explorer.words[start]}` to `{explorer.words[end]}`." in folded
+
+    assert [explorer.words[k] for k in explorer.pairs[0]] == ["␣barks", "␣barked"]
+    assert explorer.words[explorer.pairs[1][0]] == "␣purrs"
+    sums = [arrows["sums"][0][1:] for arrows in explorer.settings["arrows"]]
+    sums = dict(zip(explorer.steps, sums, strict=True))
+    word, similarity = sums[100]
+    assert f"2: `{word}` ({similarity:.2f})." in folded
+    first = next(step for step, (word, _) in sums.items() if word == "␣purred")
+    assert f"3: step {first}." in folded
+    assert all(sums[step][0] == "␣purred" for step in explorer.steps if step >= first)
+
+
+# ---- Deeper ----
+
+
+def test_in_the_stories_seven_verbs_follow_a_tense_that_the_first_sentence_decides(stories):
+    first = {word for story in stories for word in story.partition(".")[0].split()}
+    later = " ".join(story.partition(".")[2] for story in stories)
+    later = set(later.replace(".", " ").split())
+    for verb in sum(FOLLOW, ()):
+        assert verb not in first and verb in later
+    for verb in sum(DECIDE, ()):
+        assert verb in first
+    assert not {"chases", "chased", "are", "were"} & later
+
+
+def test_the_ten_verbs_share_two_directions(pets):
+    table = steps_into_the_past(pets, FOLLOW + DECIDE)
+    follow, decide = off_diagonal(table[:7, :7]), off_diagonal(table[7:, 7:])
+    assert f"(cosines of {follow.min():.2f} to {follow.max():.2f})" in prose(DEEPER)
+    assert f"({decide.min():.2f} to {decide.max():.2f})" in prose(DEEPER)
+    assert f"no cosine is above {table[:7, 7:].max():.2f}." in prose(DEEPER)
+    names = [past for _, past in FOLLOW + DECIDE]
+    best = max(names[:-1], key=lambda past: table[-1, names.index(past)])
+    assert best in QUESTIONS["tense"].right
+
+
+def test_all_42_word_sums_of_the_seven_verbs_are_right(pets):
+    model, tokenizer = pets
+    table = model.wte.weight.detach()
+    for (a, a_past), (b, b_past) in permutations(FOLLOW, 2):
+        plus, minus, other = vectors(model, tokenizer, (a_past, a, b))
+        similarity = torch.cosine_similarity(table, plus - minus + other)
+        for word in (a_past, a, b):
+            similarity[tokenizer.encode(" " + word)[0]] = -2
+        assert tokenizer.decode([similarity.argmax()]) == f" {b_past}"
+
+
+def sums_at_positions(model, tokenizer):
+    """((N * 32, C + 1), which token, which position): the stories' tokens at 32 positions."""
     text = gptlib.corpora.load("pets").train[:300_000]
     used = torch.tensor(tokenizer.encode(text, allowed_special="all")).unique()  # (N,)
-    x = (start.wte.weight[used, None] + start.wpe(32)).flatten(0, 1).double().detach()
-    x = torch.cat([x, torch.ones(len(x), 1)], 1)  # (N * 32, C + 1)
+    x = (model.wte.weight[used, None] + model.wpe(32)).flatten(0, 1).double().detach()
+    x = torch.cat([x, torch.ones(len(x), 1)], 1)
+    return x, torch.arange(len(used)).repeat_interleave(32), torch.arange(32).repeat(len(used))
+
+
+def read_by_a_probe(x, answers):
+    """Which share of the sums that it was not fitted on."""
     mixed = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
     fit, ask = mixed.split([len(x) * 4 // 5, len(x) - len(x) * 4 // 5])
-    places = torch.arange(len(x)) % 32
-    for truth in (places, (torch.arange(len(x)) - places) // 32):
-        wanted = torch.nn.functional.one_hot(truth).double()
-        probe = torch.linalg.lstsq(x[fit], wanted[fit]).solution
-        assert ((x[ask] @ probe).argmax(1) == truth[ask]).double().mean() > 0.99
+    wanted = torch.nn.functional.one_hot(answers).double()
+    probe = torch.linalg.lstsq(x[fit], wanted[fit]).solution
+    return ((x[ask] @ probe).argmax(1) == answers[ask]).double().mean()
 
 
-def test_the_explorers_numbers_are_those_folded_away(pets):
-    _, tokenizer = pets
+def test_a_probe_reads_token_and_position_after_training_and_before(pets, start):
+    model, tokenizer = pets
+    for one in (model, start):
+        x, *answers = sums_at_positions(one, tokenizer)
+        assert len(answers[0].unique()) == 65 and len(x) == 2080
+        for each in answers:
+            assert read_by_a_probe(x, each) > 0.98
+
+
+def test_a_probe_finds_nothing_where_the_answers_are_mixed_up(pets):
+    x, *answers = sums_at_positions(*pets)
+    for each in answers:
+        mixed = each[torch.randperm(len(x), generator=torch.Generator().manual_seed(1))]
+        assert read_by_a_probe(x, mixed) < 0.06
+
+
+def test_token_and_position_vectors_are_as_far_from_a_right_angle_as_random_ones(pets):
+    model, tokenizer = pets
     text = gptlib.corpora.load("pets").train[:300_000]
     used = torch.tensor(tokenizer.encode(text, allowed_special="all")).unique()
-    steps = gptlib.load_history("pets").steps
-    models = {step: gptlib.load("pets", step=step)[0] for step in steps}
-    explorer = widgets.embedding_explorer(models, tokenizer, "red", ids=used)
-
-    def near(word, step):
-        explorer.word, explorer.step = word, steps.index(step)
-        return [(explorer.words[place], f"{cosine:.2f}") for place, cosine in explorer.near()]
-
-    others = {f"␣{word}" for word in COLOURS[1:]}
-    first = next(s for s in steps if {name for name, _ in near("red", s)[:3]} == others)
-    then, last = near("red", first)[0][1], near("red", steps[-1])[0][1]
-    name, cosine = near("blue", steps[-1])[0]
-    folded = re.search(r"<details>.*?</details>", prose(), re.DOTALL)[0]
-    assert f"1: step {first}. 2: {then}, and {last}:" in folded
-    assert f"3: {cosine}, to `{name}`." in folded
-
-
-def test_places_that_are_neighbours_are_alike_after_training_only(pets, start):
-    model, _ = pets
-    assert plots.cosines(model.wpe.weight).diagonal(1).mean() > 0.8
-    assert abs(plots.cosines(start.wpe.weight).diagonal(1).mean()) < 0.1
+    both = torch.cat([model.wte.weight[used], model.wpe.weight[:32]])
+    random = torch.randn(500, 64, generator=torch.Generator().manual_seed(0))
+    found = abs(plots.cosines(both)[: len(used), len(used) :]).mean()
+    by_chance = abs(off_diagonal(torch.tensor(plots.cosines(random)))).mean()
+    assert found == pytest.approx(0.1, abs=0.01) and by_chance == pytest.approx(0.1, abs=0.01)
 
 
 def test_a_rotation_changes_no_cosine(pets):
@@ -126,37 +244,77 @@ def test_a_rotation_changes_no_cosine(pets):
     table = model.wte.weight.detach()
     turn, _ = torch.linalg.qr(torch.randn(64, 64, generator=torch.Generator().manual_seed(0)))
     assert abs(plots.cosines(table @ turn) - plots.cosines(table)).max() < 1e-4
+    assert (table @ turn != table).double().mean() > 0.999  # "all their numbers change"
 
 
-def test_the_model_does_notice_a_rotation(pets):
-    model, tokenizer = pets
-    turned = copy.deepcopy(model)
-    turn, _ = torch.linalg.qr(torch.randn(64, 64, generator=torch.Generator().manual_seed(0)))
-    with torch.no_grad():
-        for table in (turned.wte.weight, turned.wpe.weight):
-            table.copy_(table @ turn)
-    held = gptlib.corpora.load("pets").heldout[:20_000]
-    stories = torch.tensor(tokenizer.encode(held, allowed_special="all"))
-    rows = evaluation_rows(stories, 64, tokenizer.eos_id)
-    assert evaluate(model, *rows) < 0.6 and evaluate(turned, *rows) > 5
+def test_of_gpt2s_parameters_a_third_are_embeddings_and_in_larger_ones_fewer():
+    shares = []
+    for sizes in ((12, 12, 768), (24, 16, 1024), (36, 20, 1280), (48, 25, 1600)):
+        layers, heads, channels = sizes
+        with torch.device("meta"):
+            gpt2 = gptlib.GPT(gptlib.GPTConfig(n_layer=layers, n_head=heads, n_embd=channels))
+        embeddings = gpt2.wte.weight.numel() + gpt2.wpe.weight.numel()
+        shares.append(embeddings / gpt2.n_params())
+        if layers == 12:
+            assert round(50257 * 768 / 1e6) == 39 and round(gpt2.n_params() / 1e6) == 124
+            assert round((gpt2.n_params() - embeddings) / 1e6) == 85
+    assert 0.3 < shares[0] < 0.35 and shares == sorted(shares, reverse=True)
 
 
-def test_without_places_the_boxes_are_mixed_up(pets):
-    model, tokenizer = pets
-    boxes = tokenizer.encode("Tom has a big blue box. Ben has a red box. The box of Tom is")
-    blue, mia = (tokenizer.encode(word)[0] for word in (" blue", " Mia"))
-    bare = gptlib.ablate(model, "positions")
-    assert gptlib.trace(model, boxes).probs[-1, blue] > 0.95
-    assert gptlib.trace(bare, boxes).probs[-1, mia] > 0.45
-    assert gptlib.trace(bare, boxes).probs[-1, blue] < 0.05
+def test_learned_positions_that_are_neighbours_are_alike_after_training_only(pets, start):
+    table, random = (plots.cosines(model.wpe.weight) for model in (pets[0], start))
+    assert f"(on average {table.diagonal(1).mean():.2f})" in prose(DEEPER)
+    assert f"({table[0, -1]:.2f})".replace("-", "−") in prose(DEEPER)
+    assert abs(random.diagonal(1).mean()) < 0.1
 
 
-def test_without_positions_one_layer_cannot_do_better_than_ln_2():
-    """For any weights: (a, b, ?) and (b, a, ?) get the same logits, so one of two is wrong."""
-    config = gptlib.GPTConfig(5, 3, n_layer=1, n_head=1, n_embd=16)
-    model = gptlib.ablate(gptlib.GPT(config, seed=0), "positions")
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(20)
-        one, other = model(torch.tensor([[0, 1, 4], [1, 0, 4]]))[:, -1]
-    assert torch.allclose(one, other, atol=1e-3)
+def test_reversed_positions_have_the_same_neighbours(pets):
+    learned = pets[0].wpe.weight.detach()
+    one, other = (plots.cosines(rows).diagonal(1).mean() for rows in (learned, learned.flip(0)))
+    assert one == pytest.approx(other)
+
+
+def test_the_similarity_of_sinusoidal_positions_depends_on_their_distance_only():
+    code = next(source for source in cells(DEEPER, "code") if "def sinusoidal" in source)
+    exec(code, given := {"torch": torch})
+    table = plots.cosines(given["sinusoidal"](64, 64))
+    assert all(table.diagonal(distance).std() < 1e-5 for distance in range(64))
+    assert given["sinusoidal"](5001, 64)[5000].isfinite().all()
+
+
+# ---- The words ----
+
+
+def test_right_answers_do_not_stand_out_by_their_length():
+    longest = 0
+    for question in QUESTIONS.values():
+        wrong = [len(choice) for choice in question.choices if choice != question.right]
+        mean = sum(wrong) / len(wrong)
+        assert 0.6 * mean <= len(question.right) <= 1.4 * mean, question.asks
+        longest += len(question.right) > max(wrong)
+    assert longest <= len(QUESTIONS) / 3
+
+
+@pytest.mark.parametrize("path", [LESSON, DEEPER], ids=["lesson", "deeper"])
+def test_each_question_and_hint_has_its_cell(path):
+    asked = re.findall(r"lesson\.\w+\(\"(\w+)\"\)", " ".join(cells(path, "code")))
+    assert set(asked) <= {*QUESTIONS, *HINTS} and len(asked) == len(set(asked))
+
+
+def test_no_question_and_no_hint_is_left_over():
+    code = " ".join(cells(LESSON, "code") + cells(DEEPER, "code"))
+    assert all(f'("{name}")' in code for name in [*QUESTIONS, *HINTS])
+
+
+def test_no_cell_is_longer_than_a_student_can_take_in():
+    for path in (LESSON, DEEPER):
+        for source in cells(path, "code"):
+            assert sum(1 for line in source.splitlines() if line.strip()) <= 8, source
+
+
+def test_hints_give_away_no_line_of_the_solution():
+    solutions = cells(NOTEBOOKS / "solutions" / "02_embeddings.ipynb", "code")
+    lines = {line.partition("#")[0].strip() for source in solutions for line in source.splitlines()}
+    told = [hint for hints in HINTS.values() for hint in hints]
+    for line, hint in ((line, hint) for line in lines if len(line) > 8 for hint in told):
+        assert line.removeprefix("return ") not in hint
