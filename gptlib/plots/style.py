@@ -49,7 +49,8 @@ class Theme:
     def signed(self) -> Colormap:
         """For quantities on both sides of 0: 0 is the page's colour, and further is stronger."""
         colours = [*self.second_shades[::-1], self.paper, *self.shades]
-        return LinearSegmentedColormap.from_list(f"gptlib-{self.name}-signed", colours)
+        name = f"gptlib-{self.name}-signed"
+        return LinearSegmentedColormap.from_list(name, colours, N=257)  # odd: one of them is 0
 
 
 THEMES = {

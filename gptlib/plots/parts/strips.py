@@ -99,7 +99,7 @@ def _widths(tables: Sequence[Strip], at: Sequence[Place], room: float) -> np.nda
 
 
 def _matters(table: Strip, at: Sequence[Place]) -> np.ndarray:
-    """(S,): the largest share of each column in the rows of `at`, and more where a cell is named."""
+    """(S,): each column's largest share in the rows of `at`, and more where a cell is named."""
     shares = np.where(table.hidden, 0, np.abs(table.values) / max(map(abs, table.limits)))
     matters = shares[[row for row, _ in at]].max(0)
     matters[[column for _, column in at if column is not None]] += 1
