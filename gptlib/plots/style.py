@@ -70,7 +70,7 @@ THEMES = {
     ),
     "dark": Theme(
         name="dark",
-        paper="#111418",
+        paper="#111111",  # of JupyterLab's dark theme
         ink="#e8edf2",
         soft="#a2acb8",
         line="#414a55",
