@@ -1,4 +1,4 @@
-"""For `make test`, which runs every notebook with nbval: how kernels start side by side."""
+"""For nbval: how kernels start side by side, and which part of a picture is not compared."""
 
 import kernels
 

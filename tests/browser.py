@@ -46,6 +46,18 @@ def find_chromium() -> str | None:
     return next(filter(None, map(shutil.which, CHROMIUMS)), None)
 
 
+def chromium() -> str:
+    """The browser for a test, which is skipped without one, or fails where one is required."""
+    import pytest  # noqa: PLC0415  (this file also runs without it)
+
+    executable = find_chromium()
+    if executable is None:
+        if os.environ.get("GPTLIB_REQUIRE_BROWSER") == "1":
+            pytest.fail(f"GPTLIB_REQUIRE_BROWSER is 1, and there is {NO_CHROMIUM}")
+        pytest.skip(NO_CHROMIUM)
+    return executable
+
+
 @contextmanager
 def jupyterlab(folder: Path) -> Iterator[str]:
     """JupyterLab over `folder`, with no settings but ours; gives its address."""

@@ -1,24 +1,14 @@
 """Fixtures for the tests of js/: a page that loads the modules as they are, and a JupyterLab."""
 
-import os
 from pathlib import Path
 
 import pytest
-from browser import NO_CHROMIUM, Lab, chromium_page, find_chromium, jupyterlab
+from browser import Lab, chromium, chromium_page, jupyterlab
 
 import gptlib
 
 FOLDER = Path(gptlib.__file__).parent / "widgets" / "js"
 HOME = "http://127.0.0.1/"  # answered by the test itself: nothing listens there
-
-
-def chromium():
-    executable = find_chromium()
-    if executable is None:
-        if os.environ.get("GPTLIB_REQUIRE_BROWSER") == "1":
-            pytest.fail(f"GPTLIB_REQUIRE_BROWSER is 1, and there is {NO_CHROMIUM}")
-        pytest.skip(NO_CHROMIUM)
-    return executable
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
 """Static pictures for the lessons: one file a lesson, each function returns its figure.
 
 A figure shows itself as the last line of a notebook cell; `describe(figure)` is what it shows, in
-words. `theme("dark")` draws all that follow for a dark page. Functions take arrays, tensors or a
+words. It is light on a light page and dark on a dark one; `theme("dark")` draws all that follow in
+dark, whatever the page. Functions take arrays, tensors or a
 `gptlib.Trace`, and tokens as strings; none of them keeps anything.
 """
 

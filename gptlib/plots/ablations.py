@@ -8,7 +8,7 @@ from html import escape
 from statistics import median
 
 from ..ablations import METRICS, noticed
-from .style import SMALL, Picture, Theme, sheet
+from .style import SMALL, Picture, Theme, follows_page, sheet
 
 WHOLE = "nothing"  # the row with nothing missing
 NAMES = {
@@ -21,7 +21,8 @@ LONGEST = 60  # letters of a story that are shown
 LEAST, MOST = 5e-3, 16.0  # nats: dots beyond are drawn at the edge
 
 
-def ablation_losses(measured: dict, theme: str | None = None) -> Picture:
+@follows_page
+def ablation_losses(measured: dict, *, theme: str | None = None) -> Picture:
     """How far each broken model is from the floor: a dot a seed, both losses.
 
     Args:

@@ -6,13 +6,14 @@ Axes: N words or positions, C channels.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 
-from .parts.heatmap import cells, colour_bar, label_inches, side_inches
+from .parts.focus import places
+from .parts.heatmap import FEW, cells, colour_bar, label_inches, side_inches
 from .parts.inputs import array, counted, few, finite, largest, shown, spoken, two, words
 from .parts.labels import place_labels
-from .style import SMALL, Picture, Theme, sheet
+from .parts.strips import Strip, strips
+from .style import SMALL, Picture, Theme, follows_page, sheet
 
 WIDE = 9.6  # inches of all tables together
 MOST = 500  # vectors of one picture
@@ -54,16 +55,25 @@ def project_2d(vectors) -> tuple[np.ndarray, np.ndarray]:
     return points, shares
 
 
-def cosine_heatmap(vectors, labels: Sequence[str], *, theme: str | None = None) -> Picture:
+@follows_page
+def cosine_heatmap(
+    vectors, labels: Sequence[str], *, focus: Sequence | None = None, theme: str | None = None
+) -> Picture:
     """How alike the directions of word vectors are: one table, or several side by side.
+
+    Cosines above 0 are blue, below 0 orange, and 0 is the colour of the page.
 
     Args:
         vectors: (N, C), or {title: (N, C)} such as {"before training": ..., "after": ...}; N is
             500 at most.
         labels: N strings.
+        focus: rows, or (row, column) pairs, by place or by a label that occurs once: framed, with
+            their numbers; of more than 8 words only these rows are drawn.
 
     >>> cosine_heatmap([[1.0, 0.0], [3.0, 3.0]], ["cat", "dog"]).description
     'Cosines. Most alike: cat and dog (0.71).'
+    >>> cosine_heatmap([[1.0, 0.0], [3.0, 3.0]], ["cat", "dog"], focus=["dog"]).description
+    'Cosines. Most like dog: cat (0.71).'
     """
     panels = vectors if isinstance(vectors, Mapping) else {"Cosines": vectors}
     for one in panels.values():
@@ -72,23 +82,38 @@ def cosine_heatmap(vectors, labels: Sequence[str], *, theme: str | None = None) 
     shared = [words(labels, len(table), "labels") for table in tables.values()]
     if not shared:
         raise ValueError("vectors is empty: there is no table to draw")
-    labels, count = shared[0], len(tables)
+    labels = shared[0]
+    at = places(focus, labels, labels)
+    if at and len(labels) > FEW:
+        hidden = np.zeros((len(labels), len(labels)), bool)
+        look = {"hidden": hidden, "cmap": "signed", "limits": (-1, 1)}
+        panels = [Strip(title, table, **look) for title, table in tables.items()]
+        picture = strips(panels, labels, labels, at, ("", ""), theme)
+    else:
+        picture = _side_by_side(tables, labels, at, theme)
+    said = (f"{title}. {_most_alike(table, labels, at)}" for title, table in tables.items())
+    picture.description = " ".join(said)
+    return picture
+
+
+def _side_by_side(tables: Mapping[str, np.ndarray], labels: list[str], at, theme) -> Picture:
+    """Whole tables (N, N), with numbers where there are few."""
+    count = len(tables)
     room = label_inches(labels) + 0.4
     side = min(side_inches(len(labels)), (WIDE - room) / count)
     size = max(count * side + room, 4.6), side + room + 0.3
     with sheet(*size, theme, "compressed") as (picture, paint):
         axes = picture.subplots(1, count, sharey=True, squeeze=False)[0]
-        look = {"cmap": colormaps["cividis"], "limits": (-1, 1), "cell": side / len(labels)}
+        look = {"cmap": paint.signed, "limits": (-1, 1), "cell": side / len(labels), "focus": at}
         for ax, (title, table) in zip(axes, tables.items(), strict=True):
             image = cells(ax, table, labels, labels, paint, **look)
             ax.set_title(title)
             ax.tick_params(labelleft=ax is axes[0])
         colour_bar(picture, image, axes, "cosine", [-1, 0, 1])
-    said = (f"{title}. {_most_alike(table, labels)}" for title, table in tables.items())
-    picture.description = " ".join(said)
     return picture
 
 
+@follows_page
 def embedding_map(
     vectors,
     labels: Sequence[str],
@@ -145,6 +170,7 @@ def _scatter(ax: Axes, points: np.ndarray, groups: list[str], paint: Theme) -> N
         ax.scatter(*own.T, s=46, marker=marker, color=colour, label=name, zorder=3)
 
 
+@follows_page
 def arrows(vectors, labels: Sequence[str], *, theme: str | None = None) -> Picture:
     """Vectors of two numbers as arrows from (0, 0), as one draws them on squared paper.
 
@@ -179,6 +205,7 @@ def arrows(vectors, labels: Sequence[str], *, theme: str | None = None) -> Pictu
     return picture
 
 
+@follows_page
 def position_similarity(vectors, *, theme: str | None = None) -> Picture:
     """How alike the vectors of positions are: neighbours alike, far ones not, after training.
 
@@ -194,7 +221,7 @@ def position_similarity(vectors, *, theme: str | None = None) -> Picture:
     names = [str(k) if k % every == 0 else "" for k in range(count)]
     with sheet(6.4, 5.6, theme, "compressed") as (picture, paint):
         ax = picture.add_subplot(xlabel="position", ylabel="position")
-        look = {"cmap": colormaps["cividis"], "limits": (-1, 1)}
+        look = {"cmap": paint.signed, "limits": (-1, 1)}
         image = cells(ax, table, names, names, paint, **look)
         ax.set_title("Cosines of the position vectors")
         colour_bar(picture, image, ax, "cosine", [-1, 0, 1])
@@ -206,11 +233,23 @@ def position_similarity(vectors, *, theme: str | None = None) -> Picture:
     return picture
 
 
-def _most_alike(table: np.ndarray, labels: list[str]) -> str:
-    """The three pairs with the largest cosines."""
+def _most_alike(table: np.ndarray, labels: list[str], at=()) -> str:
+    """The three pairs with the largest cosines; or what is in focus, with the three of each row."""
+    if at:
+        return " ".join(_alike(table, labels, *place) for place in at)
     pairs = [(i, j) for i in range(len(labels)) for j in range(i + 1, len(labels))]
     if not pairs:
         return f"Only {spoken(labels[0])}."
     best = (pairs[k] for k in largest([table[pair] for pair in pairs], 3))
     said = (f"{spoken(labels[i])} and {spoken(labels[j])} ({two(table[i, j])})" for i, j in best)
     return f"Most alike: {', '.join(said)}."
+
+
+def _alike(table: np.ndarray, labels: list[str], row: int, column: int | None) -> str:
+    name = spoken(labels[row])
+    if column is not None:
+        return f"{name} and {spoken(labels[column])}: {two(table[row, column])}."
+    others = [k for k in range(len(labels)) if k != row]
+    best = (others[k] for k in largest(table[row, others], 3))
+    said = ", ".join(f"{spoken(labels[k])} ({two(table[row, k])})" for k in best)
+    return f"Most like {name}: {said or 'none'}."

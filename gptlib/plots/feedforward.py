@@ -14,9 +14,10 @@ from gptlib.trace import Trace
 
 from .parts.bars import bars_height
 from .parts.inputs import array, finite, index, shown, two, words
-from .style import SMALL, Picture, sheet
+from .style import SMALL, Picture, follows_page, sheet
 
 
+@follows_page
 def gelu_and_relu(low: float = -4.0, high: float = 4.0, *, theme: str | None = None) -> Picture:
     """The two bends: ReLU cuts off at 0, GELU does nearly the same without a corner.
 
@@ -84,6 +85,7 @@ def logit_parts(
     return added
 
 
+@follows_page
 def contributions(
     parts: Mapping[str, float], word: str = "", *, theme: str | None = None
 ) -> Picture:
@@ -118,9 +120,8 @@ def _waterfall(ax, names, values, starts, paint) -> None:
     total = values.sum()
     for row, (value, start) in enumerate(zip(values, starts, strict=True)):
         up = value >= 0
-        look = {"facecolor": paint.accent} if up else {"facecolor": paint.paper, "hatch": "////"}
-        edge = paint.accent if up else paint.second
-        ax.barh(row, value, left=start, height=0.62, edgecolor=edge, linewidth=1.2, **look)
+        colour = paint.accent if up else paint.second  # and the number beside it has the sign
+        ax.barh(row, value, left=start, height=0.62, color=colour)
         end = start + value
         ax.plot([end, end], [row, row + 0.7], color=paint.soft, linewidth=0.8, zorder=0)
         sign = "+" if up else ""

@@ -12,13 +12,14 @@ from gptlib.trace import Trace
 from .parts.bars import bars, bars_height
 from .parts.heatmap import cells, label_inches
 from .parts.inputs import array, few, finite, largest, quoted, shown, spoken, two, visible, words
-from .style import Picture, sheet
+from .style import Picture, follows_page, sheet
 
 TOP = 100.0  # the largest logit that is drawn: e^100 has 44 digits
 WIDEST = 8  # columns of the logit lens
 HANDFUL = 50  # bars of a softmax
 
 
+@follows_page
 def logits_to_probs(logits, labels: Sequence[str], *, theme: str | None = None) -> Picture:
     """The softmax step by step, as bars: logits, e to each of them, divided by the sum.
 
@@ -55,6 +56,7 @@ def logits_to_probs(logits, labels: Sequence[str], *, theme: str | None = None) 
     return picture
 
 
+@follows_page
 def logit_lens(
     logits_by_layer,
     tokens: Sequence[str],

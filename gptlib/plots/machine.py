@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Circle, Polygon, Rectangle, Wedge
 
 from .parts.page import POINTS, Page, text_width
-from .style import SIZE, SMALL, Picture, Theme, sheet
+from .style import SIZE, SMALL, Picture, Theme, follows_page, sheet
 
 CARDS = ("text", "tokenizer", "embeddings", "attention", "feedforward", "logits", "sampling")
 LESSONS = ("tokenizer", "embeddings", "attention", "feedforward", "logits", "training", "sampling")
@@ -41,6 +41,7 @@ class Tone:
     weight: str = "normal"
 
 
+@follows_page
 def machine(lit: str | None = None, *, theme: str | None = None) -> Picture:
     """The map: text, tokenizer, embeddings, attention, feedforward, logits, sampling, and again.
 

@@ -17,11 +17,12 @@ from .parts.inputs import (
 )
 from .parts.page import POINTS, Page
 from .parts.tree import BAR, MARGIN, ROW, Node, draw_branches, grow, hide_all_but, mark, place
-from .style import Picture, sheet
+from .style import Picture, follows_page, sheet
 
 MOST = 24  # sentences that are drawn
 
 
+@follows_page
 def compare(
     series: Mapping[str, Mapping[str, float]],
     labels: Sequence[str] | None = None,
@@ -97,6 +98,7 @@ def _by_word(probs: Mapping[str, float]) -> dict[str, float]:
     return found
 
 
+@follows_page
 def sentence_tree(sentences: Iterable[tuple[str, float]], *, theme: str | None = None) -> Picture:
     """All sentences as a tree: a probability at each branch, their product at each end.
 
@@ -134,6 +136,7 @@ def sentence_tree(sentences: Iterable[tuple[str, float]], *, theme: str | None =
     return picture
 
 
+@follows_page
 def time_per_token(
     lengths: Sequence[int],
     without: Sequence[float],

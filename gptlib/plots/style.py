@@ -5,14 +5,17 @@ puts its own on while it is made and while it is drawn, whatever the user has se
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import wraps
 
 import matplotlib.style
 import numpy as np
 from matplotlib.colors import Colormap, LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
+
+from .parts.image import html, size_of, small_png
 
 SIZE = 12.0  # points: the size of running text
 SMALL = 11.0  # and the smallest that is still read from the back of a room
@@ -33,12 +36,21 @@ class Theme:
     accent: str  # what is looked at
     tint: str  # a surface that belongs to it
     second: str  # what it is compared with
-    shades: tuple[str, str, str]  # of one hue, from nothing to all
+    second_tint: str  # a surface that belongs to that
+    shades: tuple[str, str]  # of the accent's hue: some, and all
+    second_shades: tuple[str, str]  # of the other hue, as strong
 
     @property
     def hue(self) -> Colormap:
-        """For quantities from 0 up."""
-        return LinearSegmentedColormap.from_list(f"gptlib-{self.name}", self.shades)
+        """For quantities from 0 up: 0 is the page's colour, and more is stronger."""
+        return LinearSegmentedColormap.from_list(f"gptlib-{self.name}", [self.paper, *self.shades])
+
+    @property
+    def signed(self) -> Colormap:
+        """For quantities on both sides of 0: 0 is the page's colour, and further is stronger."""
+        colours = [*self.second_shades[::-1], self.paper, *self.shades]
+        name = f"gptlib-{self.name}-signed"
+        return LinearSegmentedColormap.from_list(name, colours, N=257)  # odd: one of them is 0
 
 
 THEMES = {
@@ -52,11 +64,13 @@ THEMES = {
         accent="#0b5cad",
         tint="#dbeafb",
         second="#a84a00",
-        shades=("#eaf1f8", "#5b9bd0", "#08326b"),
+        second_tint="#fdead2",
+        shades=("#5b9bd0", "#08326b"),
+        second_shades=("#d98a3d", "#6b2a00"),
     ),
     "dark": Theme(
         name="dark",
-        paper="#111418",
+        paper="#111111",  # of JupyterLab's dark theme
         ink="#e8edf2",
         soft="#a2acb8",
         line="#414a55",
@@ -64,17 +78,20 @@ THEMES = {
         accent="#7dbbff",
         tint="#17365a",
         second="#f2b45c",
-        shades=("#202b38", "#3474b4", "#c3e1ff"),
+        second_tint="#4a300f",
+        shades=("#3474b4", "#c3e1ff"),
+        second_shades=("#a8651a", "#ffdcae"),
     ),
 }
-_current = ["light"]
+PAGE = "page"  # light on a light page and dark on a dark one
+_current = [PAGE]
 
 
 class ThemeSwitch(AbstractContextManager):
     """What `theme` returns; leaving it as a context puts the theme of before back."""
 
     def __init__(self, name: str) -> None:
-        self.before, self.name = _current[0], picture_theme(name).name
+        self.before, self.name = _current[0], _known(name)
         _current[0] = self.name
 
     def __exit__(self, *_) -> None:
@@ -87,6 +104,8 @@ class ThemeSwitch(AbstractContextManager):
 def theme(name: str) -> ThemeSwitch:
     """Draw every later picture in "light" or "dark"; in a `with`, only those inside it.
 
+    Where nothing is said, and after `theme("page")`, a picture follows the page that it is on.
+
     >>> with theme("dark"):
     ...     picture_theme().name
     'dark'
@@ -98,15 +117,38 @@ def theme(name: str) -> ThemeSwitch:
 
 
 def picture_theme(name: str | None = None) -> Theme:
-    """The theme of that name; None: the one that `theme` has set.
+    """The theme of that name; None: the one that `theme` has set; of a page's two, the light one.
 
     Raises:
         ValueError: no theme has that name.
     """
-    name = _current[0] if name is None else name
-    if name not in THEMES:
-        raise ValueError(f"theme must be 'light' or 'dark', not {name!r}")
-    return THEMES[name]
+    name = _known(_current[0] if name is None else name)
+    return THEMES["light" if name == PAGE else name]
+
+
+def _known(name: str) -> str:
+    if name not in (PAGE, *THEMES):
+        raise ValueError(f"theme must be 'page', 'light' or 'dark', not {name!r}")
+    return name
+
+
+def follows_page(draw: Callable[..., "Picture"]) -> Callable[..., "Picture"]:
+    """A drawing function, but its picture is light on a light page and dark on a dark one.
+
+    It is drawn twice, unless `theme` names one of the two.
+    """
+
+    @wraps(draw)
+    def drawn(*given, theme: str | None = None, **options) -> "Picture":
+        name = _known(_current[0] if theme is None else theme)
+        if name != PAGE:
+            return draw(*given, theme=name, **options)
+        given = [list(one) if isinstance(one, Iterator) else one for one in given]
+        picture = draw(*given, theme="light", **options)
+        picture.dark = draw(*given, theme="dark", **options)
+        return picture
+
+    return drawn
 
 
 def rc(paint: Theme) -> AbstractContextManager:
@@ -149,7 +191,8 @@ def rc(paint: Theme) -> AbstractContextManager:
 class Picture(Figure):
     """A matplotlib Figure that shows itself in any notebook, and says what is to be seen.
 
-    `description` is the text alternative, made from the same numbers as the picture.
+    `description` is the text alternative, made from the same numbers as the picture; `dark` is the
+    same picture for a dark page, or None if this one is for every page.
     """
 
     def __init__(self, *args, paint: Theme, **kwargs) -> None:
@@ -157,6 +200,7 @@ class Picture(Figure):
         self.paint = paint
         self.crop = self.get_layout_engine() is not None  # a drawing keeps its own margins
         self.description = ""
+        self.dark: Picture | None = None
 
     def draw(self, renderer) -> None:
         with rc(self.paint):  # ticks are made when they are first drawn
@@ -168,15 +212,15 @@ class Picture(Figure):
         """The image, the same bytes each time."""
         file = io.BytesIO()
         crop = {"bbox_inches": "tight", "pad_inches": 0.15} if self.crop else {}
-        self.savefig(file, format="png", dpi=DPI, metadata={"Software": None}, **crop)
-        return file.getvalue()
+        self.savefig(file, format="png", dpi=DPI, pil_kwargs={"compress_level": 1}, **crop)
+        return small_png(file.getvalue())
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
-        # Without text/html, which a test of the notebook would compare byte by byte.
-        png = self.png()
-        width = round(int.from_bytes(png[16:20]) * CSS_DPI / DPI)  # its header has the pixels
-        data = {"image/png": png, "text/plain": self.description}
-        return data, {"image/png": {"width": width, "alt": self.description}}
+        png, words = self.png(), self.description
+        dark = None if self.dark is None else self.dark.png()
+        width = round(size_of(png)[0] * CSS_DPI / DPI)
+        data = {"image/png": png, "text/html": html(words, width, png, dark), "text/plain": words}
+        return data, {"image/png": {"width": width, "alt": words}}
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from itertools import accumulate, pairwise
 
 from .parts.inputs import counted, quoted, visible, words
 from .parts.page import POINTS, Page, text_width
-from .style import SIZE, Picture, sheet
+from .style import SIZE, Picture, follows_page, sheet
 
 WIDTH = 660.0  # points of a line
 TALL = 24.0  # points of a token
@@ -14,6 +14,7 @@ LETTER = 11.0  # points of a letter in `merge_strips`, where letters stand below
 Span = tuple[int, int]  # where a token begins in the text, and where it has ended
 
 
+@follows_page
 def token_strip(
     tokens: Sequence[str], ids: Sequence[int] | None = None, *, theme: str | None = None
 ) -> Picture:
@@ -49,6 +50,7 @@ def token_strip(
     return picture
 
 
+@follows_page
 def merge_strips(
     steps: Sequence[Sequence[str]],
     labels: Sequence[str] | None = None,

@@ -13,12 +13,13 @@ from gptlib.storage.checkpoint import History
 from .parts.bars import looks
 from .parts.inputs import array, bare, distribution, finite, shown, spoken, two, words
 from .parts.labels import spread
-from .style import SMALL, Picture, Theme, readable_on, sheet
+from .style import SMALL, Picture, Theme, follows_page, readable_on, sheet
 
 WIDEST = 16  # columns in which numbers have room
 LEAST = 0.075  # of probability, for a number to have room
 
 
+@follows_page
 def loss_curve(
     history,
     *,
@@ -65,6 +66,7 @@ def loss_curve(
     return picture
 
 
+@follows_page
 def probs_over_training(
     steps: Sequence[int],
     probs,
@@ -156,7 +158,9 @@ def _stack(ax, places, rows: np.ndarray, names: list[str], paint: Theme) -> None
             if share >= LEAST and len(places) <= WIDEST:
                 plain = not look["hatch"]
                 ink = readable_on(look["facecolor"]) if plain else paint.ink
-                under = None if plain else {"facecolor": paint.paper, "linewidth": 0, "pad": 1}
+                under = (
+                    None if plain else {"facecolor": look["facecolor"], "linewidth": 0, "pad": 1}
+                )
                 style = {"ha": "center", "va": "center", "fontsize": SMALL, "color": ink}
                 ax.text(place, top - share / 2, shown(share), bbox=under, **style)
     for place, top in zip(places, tops[:, -1], strict=True):

@@ -17,6 +17,7 @@ import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
+from matplotlib.patches import Patch
 from matplotlib.text import Text
 from nbclient import NotebookClient
 
@@ -76,12 +77,40 @@ def pictures():
         "head of one token": lambda: plots.attention_head([[1.0]], ["The"]),
         "head of many tokens": lambda: plots.attention_head(long, many, layer=-1),
         "head of 32 tokens": lambda: plots.attention_head(random, names),
+        "head in focus": lambda: plots.attention_head(three, tokens, 1, 2, focus=[2, (1, 0)]),
+        "head of many in focus": lambda: plots.attention_head(long, many, 1, 1, rows=[4, 11, -1]),
+        "head of 24 in focus": lambda: plots.attention_head(
+            causal(24, torch.Generator().manual_seed(1)), names[:24], focus=[3, 4, 23, (9, 2)]
+        ),
+        "head of 200 in focus": lambda: plots.attention_head(
+            causal(200, torch.Generator().manual_seed(1)), ["x"] * 200, focus=[199, (50, 3)]
+        ),
         "heads": lambda: plots.attention_heads(three, tokens),
+        "heads in focus": lambda: plots.attention_heads(three, tokens, focus=[-1]),
+        "heads of many in focus": lambda: plots.attention_heads(long, many, focus=[-1]),
+        "some heads": lambda: plots.attention_heads(
+            three, tokens, heads=[(0, 0), (0, 3), (1, 0), (1, 1), (1, 3)]
+        ),
+        "some heads in focus": lambda: plots.attention_heads(
+            three, tokens, heads=[(0, 3), (1, 1)], focus=["is", ("cat", "The")]
+        ),
+        "some heads of many": lambda: plots.attention_heads(
+            long, many, heads={"looks at the subject of its sentence": (0, 3), "b": (1, 1)}
+        ),
+        "some heads of many in focus": lambda: plots.attention_heads(
+            long, many, heads=[(0, 3), (1, 1)], focus=[4, 11, -1]
+        ),
         "heads of many tokens": lambda: plots.attention_heads(long, many),
         "heads of GPT-2": lambda: plots.attention_heads(all_heads, names[:10]),
         "steps": lambda: plots.attention_steps(three, tokens),
         "steps of one token": lambda: plots.attention_steps([[0.0]], ["The"]),
         "steps of many tokens": lambda: plots.attention_steps(long, many, 1, 2),
+        "steps in focus": lambda: plots.attention_steps(three, tokens, focus=[2]),
+        "steps of many in focus": lambda: plots.attention_steps(long, many, 1, 1, focus=[4, -1]),
+        "cosines in focus": lambda: plots.cosine_heatmap(vectors[:6], some[:6], focus=["cat"]),
+        "cosines of many in focus": lambda: plots.cosine_heatmap(
+            {"before": -vectors, "after": vectors}, some, focus=["cat", ("dog", "sky")]
+        ),
         "cosines": lambda: plots.cosine_heatmap(vectors[:6], some[:6]),
         "cosines, twice": lambda: plots.cosine_heatmap(
             {"before training": -vectors, "after training": vectors}, some
@@ -237,6 +266,34 @@ def test_both_themes_have_colours_that_read_on_their_paper():
     assert contrast("#777777", "white") == pytest.approx(4.48, abs=0.01)  # WebAIM's example
 
 
+def test_nothing_has_the_colour_of_the_page_and_more_is_stronger_on_both_sides():
+    for theme in THEMES.values():
+        paper = luminance(theme.paper)
+        for shade, zero, ends in ((theme.hue, 0.0, (1.0,)), (theme.signed, 0.5, (0.0, 1.0))):
+            assert to_rgb(shade(zero)) == pytest.approx(to_rgb(theme.paper), abs=0.01)
+            for end in ends:
+                away = [abs(luminance(shade(x)) - paper) for x in np.linspace(zero, end, 50)]
+                assert all(np.diff(away) > -1e-9) and contrast(shade(end), theme.paper) > 4.5
+        assert theme.hue(1.0) == theme.signed(1.0)  # scores and weights: one colour for much
+
+
+@EVERY
+def test_every_picture_follows_the_page_unless_a_theme_is_asked_for(name):
+    figure = pictures()[name]()
+    assert figure.dark.paint.name == "dark"
+    assert figure.dark.description == figure.description
+    assert tuple(figure.dark.get_size_inches()) == tuple(figure.get_size_inches())
+    assert looked_at(name, "light").figure.dark is None
+
+
+@EVERY
+def test_no_pattern_is_all_that_a_surface_has(name):
+    figure = looked_at(name, "light").figure
+    paper = to_rgb(figure.paint.paper)
+    for patch in figure.findobj(Patch):
+        assert not patch.get_hatch() or to_rgb(patch.get_facecolor()) != paper
+
+
 def test_shades_rise_steadily_in_both_themes():
     for theme in THEMES.values():
         shades = [luminance(theme.hue(x)) for x in np.linspace(0, 1, 50)]
@@ -299,7 +356,7 @@ def test_theme_as_a_context_holds_inside_it_and_as_a_call_from_then_on():
     try:
         assert picture_theme().name == "dark" and repr(switch) == "<theme dark>"
     finally:
-        plots.theme("light")
+        plots.theme("page")
 
 
 def test_an_error_inside_a_theme_puts_the_old_one_back():
@@ -325,7 +382,7 @@ def test_a_picture_shows_itself_as_png_with_its_description_as_text_and_as_alt()
     data, metadata = figure._repr_mimebundle_()
     assert data["image/png"][:8] == b"\x89PNG\r\n\x1a\n"
     assert data["text/plain"] == metadata["image/png"]["alt"] == plots.describe(figure)
-    assert set(data) == {"image/png", "text/plain"}  # html and svg would be compared by nbval
+    assert set(data) == {"image/png", "text/html", "text/plain"}  # test_page has the html
     assert 300 < metadata["image/png"]["width"] < 1050
 
 
@@ -335,7 +392,7 @@ def test_a_notebook_shows_a_picture_once_with_or_without_pyplot(magic):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
     NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
     (output,) = notebook.cells[0].outputs
-    assert set(output.data) == {"image/png", "text/plain"}
+    assert set(output.data) == {"image/png", "text/html", "text/plain"}
     assert output.data["text/plain"] == "Probabilities. on: model 0.30."
 
 

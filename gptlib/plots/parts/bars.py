@@ -13,13 +13,13 @@ SERIES = 0.25  # inches of each further bar
 
 
 def looks(paint: Theme, count: int) -> list[dict]:
-    """How the bars of each series are filled: by colour and by hatch, so that either tells."""
+    """How the bars of each series are filled: by colour, and by pattern too for who sees none."""
     kinds = [
         {"facecolor": paint.accent, "edgecolor": paint.accent, "hatch": ""},
-        {"facecolor": paint.paper, "edgecolor": paint.ink, "hatch": "////"},
-        {"facecolor": paint.tint, "edgecolor": paint.second, "hatch": "...."},
-        {"facecolor": paint.soft, "edgecolor": paint.soft, "hatch": ""},
-        {"facecolor": paint.paper, "edgecolor": paint.accent, "hatch": "xxxx"},
+        {"facecolor": paint.second_tint, "edgecolor": paint.second, "hatch": "//"},
+        {"facecolor": paint.line, "edgecolor": paint.soft, "hatch": ".."},
+        {"facecolor": paint.second, "edgecolor": paint.second, "hatch": ""},
+        {"facecolor": paint.tint, "edgecolor": paint.accent, "hatch": "xx"},
     ]
     return [kinds[k % len(kinds)] for k in range(count)]
 

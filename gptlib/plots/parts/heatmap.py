@@ -8,15 +8,18 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.image import AxesImage
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
 from ..style import SMALL, Picture, Theme, readable_on
+from .focus import Place, frame, wanted
 from .inputs import shown
 
 FEW = 8  # up to so many rows and columns, each cell has its number printed
 CELL = 0.6  # inches of a cell with a number in it
+NUMBER = 0.42  # and of the smallest that has room for one
 NARROW = 0.22  # inches that a label needs across its line
 LETTER = 0.102  # inches of a letter along it, in the mean
 
@@ -35,26 +38,32 @@ def cells(
     hidden_text: str = "",
     texts: np.ndarray | bool = True,
     aspect: str = "equal",
+    focus: Sequence[Place] = (),
 ) -> AxesImage:
-    """Draw values (R, S) into `ax` as shaded cells, and hatch those that are `hidden` (R, S).
+    """Draw values (R, S) into `ax` as shaded cells, and cross out those that are `hidden` (R, S).
 
     Args:
         cell: inches of one cell, by which labels are thinned and turned.
         cmap: None: the theme's one hue, from 0 to 1.
-        texts: (R, S) of strings for the cells; True: their numbers, if there are few.
+        texts: (R, S) of strings for the cells; True: their numbers, if there are few; False: none
+            but those in focus.
+        focus: the rows and cells that are framed, from `places`.
     """
     hidden = np.zeros(values.shape, bool) if hidden is None else hidden
     low, high = limits
     image = ax.imshow(
         np.ma.masked_array(values, hidden), cmap or paint.hue, vmin=low, vmax=high, aspect=aspect
     )
-    _hatch(ax, hidden, paint)
-    if texts is True:
-        texts = np.vectorize(shown, otypes=[object])(values) if few(values) else False
-    if texts is not False:
-        _write(ax, image, np.where(hidden, hidden_text, texts), paint)
+    cross_out(ax, hidden, paint)
+    if isinstance(texts, bool):
+        numbered = np.full(values.shape, texts and few(values)) | wanted(focus, values.shape)
+        texts = np.where(numbered, np.vectorize(shown, otypes=[object])(values), "")
+    else:
+        numbered = np.ones(values.shape, bool)
+    write(ax, image, np.where(hidden & numbered, hidden_text, texts), paint)
     _grid(ax, values.shape, paint)
     _name_cells(ax, thin(rows, cell), thin(columns, cell), cell)
+    frame(ax, focus, hidden, paint)
     return image
 
 
@@ -64,10 +73,15 @@ def _name_cells(ax: Axes, rows: Sequence[str], columns: Sequence[str], cell: flo
     upright = label_inches(columns) > cell - 0.04
     turned = {"rotation": 90} if upright else {"va": "baseline"}  # one line for all words
     ax.set_xticks(range(len(columns)), columns, **turned)
+    labels_on_top(ax, 4 if upright else 7)
+
+
+def labels_on_top(ax: Axes, pad: float) -> None:
+    """Columns are named above a table, `pad` points from it."""
     ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
-    ax.tick_params(axis="x", pad=4 if upright else 7)
+    ax.tick_params(axis="x", pad=pad)
     ax.xaxis.set_label_position("top")
-    ax.xaxis.labelpad = 4 if upright else 7
+    ax.xaxis.labelpad = pad
 
 
 def few(values: np.ndarray) -> bool:
@@ -75,7 +89,7 @@ def few(values: np.ndarray) -> bool:
     return max(values.shape) <= FEW
 
 
-def side_inches(count: int, most: float = 6.4) -> float:
+def side_inches(count: int, most: float = 5.4) -> float:
     """Inches of a square table of `count` rows."""
     return CELL * count if count <= FEW else max(CELL * FEW, min(0.4 * count, most))
 
@@ -98,33 +112,48 @@ def colour_bar(picture: Picture, image: AxesImage, ax, label: str, ticks) -> Non
 
 
 def _grid(ax: Axes, shape: tuple[int, int], paint: Theme) -> None:
-    """Paper between the cells, unless they are too many."""
-    ax.spines[:].set_visible(False)
+    """Lines around the cells, or around the table where they are too many."""
+    ax.spines[:].set_visible(True)
     if max(shape) > 2 * FEW:
         return
     for k in range(1, shape[0]):
-        ax.axhline(k - 0.5, color=paint.paper, linewidth=1.5)
+        ax.axhline(k - 0.5, color=paint.line, linewidth=0.8)
     for k in range(1, shape[1]):
-        ax.axvline(k - 0.5, color=paint.paper, linewidth=1.5)
+        ax.axvline(k - 0.5, color=paint.line, linewidth=0.8)
 
 
-def _hatch(ax: Axes, hidden: np.ndarray, paint: Theme) -> None:
-    """Cross out the cells where `hidden` (R, S) is True."""
-    unit = Path.unit_rectangle()
-    squares = [Path(unit.vertices + (x - 0.5, y - 0.5), unit.codes) for y, x in np.argwhere(hidden)]
+def cross_out(ax: Axes, hidden: np.ndarray, paint: Theme, edges=None) -> None:
+    """Cover the cells where `hidden` (R, S) is True with grey and strokes.
+
+    Args:
+        edges: where columns and rows begin and end, (S + 1,) and (R + 1,); None: as imshow does.
+    """
+    across, down = edges or (np.arange(size + 1) - 0.5 for size in hidden.shape[::-1])
+    squares = [_square(across[x : x + 2], down[y : y + 2]) for y, x in np.argwhere(hidden)]
     if squares:
-        whole = Path.make_compound_path(*squares)  # one path: its hatch is drawn once
-        style = {"facecolor": paint.paper, "edgecolor": paint.line, "linewidth": 0}
-        ax.add_patch(PathPatch(whole, hatch="///", label="hidden", **style))
+        whole = Path.make_compound_path(*squares)  # one path: its strokes are drawn once
+        style = {"facecolor": paint.fill, "edgecolor": paint.line, "linewidth": 0}
+        ax.add_patch(PathPatch(whole, hatch="//", label="hidden", **style))
 
 
-def _write(ax: Axes, image: AxesImage, texts: np.ndarray, paint: Theme) -> None:
-    """Texts (R, S) into the cells, each in the colour that reads on its cell."""
+def _square(across: np.ndarray, down: np.ndarray) -> Path:
+    unit = Path.unit_rectangle()
+    size = np.array([across[1] - across[0], down[1] - down[0]])
+    return Path(unit.vertices * size + (across[0], down[0]), unit.codes)
+
+
+def write(ax: Axes, image: ScalarMappable, texts: np.ndarray, paint: Theme, middles=None) -> None:
+    """Texts (R, S) into the cells, each in the colour that reads on its cell.
+
+    Args:
+        middles: where the cells of a row and of a column are, (S,) and (R,); None: at 0, 1, ...
+    """
     values = image.get_array()
+    across, down = middles or map(np.arange, texts.shape[::-1])
     for (row, column), text in np.ndenumerate(texts):
         covered = np.ma.is_masked(values[row, column])
         ink = paint.soft if covered else readable_on(image.to_rgba(values[row, column]))
-        under = {"facecolor": paint.paper, "linewidth": 0, "pad": 1.5} if covered else None
+        under = {"facecolor": paint.fill, "linewidth": 0, "pad": 1.5} if covered else None
         if text:
             style = {"ha": "center", "va": "center", "fontsize": SMALL, "color": ink}
-            ax.text(column, row, text, bbox=under, **style)
+            ax.text(across[column], down[row], text, bbox=under, **style)
