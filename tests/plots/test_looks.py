@@ -90,6 +90,7 @@ def pictures():
         "map of one word": lambda: plots.embedding_map(vectors[:1], some[:1]),
         "positions": lambda: plots.position_similarity(model.wpe.weight),
         "GELU": plots.gelu_and_relu,
+        "hidden unit": lambda: plots.hidden_unit(three.layers[1].mlp_hidden[:, 34], tokens, "34"),
         "contributions": lambda: plots.contributions(
             plots.logit_parts(model, three, sleeping), "sleeping"
         ),
