@@ -79,7 +79,7 @@ def logit_parts(
     mean and variance held as they are, the logit is a sum, too (Elhage et al. 2021).
 
     Args:
-        token: an id. versus: another, whose logit is taken off: why this word and not that one?
+        token: an id. versus: an id whose logit is subtracted: why this word and not that one?
         position: of the T places of the trace.
 
     Raises:
