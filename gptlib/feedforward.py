@@ -1,4 +1,4 @@
-"""Lesson 04. The feedforward part, and the layer norm that stands before each part.
+"""Lesson 04. The feedforward network, and the layer norm before each part of a block.
 
 Works on each token alone: only attention mixes tokens. Sources: Vaswani et al. 2017, section 3.3;
 GELU: Hendrycks and Gimpel 2016 (arXiv 1606.08415); layer norm: Ba et al. 2016 (arXiv 1607.06450).

@@ -16,7 +16,7 @@ from .embeddings import (
     position_similarity,
     project_2d,
 )
-from .feedforward import contributions, gelu_and_relu, logit_parts
+from .feedforward import contributions, gelu_and_relu, hidden_unit, logit_parts
 from .logits import logit_lens, logits_to_probs
 from .machine import machine
 from .sampling import compare, model_beside_truth, sentence_tree, time_per_token
@@ -39,6 +39,7 @@ __all__ = [
     "describe",
     "embedding_map",
     "gelu_and_relu",
+    "hidden_unit",
     "logit_lens",
     "logit_parts",
     "logits_to_probs",

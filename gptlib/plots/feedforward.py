@@ -1,9 +1,9 @@
-"""Lesson 04. The feedforward part: its bend, and what each part of the model adds to a logit.
+"""Lesson 04. Feedforward: its activation function, a hidden unit, what each part adds to a logit.
 
 Axes: T tokens, C channels, V words.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -12,14 +12,16 @@ from gptlib.feedforward import gelu
 from gptlib.model import GPT
 from gptlib.trace import Trace
 
-from .parts.bars import bars_height
-from .parts.inputs import array, finite, index, shown, two, words
+from .parts.bars import bars, bars_height
+from .parts.inputs import array, few, finite, index, shown, two, words
 from .style import SMALL, Picture, follows_page, sheet
+
+MOST_TOKENS = 32  # that `hidden_unit` draws
 
 
 @follows_page
 def gelu_and_relu(low: float = -4.0, high: float = 4.0, *, theme: str | None = None) -> Picture:
-    """The two bends: ReLU cuts off at 0, GELU does nearly the same without a corner.
+    """The two activation functions: ReLU cuts off at 0, GELU does nearly that without a corner.
 
     >>> gelu_and_relu().description
     'GELU and ReLU. At -1: GELU -0.16, ReLU 0.00. At 0: both 0.00. At 1: GELU 0.84, ReLU 1.00.'
@@ -43,6 +45,32 @@ def gelu_and_relu(low: float = -4.0, high: float = 4.0, *, theme: str | None = N
     return picture
 
 
+@follows_page
+def hidden_unit(
+    values: Sequence[float], tokens: Sequence[str], name: str = "", *, theme: str | None = None
+) -> Picture:
+    """The activation of one hidden unit at each token of a text, a bar for each.
+
+    Args:
+        values: (T,), as a column of a trace's `mlp_hidden`.
+        tokens: the T tokens.
+        name: which unit it is, for the title.
+
+    >>> hidden_unit([8.1, 0.0], ["The", " cat"], "unit 34").description
+    'The activation of unit 34 at each token: The 8.10, ␣cat 0.00.'
+    """
+    values = finite(array(values, "values", "T"), "values")
+    names = words(tokens, len(values))
+    few(len(names), MOST_TOKENS, "values")
+    title = f"The activation of {words([name], 1, space=' ')[0]}" if name else "The activation"
+    with sheet(7, bars_height(len(names)) + 0.7, theme) as (picture, paint):
+        ax = picture.add_subplot(title=f"{title} at each token")
+        bars(ax, names, {"activation": values}, paint)
+    said = ", ".join(f"{token} {two(v)}" for token, v in zip(names, values, strict=True))
+    picture.description = f"{title} at each token: {said}."
+    return picture
+
+
 @torch.no_grad()
 def logit_parts(
     model: GPT, trace: Trace, token: int, *, versus: int | None = None, position: int = -1
@@ -53,7 +81,7 @@ def logit_parts(
     mean and variance held as they are, the logit is a sum, too (Elhage et al. 2021).
 
     Args:
-        token: an id. versus: another, whose logit is taken off: why this word and not that one?
+        token: an id. versus: an id whose logit is subtracted: why this word and not that one?
         position: of the T places of the trace.
 
     Raises:

@@ -1,147 +1,174 @@
-"""Lesson 04's questions and hints. `tests/test_teaching_feedforward.py` holds to the numbers."""
+"""Lesson 04's questions and hints. `tests/teaching/test_feedforward.py` holds their numbers."""
 
 from .questions import Question
 
 QUESTIONS = {
+    # ---- The lesson ----
     "backwards": Question(
-        'In "The cat is", how much may `␣cat` take from `␣is`?',
-        "nothing",
+        'In "The cat is", how much attention weight can `␣cat` give to `␣is`?',
+        "0, whatever the scores are",
         {
-            "as much as `␣is` takes from `␣cat`": "Look at a heatmap of lesson 03 again: above "
-            "the diagonal all is 0. A token does not see what comes after it.",
-            "nothing": "The mask puts minus infinity there before softmax, so the weight is 0.",
-            "a little, if the scores are high": "Change that score in lesson 03 as you like: the "
-            "mask puts minus infinity in its place, and the weight stays 0.",
+            "as much as `␣is` gives to `␣cat`": "Look at any heatmap of lesson 03: above the "
+            "diagonal every weight is 0. A token cannot attend to a token that comes after it.",
+            "0, whatever the scores are": "The causal mask sets that score to minus infinity, and "
+            "softmax turns it into a weight of 0.",
+            "a little, if the score is high": "Look at the masked scores of lesson 03: the causal "
+            "mask replaces that score by minus infinity, however high it was.",
         },
     ),
     "brings": Question(
-        "`␣is` gives `␣cat` the weight 0.9, and `␣The` 0.1. What does this head bring to `␣is`?",
-        "0.9 of the value of `␣cat` and 0.1 of the value of `␣The`",
+        "In one head, `␣is` gives the weight 0.9 to `␣cat` and 0.1 to `The`. What does the head "
+        "compute for `␣is`?",
+        "0.9 of the value of `␣cat` plus 0.1 of the value of `The`",
         {
-            "the embedding of `␣cat`": "Lesson 03 swapped the values: the weights stayed, and the "
-            "output was another. What is fetched are values, which are made from the vectors.",
-            "the two weights, 0.9 and 0.1": "The weights only say how much of what. Look at the "
-            "last step of lesson 03: weights times values, a vector for each token.",
-            "0.9 of the value of `␣cat` and 0.1 of the value of `␣The`": "So what comes is one "
-            "vector, mixed. Today: what is done with it.",
+            "0.9 of the embedding of `␣cat` plus 0.1 of that of `The`": "Look at lesson 03 again: "
+            "the weights are multiplied by the values, which are made from the vectors by a "
+            "matrix of their own.",
+            "the value of `␣cat`, which has the larger weight": "Look at the last step of lesson "
+            "03: the weights times the values are summed. The smaller weight counts too.",
+            "0.9 of the value of `␣cat` plus 0.1 of the value of `The`": "A weighted average of "
+            "values, so one vector. Today you see what happens to such a vector next.",
         },
     ),
     "mixes": Question(
-        "Three rows go into the feedforward part, one a token. We change the row of `␣cat`. Which "
-        "rows of its output change?",
-        "that of `␣cat` alone",
+        "The feedforward network reads three rows, one for each token. We change only the row of "
+        "`␣cat`. Which rows of its output change?",
+        "only the row of `␣cat`",
         {
-            "all three": "Look at the output: `The` and `is` moved by 0. Within a row every number "
-            "meets every other, but no row meets a row.",
-            "those of `␣cat` and `␣is`": "That is attention: look at its line in the output. In "
-            "the line of `mlp`, `is` moved by 0.",
-            "that of `␣cat` alone": "The loop worked on one token after another, and never looked "
-            "at a second one.",
+            "all three rows": "Look at the line `feedforward` of the output: `The` and `is` moved "
+            "by 0.0. The network works on each row separately.",
+            "the rows of `␣cat` and `␣is`": "That is what attention does: compare the two lines "
+            "of the output. With feedforward, `is` moved by 0.0.",
+            "only the row of `␣cat`": "The same two matrices are applied to each row "
+            "separately, so no row can influence a different one.",
         },
     ),
-    "two_linear": Question(
-        "We leave out GELU: 64 numbers become 256 by one matrix, and 64 again by a second. "
-        "Compared with a single matrix of 64 × 64, this can do",
-        "exactly as much",
+    "neuron": Question(
+        "When is the activation of unit 34 large?",
+        "where an animal comes next",
         {
-            "a little more": "The output shows one matrix of 64 × 64 that gives the same, to "
-            "rounding. Nothing is left over.",
-            "exactly as much": "The product of the two matrices is the one matrix.",
-            "far more": "It has eight times as many weights, and a wide middle. Look at the "
-            "output: one matrix of 64 × 64 gives the same, so they buy nothing.",
+            "at each `the` and each `The`": "Look at the row of `␣the` near the end, between `␣on` "
+            "and `␣roof`: its activation is below 0.",
+            "where an animal comes next": "Each long bar is followed by the row of an animal. "
+            "After `on the` comes a place, and there the bar is short.",
+            "at the words for animals": "Look at the rows of `␣cat` and `␣bird`: their "
+            "activations are small. The long bars are one row above an animal.",
         },
     ),
-    "whose_mean": Question(
-        "Two sentences go through LayerNorm together. We replace the second one by another. What "
-        "happens to the first one's result?",
-        "it stays",
+    "adds_most": Question(
+        "After `The cat is`, the logit of `sleeping` is a sum of what each part of the model "
+        "adds to it. Which part adds most?",
+        "feedforward in layer 1",
         {
-            "it stays": "Each token has a mean and a variance of its own. The loop took row by "
-            "row.",
-            "it changes": "The output says by how much the first sentence moved: 0. (Mean and "
-            "variance of the whole batch would be batch norm, another layer.)",
-            "it changes in training only": "Run the cell with `ln.train()` in front: 0 again. "
-            "LayerNorm does the same always; that, too, would be batch norm.",
-        },
-    ),
-    "how_much": Question(
-        "In layer 0, what feedforward adds to `␣is` is, beside the vector that the layer read,",
-        "several times longer",
-        {
-            "much shorter": "Look at the output, layer 0: what was read is 1.3 long, and "
-            "feedforward adds 4.6.",
-            "about as long": "So it is with attention: the output has 1.0 beside 1.3. Feedforward "
-            "adds 4.6.",
-            "several times longer": "And still nothing is replaced: the last line of the output "
-            "takes the additions off, and is back at what was read.",
-        },
-    ),
-    "xor": Question(
-        "Two small networks are to learn which of the four phrases are good news: one with GELU, "
-        "one with nothing in its place. Both read the average of the two words. Which learns it?",
-        "the one with GELU",
-        {
-            "both": "Look at the output: without GELU it is 0.5 for every phrase, "
-            "whichever the seed. Four phrases are too many for it.",
-            "the one with GELU": "Good and bad have the same sum, so no straight line "
-            "parts them. A bend does.",
-            "neither": "Look at the output: with GELU, above 0.9 for each. The average "
-            "still tells the four phrases apart.",
-        },
-    ),
-    "no_residual": Question(
-        "Eight layers, trained without the residual path: each part's answer replaces what it "
-        "read. What will the model have learned?",
-        "how frequent each token is",
-        {
-            "how frequent each token is": "No more than that: what the text was does not reach "
-            "the end.",
-            "what the whole one learns, more slowly": "Compare the two losses in each line; at its "
-            "end, two texts get the same prediction. It is not on the way to anything.",
-            "nothing at all": "Knowing nothing is a loss of ln 397 = 5.98. The output says less: "
-            "as much as is gained by counting tokens.",
-        },
-    ),
-    "no_norm": Question(
-        "Two layers, trained without LayerNorm, at the usual learning rate (how far a step moves "
-        "the numbers) and at ten times that. What happens?",
-        "slower at the first, exploding at the second",
-        {
-            "the same as with it, at both": "Compare the rows with and without it, first at rate "
-            "0.01, then the worst loss at rate 0.1.",
-            "nothing is learned at either": "Look at rate 0.01: without it, too, the loss falls "
-            "well below what counting tokens gives.",
-            "slower at the first, exploding at the second": "On the way, at least. With "
-            "LayerNorm, even ten times the rate stays within bounds.",
+            "the embedding of `␣is`": "Look at the first row of the picture: the embeddings add "
+            "0.06. `␣is` alone doesn't say which animal it is about.",
+            "attention in layer 0 or layer 1": "Look at the two rows of attention in the picture: "
+            "-0.01 and 1.29. What attention gathers is used by feedforward after it.",
+            "feedforward in layer 1": "It adds 8.00 of 9.87. It reads what all the parts before "
+            "it have written into the stream.",
         },
     ),
     "exit": Question(
-        "What does the feedforward part read while it works on `␣is`?",
-        "the vector of `␣is`",
+        "Which vectors does the feedforward network read when it works on `␣is`?",
+        "the vector of `␣is` only",
         {
-            "the vectors of all tokens so far": "Look at the output again where we changed `␣cat`: "
-            "with `mlp`, `is` moved by 0. Only attention looks at other tokens.",
-            "the vector of `␣is`": "And whatever attention has brought there before.",
+            "those of all tokens so far": "Look at your first prediction again: when the row of "
+            "`␣cat` changed, the output for `is` moved by 0.0. Only attention reads other rows.",
+            "the vector of `␣is` only": "That vector already contains what attention has added to "
+            "it, so information about the cat is in it.",
+        },
+    ),
+    # ---- Deeper ----
+    "two_linear": Question(
+        "We leave out GELU: one matrix makes 256 numbers of 64, and a second makes 64 of them "
+        "again. Compared with a single 64 × 64 matrix, such a pair can compute",
+        "the same functions, no more",
+        {
+            "a few functions more": "Compare the two printed rows: the product of the two is one "
+            "64 × 64 matrix, and it gives the same numbers.",
+            "the same functions, no more": "The product of the two matrices is a single 64 × 64 "
+            "matrix that does the same.",
+            "four times as many functions": "It has eight times as many weights. Still, compare "
+            "the two printed rows: one 64 × 64 matrix gives the same numbers.",
+        },
+    ),
+    "xor": Question(
+        "Two small networks learn which of the four phrases are good news. One has GELU between "
+        "its two linear layers, the other has nothing there. Which of them learns it?",
+        "the one with GELU",
+        {
+            "both of them": "Look at the output: without GELU, each phrase gets 0.5 for the "
+            "right answer, for each of the three seeds.",
+            "the one with GELU": "The two good phrases have the same sum of vectors as the two "
+            "bad ones, and a linear function cannot separate them.",
+            "the one without GELU": "Look at the output: without GELU, each phrase gets 0.5 for "
+            "the right answer. That is a coin toss.",
+        },
+    ),
+    "no_residual": Question(
+        "Eight layers are trained without residual connections, from GPT-2's usual initial "
+        "weights. What will their held-out loss be like?",
+        "that of counting tokens",
+        {
+            "that of counting tokens": "The model has learned how frequent each token is, and "
+            "nothing about the text before it.",
+            "nearly that of the whole model": "Compare rows 1 and 2 of the table: the loss is "
+            "0.8 with residual connections, and 3.3 without them.",
+            "halfway between the two": "Look at row 2 of the table: 3.3, and that is what counting "
+            "tokens gives.",
+        },
+    ),
+    "no_norm": Question(
+        "Two layers are trained without layer normalisation, once at a learning rate of 0.01 and "
+        "once at 0.1. What will the training loss do?",
+        "fall slowly, then blow up",
+        {
+            "fall as with it, both times": "Compare the rows with and without it: at 0.01 it ends "
+            "higher without it, and at 0.1 it jumps above 100.",
+            "fall slowly, then blow up": "At 0.01 it learns less in the same time. At 0.1 single "
+            "steps throw the loss far above the 5.98 of a model that knows nothing.",
+            "not fall at all, either time": "Look at the rows of 0.01 without it: the loss ends "
+            "well below 3.28, the loss of counting tokens.",
+        },
+    ),
+    "whose_mean": Question(
+        "Two sentences go through layer normalisation in one batch. We replace the second "
+        "sentence. What happens to the result of the first?",
+        "it stays the same",
+        {
+            "it stays the same": "Each token is normalised with its own mean and its own variance.",
+            "it changes a little": "Look at the output for layer normalisation: the first sentence "
+            "moved by 0.0. It did move with batch normalisation.",
+            "it changes in training only": "Run the cell again after `ln.train()`: still 0.0. "
+            "Batch normalisation is the one that differs between training and use.",
         },
     ),
 }
 
 HINTS = {
     "gelu": (
-        "The gate is `0.5 * (1 + torch.tanh(inner))`: near 0 for very negative x, near 1 for "
-        "large x.",
-        "And the gate is multiplied by x.",
+        "The formula has three factors: x itself, one half, and a bracket. Which of them depends "
+        "on `inner`?",
+        "The gate is half of the sum of 1 and a `tanh`. Check it on paper: where `inner` is large, "
+        "`tanh` is 1 and the gate is 1. What is the gate where `inner` is very negative?",
+        "The gate is multiplied by `x`, and not by `inner`.",
     ),
     "layer_norm": (
-        "Blank 1: `x.mean(dim=-1, keepdim=True)`. What would the shape be without `keepdim`?",
-        "Blank 2: the mean of the squared distances from the mean. `x.var` does it too, but "
-        "divides by C - 1 unless you say `unbiased=False`.",
-        "Blank 3: `(x - mean) / torch.sqrt(variance + eps)`, then times the gain, plus the bias.",
+        "`normalise` above works on one vector. Here `x` has three axes. Along which axis do the "
+        "numbers of one token lie?",
+        "`mean` takes `dim` and `keepdim`. What shape would the mean have without `keepdim`, and "
+        "could you subtract it from (B, T, C)?",
+        "The variance is the mean of the squared distances from the mean. Torch's `var` divides by "
+        "C - 1 unless you say otherwise.",
+        "In the last blank the order matters: normalise first, then multiply by the gain `weight`, "
+        "then add `bias`. Where does `eps` go?",
     ),
     "block": (
-        "Two lines, each of the kind x = x + part(norm(x)). The norm's result has no other use.",
-        'Attention: `attn(my_layer_norm(x, weights["ln_1.weight"], weights["ln_1.bias"]))`.',
-        "A weight here has the shape (out, in), so a linear layer is `x @ weight.T + bias`. Widen, "
-        "`my_gelu`, bring back.",
+        "A block has two lines of the same kind: the stream plus what a part makes of the "
+        "normalised stream.",
+        "What is normalised goes into a part and is not kept. Which tensor do you add the part's "
+        "output to?",
+        "Feedforward reads the stream that attention has already added to. A weight here has the "
+        "shape (out, in): for rows of x on the left, do you need it or its transpose?",
     ),
 }

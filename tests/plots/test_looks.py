@@ -121,6 +121,7 @@ def pictures():
         "arrow of length 0": lambda: plots.arrows([[0, 0]], ["cat"]),
         "positions": lambda: plots.position_similarity(model.wpe.weight),
         "GELU": plots.gelu_and_relu,
+        "hidden unit": lambda: plots.hidden_unit(three.layers[1].mlp_hidden[:, 34], tokens, "34"),
         "contributions": lambda: plots.contributions(
             plots.logit_parts(model, three, sleeping), "sleeping"
         ),

@@ -280,6 +280,24 @@ def test_the_curves_are_gelu_and_relu():
         plots.gelu_and_relu(1, 2)
 
 
+def test_a_hidden_units_bars_are_its_activations_at_each_token():
+    figure = plots.hidden_unit([8.0, -0.5, 0.0], THREE, "unit 34")
+    assert widths(figure.axes[0]) == [[8.0, -0.5, 0.0]]
+    assert {"The", "␣cat", "␣is", "8.00", "−0.50"} <= set(words_of(figure))
+    assert "The activation of unit 34 at each token" in words_of(figure)
+    said = "The activation of unit 34 at each token: The 8.00, ␣cat -0.50, ␣is 0.00."
+    assert plots.describe(figure) == said
+
+
+def test_a_hidden_units_picture_needs_a_finite_value_for_each_token():
+    with pytest.raises(ValueError, match="2 tokens are needed"):
+        plots.hidden_unit([1.0, 2.0], ["a"])
+    with pytest.raises(ValueError, match="finite"):
+        plots.hidden_unit([math.inf], ["a"])
+    with pytest.raises(ValueError, match="32 can be shown"):
+        plots.hidden_unit([1.0] * 33, ["a"] * 33)
+
+
 def test_the_parts_of_a_logit_sum_to_it(pets):
     model, tokenizer = pets
     trace = gptlib.trace(model, tokenizer.encode("The cat is"))

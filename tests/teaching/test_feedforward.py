@@ -1,4 +1,4 @@
-"""What the words of lesson 04 claim, in its questions and in its notebook."""
+"""What the words of lesson 04 claim: in its questions, in the lesson and in its Deeper."""
 
 import json
 import math
@@ -14,36 +14,47 @@ from gptlib.corpora import pets as grammar
 from gptlib.feedforward import gelu
 from gptlib.teaching.feedforward import QUESTIONS
 
-NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "04_feedforward.ipynb"
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+STORIES = "The dog chases the cat. The cat hides.<|endoftext|>The bird is on the roof."
 
 
-def prose():
-    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+def prose(name="04_feedforward.ipynb"):
+    cells = json.loads((NOTEBOOKS / name).read_text(encoding="utf-8"))["cells"]
     return "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
 
 
-@pytest.fixture
-def layers(pets):
+def deeper():
+    return prose("deeper/04_feedforward.ipynb")
+
+
+def replies(name):
+    return " ".join(QUESTIONS[name].replies.values())
+
+
+@pytest.fixture(scope="module")
+def trace(pets):
     model, tokenizer = pets
-    return gptlib.trace(model, tokenizer.encode("The cat is")).layers
+    return gptlib.trace(model, tokenizer.encode("The cat is"))
 
 
-def test_by_hand_the_feedforward_parts_four_steps():
-    x1, x2 = 1.0, 2.0
-    wide = torch.tensor([x1, x2, x2 - x1, x1 - x2])  # (4,)
-    for bend, expected in ((torch.relu, (2.0, 1.0)), (gelu, (1.682, 0.887))):
-        h = bend(wide)
-        assert (x1 + h[2] + h[3]).item() == pytest.approx(expected[0], abs=5e-4)
-        assert (x2 + h[0] - h[1]).item() == pytest.approx(expected[1], abs=5e-4)
+# ---- By hand ----
 
 
-def test_gelu_and_relu_differ_most_at_three_quarters_either_side():
-    x = torch.linspace(-5, 5, 1001, dtype=torch.float64)  # (X,), in steps of 0.01
-    apart = torch.relu(x) - gelu(x)  # (X,)
-    assert x[apart.argmax()].abs().item() == pytest.approx(0.75, abs=0.011)
-    assert apart.max().item() == pytest.approx(0.17, abs=5e-4)
-    torch.testing.assert_close(apart, apart.flip(0))  # let through below 0, taken off above
-    assert "At ±0.75, by 0.17" in prose()
+def test_by_hand_the_second_output_of_the_network_is_minus_one_and_the_first_a_distance():
+    first = torch.tensor([[1.0, 0], [0, 1], [-1, 1], [1, -1]])
+    second = torch.tensor([[0.0, 0, 1, 1], [1, -1, 0, 0]])
+    x = torch.tensor([1.0, 2.0])
+    hidden = torch.relu(first @ x)
+    assert hidden.tolist() == [1, 2, 1, 0]
+    assert (second @ hidden).tolist() == [1, -1]
+    for sign in (1, -1):  # the distance of the two numbers is the same for x and for -x
+        assert (second @ torch.relu(first @ (sign * x)))[0] == (x[0] - x[1]).abs()
+
+
+def test_gelu_at_the_three_points_of_the_picture():
+    at = gelu(torch.tensor([-1.0, 1.0, 3.0]))
+    said = ", ".join(f"{v:.2f}" for v in at[:2].tolist()).replace("-", "−")
+    assert f"GELU: {said} and {at[2]:.2f}. ReLU: 0, 1 and 3." in prose()
 
 
 def test_by_hand_the_layer_norm():
@@ -51,67 +62,126 @@ def test_by_hand_the_layer_norm():
     mean = sum(token) / 4
     variance = sum((v - mean) ** 2 for v in token) / 4
     assert (mean, variance) == (2, 9)
-    normed = [round((v - mean) / math.sqrt(variance), 3) for v in token]
-    assert normed == [1.667, -0.333, -0.333, -1.0]
+    normed = [round((v - mean) / math.sqrt(variance), 2) for v in token]
+    assert normed == [1.67, -0.33, -0.33, -1.0]
 
 
-def test_the_feedforward_part_has_two_thirds_of_a_blocks_weights(pets):
+# ---- The trained model ----
+
+
+def test_a_changed_row_moves_its_own_output_in_feedforward_and_a_later_one_in_attention(pets):
+    model, tokenizer = pets
+    cat, dog = (
+        gptlib.trace(model, tokenizer.encode(f"The {animal} is")).layers[0].ln_2
+        for animal in ("cat", "dog")
+    )
+    changed = cat.clone()
+    changed[1] = dog[1]
+    with torch.no_grad():
+        moved = model.h[0].mlp(changed) - model.h[0].mlp(cat)
+        mixed = (model.h[0].attn(changed[None]) - model.h[0].attn(cat[None]))[0]
+    assert moved[[0, 2]].eq(0).all() and moved[1].norm() > 1
+    assert mixed[0].norm() < 1e-5 and mixed[2].norm() > 0.1
+
+
+def test_two_thirds_of_a_blocks_weights_are_in_the_feedforward_network(pets):
     block = pets[0].h[0]
     mlp, whole = (sum(p.numel() for p in m.parameters()) for m in (block.mlp, block))
     assert mlp / whole == pytest.approx(2 / 3, abs=0.01)
-    assert block.mlp.c_fc.weight.shape == (256, 64) and 2 * 64 * 256 == 8 * 64 * 64
+    assert block.mlp.c_fc.weight.shape == (256, 64)
+    assert "Two thirds of a block's weights" in prose()
 
 
-def test_layer_norm_does_the_same_in_training(pets, layers):
-    norm, x = pets[0].h[0].ln_2, layers[0].x_mid  # (3, 64)
-    assert torch.equal(norm.train()(x), norm.eval()(x))
+def test_the_end_of_the_stream_is_the_sum_of_five_vectors(trace):
+    total = trace.wte + trace.wpe
+    for layer in trace.layers:
+        total = total + layer.attn + layer.mlp
+    torch.testing.assert_close(total, trace.layers[-1].out, atol=1e-4, rtol=1e-4)
 
 
-def test_feedforward_0_adds_several_times_what_the_layer_read(layers):
-    read, attn, mlp = (v[2].norm().item() for v in (layers[0].x, layers[0].attn, layers[0].mlp))
-    assert mlp > 3 * read > 3 * attn
-    replies = " ".join(QUESTIONS["how_much"].replies.values())
-    for length in (read, attn, mlp):
-        assert f"{length:.1f}" in replies
-
-
-def test_two_matrices_without_a_bend_are_one_and_each_one_is_two():
-    noise = torch.Generator().manual_seed(0)
-    first, second, one, x = torch.randn(4, 64, 64, generator=noise, dtype=torch.float64)
-    first, second = first.repeat(4, 1), second.repeat(1, 4)  # (256, 64) and (64, 256)
-    torch.testing.assert_close(x @ first.T @ second.T, x @ (second @ first).T)
-    wide = torch.cat([one, torch.zeros(192, 64)])  # (256, 64)
-    torch.testing.assert_close(torch.eye(64, 256).double() @ wide, one)
-
-
-def test_the_last_feedforward_adds_most_and_to_on_nearly_as_much(pets):
+def test_unit_34_is_large_exactly_one_token_before_an_animal(pets):
     model, tokenizer = pets
-    trace = gptlib.trace(model, tokenizer.encode("The cat is"))
+    ids = tokenizer.encode(STORIES, allowed_special="all")
+    values = gptlib.trace(model, ids).layers[1].mlp_hidden[:, 34]
+    large = [place for place, value in enumerate(values.tolist()) if value > 1]
+    words = [tokenizer.token_str(id).strip("␣") for id in ids]
+    assert [words[place + 1] for place in large] == ["dog", "cat", "cat", "bird"]
+    roof = words.index("roof")
+    assert words[roof - 1] == "the" and values[roof - 1] < 0
+    assert "four long bars" in prose() and "its activation is below 0" in replies("neuron")
+
+
+def test_unit_34_raises_exactly_the_words_after_a_storys_first_the(pets):
+    model, tokenizer = pets
+    change = written(model, 34)
+    top = [tokenizer.token_str(id).strip("␣") for id in change.argsort(descending=True)[:5]]
+    assert set(top) == set(grammar.next_words("The"))
+    fifth, sixth = change.sort(descending=True).values[4:6].tolist()
+    assert fifth > 5 * sixth
+
+
+def written(model, unit):
+    """How far the column of a unit in the last layer raises each logit, (V,)."""
+    column = model.h[1].mlp.c_proj.weight[:, unit].detach()
+    return model.lm_head.weight.detach() @ ((column - column.mean()) * model.ln_f.weight.detach())
+
+
+def test_the_last_feedforward_adds_most_to_sleeping_and_nearly_as_much_to_on(pets, trace):
+    model, tokenizer = pets
     [sleeping], [on] = tokenizer.encode(" sleeping"), tokenizer.encode(" on")
     to_sleeping, to_on = (plots.logit_parts(model, trace, id) for id in (sleeping, on))
-    assert max(to_sleeping, key=to_sleeping.get) == "feedforward 1"
-    assert to_on["feedforward 1"] > 0.8 * to_sleeping["feedforward 1"]
+    assert max(to_sleeping, key=to_sleeping.get) == QUESTIONS["adds_most"].right.replace(
+        "in layer ", ""
+    )
+    whole = sum(to_sleeping.values())
+    for number in (*(to_sleeping[f"attention {k}"] for k in (0, 1)), to_sleeping["embeddings"]):
+        assert f"{number:.2f}" in replies("adds_most")
+    assert f"{to_sleeping['feedforward 1']:.2f} of {whole:.2f}" in replies("adds_most")
+    added = f"{to_sleeping['feedforward 1']:.1f} to `sleeping`, but also"
+    assert f"{added} {to_on['feedforward 1']:.1f} to `on`" in prose()
+
+
+def without(pets, part, layer=-1, prompt="The cat is"):
+    explorer = widgets.block_explorer(*pets, prompt, grammar.next_words)
+    explorer.layer, explorer.off = layer, [part]
+    return explorer
 
 
 def test_the_explorers_three_questions(pets):
-    def without(part, layer=-1, prompt="The cat is"):
-        explorer = widgets.block_explorer(*pets, prompt, grammar.next_words)
-        explorer.layer, explorer.off = layer, [part]
-        return explorer
-
     def kl(part, layer):
-        return without(part, layer).distances().from_truth
+        return without(pets, part, layer).distances().from_truth
 
     def running(explorer):
         return next(row.now for row in explorer.rows() if row.name == "␣running")
 
-    cat, dog = (running(without("attention", prompt=f"The {a} is")) for a in ("cat", "dog"))
+    cat, dog = (
+        running(without(pets, "attention", prompt=f"The {animal} is")) for animal in ("cat", "dog")
+    )
     assert cat == pytest.approx(dog, abs=1e-4)
     measured = [kl("feedforward", 1), kl("feedforward", 0), cat]
     measured += [kl("layernorm", -1), kl("residual", -1)]
     answers = prose().partition("The numbers</summary>")[2].partition("</details>")[0]
     said = [float(number) for number in re.findall(r"\d+\.\d\d", answers)]
     assert said == pytest.approx(measured, abs=0.011)
+
+
+def test_without_feedforward_1_the_two_likely_words_stay_ahead(pets):
+    rows = without(pets, "feedforward", 1).rows()
+    rows = [row for row in rows if not row.name.endswith("others")]
+    ahead = sorted(rows, key=lambda row: row.now, reverse=True)[:2]
+    assert [row.name for row in ahead] == ["␣sleeping", "␣on"]
+
+
+# ---- Deeper ----
+
+
+def test_two_matrices_without_a_nonlinearity_are_one_and_each_one_is_two():
+    noise = torch.Generator().manual_seed(0)
+    first, second, one, x = torch.randn(4, 64, 64, generator=noise, dtype=torch.float64)
+    first, second = first.repeat(4, 1), second.repeat(1, 4)  # (256, 64) and (64, 256)
+    torch.testing.assert_close(x @ first.T @ second.T, x @ (second @ first).T)
+    wide = torch.cat([one, torch.zeros(192, 64)])  # (256, 64)
+    torch.testing.assert_close(torch.eye(64, 256).double() @ wide, one)
 
 
 def test_two_good_phrases_and_two_bad_ones_have_the_same_sum():
@@ -121,6 +191,129 @@ def test_two_good_phrases_and_two_bad_ones_have_the_same_sum():
     torch.testing.assert_close(good, bad)
 
 
-def test_one_who_knows_nothing_has_a_loss_of_ln_397(pets):
+CLASSES = {  # words: the layer and the unit that is clear for them, if any
+    "cat dog bird cats sky": (1, 34),
+    "sofa roof bed": (1, 85),
+    "likes liked": (1, 178),
+    "it them": (0, 171),
+    "hid helped liked purred barked sang rained": None,
+    "sleeping happy running hungry singing": None,
+    "ball kite box": None,
+}
+
+
+@pytest.fixture(scope="module")
+def activations(pets):
+    """All 512 hidden units at each token of 300 stories, (N, 512), and the ids that follow."""
+    model, tokenizer = pets
+    hidden, following = [], []
+    for story in grammar.sample(300, seed=7).split(grammar.STOP)[:-1]:
+        ids = tokenizer.encode(story)
+        layers = gptlib.trace(model, ids).layers
+        hidden.append(torch.cat([layer.mlp_hidden for layer in layers], dim=-1)[:-1])
+        following += ids[1:]
+    return torch.cat(hidden), torch.tensor(following)
+
+
+@pytest.mark.parametrize("words", CLASSES)
+def test_a_unit_is_clear_for_a_class_of_words_or_none_is(words, pets, activations):
+    hidden, following = activations
+    ids = torch.tensor([pets[1].encode(f" {word}")[0] for word in words.split()])
+    before = torch.isin(following, ids)
+    gaps = hidden[before].amin(0) - hidden[~before].amax(0)  # (512,)
+    clear = CLASSES[words]
+    if clear is None:
+        assert gaps.max() <= 0
+    else:
+        layer, unit = clear
+        assert gaps[256 * layer + unit] > 0 and gaps.argmax() == 256 * layer + unit
+
+
+def test_unit_233_raises_the_seven_verbs_of_the_past_and_lowers_seven_of_the_present(pets):
+    change, tokenizer = written(pets[0], 233), pets[1]
+    order = [tokenizer.token_str(id).strip("␣") for id in change.argsort(descending=True)]
+    assert set(order[:7]) == set("hid helped liked purred barked sang rained".split())
+    assert set(order[-7:]) <= set("hides helps likes purrs barks sings rains purr".split())
+
+
+@pytest.fixture(scope="module")
+def small(pets):
+    """Deeper's text: ids to train on, and of held-out stories that are not among them."""
+    corpus, tokenizer = gptlib.corpora.load("pets"), pets[1]
+    text = corpus.train[:300_000]
+    known = set(text.split(grammar.STOP))
+    unseen = [s for s in corpus.heldout.split(grammar.STOP) if s and s not in known]
+    ids = tokenizer.encode(text, allowed_special="all")
+    heldout = tokenizer.encode(grammar.STOP.join(unseen), allowed_special="all")
+    return torch.tensor(ids), torch.tensor(heldout)
+
+
+def small_gpt(n_layer, scale, *off):
+    model = gptlib.GPT(gptlib.GPTConfig(397, 16, n_layer, n_head=2, n_embd=32), seed=0)
+    for weights in model.h.parameters():
+        if weights.ndim == 2:
+            weights.data *= scale
+    return gptlib.ablate(model, *off)
+
+
+def trained(small, model, steps, rate):
+    how = {"learning_rate": rate, "warmup_steps": 20, "eval_every": steps, "device": "cpu"}
+    how = gptlib.TrainConfig(steps, batch_size=16, seed=0, optimizer="adamw", **how)
+    ids, heldout = small
+    return list(gptlib.Trainer(model, ids, how, heldout))
+
+
+def counting(small):
+    ids, heldout = small
+    shares = ids.bincount(minlength=397).clamp(min=1) / len(ids)
+    return -shares.log()[heldout].mean().item()
+
+
+def test_a_model_that_knows_nothing_has_a_loss_of_ln_397_and_counting_tokens_328(pets, small):
     assert pets[1].vocab_size == 397 and round(math.log(397), 2) == 5.98
-    assert "knowing nothing gives 5.98" in prose()
+    assert "5.98" in deeper() and "5.98" in replies("no_norm")
+    assert f"{counting(small):.2f}" == "3.28"
+    assert "3.3" in replies("no_residual") and "3.28" in replies("no_norm")
+
+
+def test_without_residuals_eight_layers_only_count_and_two_learn_from_larger_weights(small):
+    eight = trained(small, small_gpt(8, 1, "residual"), steps=80, rate=0.003)[-1].val_loss
+    two = trained(small, small_gpt(2, 10, "residual"), steps=300, rate=0.003)[-1].val_loss
+    assert eight == pytest.approx(counting(small), abs=0.2)
+    assert two < 2
+
+
+def test_without_residuals_each_further_layer_makes_two_texts_more_alike(pets):
+    texts = torch.tensor([pets[1].encode(text) for text in ("The cat is", "The sky was")])
+
+    def apart(n_layer, scale, *off):
+        model = small_gpt(n_layer, scale, *off)
+        stream = model.wte(texts) + model.wpe(3)
+        for block in model.h:
+            stream = block(stream)
+        x, y = model.ln_f(stream)[:, -1].detach()
+        return ((x - y).norm() / x.norm()).item()
+
+    for scale in (1, 10):
+        one, two, eight = (apart(n, scale, "residual") for n in (1, 2, 8))
+        assert one > two > 0.5 > 0.015 > eight
+    assert apart(8, 1) > 1
+
+
+def test_without_layer_norm_a_rate_of_001_learns_less_and_01_throws_the_loss_above_100(small):
+    def run(rate, *off):
+        steps = trained(small, small_gpt(2, 1, *off), 140, rate)
+        return steps[-1].val_loss, max(step.loss for step in steps[30:])
+
+    whole, _ = run(0.01)
+    slower, _ = run(0.01, "layernorm")
+    _, worst = run(0.1, "layernorm")
+    assert whole + 0.5 < slower < counting(small) - 0.5
+    assert worst > 100
+
+
+def test_layer_norm_does_the_same_in_training(pets, trace):
+    norm, x = pets[0].h[0].ln_2, trace.layers[0].x_mid  # (3, 64)
+    was = norm.training
+    assert torch.equal(norm.train()(x), norm.eval()(x))
+    norm.train(was)
