@@ -31,8 +31,8 @@ QUESTIONS = {
         },
     ),
     "exchange": Question(
-        "In layer 0, we exchange what head 3 puts out at Tom's ball with what it puts out at "
-        'Eve\'s ball. Nothing else is touched. What does the model answer to "The ball of Tom is"?',
+        "In layer 0, we exchange head 3's output at Tom's ball with its output at Eve's ball, and "
+        'change nothing else. How does the model then complete "The ball of Tom is"?',
         "green, Eve's colour",
         {
             "blue, Tom's own colour": "Look at the answer in the second line of the output. The "
