@@ -296,7 +296,7 @@ multi_head = Exercise(
             _first_gets_its_value,
         ),
         on_other_input(
-            "The sentences of a batch know nothing of each other.",
+            "The sentences of a batch do not affect each other.",
             "with sentence 0 alone",
             lambda *given: (*(x[:1] for x in given[:3]), given[3]),
             part=lambda result, *given: result[:1],

@@ -1,130 +1,152 @@
-"""Lesson 03's questions and hints. Their numbers are held to by `tests/test_teaching_attention`."""
+"""Questions and hints of lesson 03 and its "Deeper". `tests/teaching` holds their numbers."""
 
 from .questions import Question
 
 QUESTIONS = {
-    "row_of_a_table": Question(
-        "How does lesson 02 get from an id to a vector?",
-        "it reads one row of a learned table",
-        {
-            "it divides the id by the size of the vocabulary": "An id is only a name: lesson 01 "
-            "gave the tokens other ids by lot, and a model trained on these was as good.",
-            "it reads one row of a learned table": "A row for each token, of 64 numbers.",
-            "it spells the token, a number for each letter": "In lesson 02 the lookup was given "
-            "ids. Letters were left behind in lesson 01.",
-        },
-    ),
+    # ---- The lesson ----
     "what_is_knows": Question(
-        'In "The cat is", what does the vector of `␣is` hold when it leaves lesson 02?',
-        "which token it is, and its place",
+        'In "The cat is", what does the vector of `␣is` contain when it leaves lesson 02?',
+        "its token and its position",
         {
-            "which token it is, and its place": "A token vector plus a position vector. Of the cat "
-            "it knows nothing yet: that is today.",
-            "which token it is, its place, and its neighbours": "In lesson 02 each vector was "
-            "looked up alone, row by row. Change `cat` to `dog`, and the row of `␣is` stays.",
-            "what will probably come next": "In lesson 02 nothing was predicted: two table "
-            "rows were looked up and added.",
+            "its token and its position": "It is the sum of a token vector and a position vector.",
+            "its token and its neighbours": "In lesson 02 each vector was looked up by itself. "
+            "Replace `cat` by `dog`, and the vector of `␣is` stays the same.",
+            "the token that comes next": "Nothing was predicted in lesson 02: two rows were "
+            "looked up and added.",
         },
     ),
-    "zero_after": Question(
-        "A friend leaves the scores alone, takes the softmax, and then sets the future's weights "
-        "to 0. Is anything wrong?",
-        "yes: rows sum to less than 1, and they change with the future",
+    "spread": Question(
+        "We go from d = 16 to d = 64, so queries and keys are 4 times as wide. What happens to "
+        "the standard deviation of their dot products?",
+        "it becomes 2 times as large",
         {
-            "no: the future gets the weight 0 either way": "Look at the sums in the output. "
-            "The future had its share when the softmax divided, and the others lack it.",
-            "only a little: rows sum to less than 1, but know nothing of the future": "Look at the "
-            "last line of the output: another last word, and the row of `␣cat` is another. Its sum "
-            "tells what the future is.",
-            "yes: rows sum to less than 1, and they change with the future": "Softmax divides by a "
-            "sum. What must not count may not be in the sum.",
+            "it does not change at all": "Compare the first two lines of the output: 4 and 8. "
+            "With more terms, the sum varies more.",
+            "it becomes 2 times as large": "The variance grows 4 times, and the standard "
+            "deviation is its square root.",
+            "it becomes 4 times as large": "Compare the first two lines of the output: 4 and 8. "
+            "What grows 4 times is the variance. Positive and negative terms partly cancel.",
+            "it becomes 16 times as large": "Compare the first two lines of the output: 4 and 8. "
+            "The last line, with d = 1024, is not even 16 times the first.",
         },
     ),
-    "what_a_head_reads": Question(
-        "The model has 4 heads in a layer. What does one head get to read?",
-        "every token allowed by the mask, whole",
+    "exchange": Question(
+        "In layer 0, we exchange head 3's output at Tom's ball with its output at Eve's ball, and "
+        'change nothing else. How does the model then complete "The ball of Tom is"?',
+        "green, Eve's colour",
         {
-            "a quarter of the tokens": "Look at the table: each head answers to each of the "
-            "three tokens.",
-            "a quarter of each token's 64 numbers": "Look where the cut is made in the cell above "
-            "the table: `c_attn` reads all 64 numbers first. Only what it makes of them is cut.",
-            "every token allowed by the mask, whole": "Its queries, keys and values are its own, "
-            "16 numbers each; they are made from all 64.",
-            "one kind of word: nouns, verbs, ...": "Nothing says so, and in the table each head "
-            "answers to each token. What a head looks for, training decides.",
-        },
-    ),
-    "swap_values": Question(
-        'In layer 1, head 0, on "The cat is", we give `The` the value of `␣cat`, and `␣cat` that '
-        "of `The`. Queries and keys stay. What becomes of the heatmap, and of the head's output?",
-        "the same heatmap, another output",
-        {
-            "another heatmap, another output": "Compare the weights in the output: not one digit "
-            "has changed. They come from queries and keys alone.",
-            "the same heatmap, another output": "Where a head looks does not say what it takes "
-            "from there.",
-            "the same heatmap, the same output": "Look at the second number of the output: the "
-            "values are what is mixed.",
-        },
-    ),
-    "last_layer": Question(
-        "We take the mask out of the last layer of the trained model, with no more training, and "
-        'ask it for the next word after "The cat is". P(sleeping) becomes',
-        "exactly what it was",
-        {
-            "larger: it can look ahead": "Look at the output. There is nothing ahead of the last "
-            "word: the sentence ends there.",
-            "useless: it has never seen a future": "Compare the first two rows of the output. The "
-            "last word sees what it always saw: everything.",
-            "exactly what it was": "The last row of a mask hides nothing. Only the rows above it "
-            "change, and no later layer reads those.",
-        },
-    ),
-    "train_without": Question(
-        "Two small models learn the same stories, one with a mask and one without. Their loss is "
-        "measured on new stories, all places at once, as always. The one without the mask",
-        "has a loss below the floor of the language",
-        {
-            "has a higher loss: the future confuses it": "Look at the first column of the output: "
-            "its loss is by far the lower one.",
-            "has the same loss: it has nothing to gain": "Compare the rows of the output. The "
-            "answer at each place is the next token, and there it stands, one place on.",
-            "has a loss below the floor of the language": "No honest model can do that. It reads "
-            "the answer instead of predicting it.",
+            "blue, Tom's own colour": "Look at the answer in the second line of the output. The "
+            "ball at position 17 now carries Tom's name, and the last row attends to it.",
+            "green, Eve's colour": "The ball at position 17 now carries Tom's name, so the last "
+            "row of layer 1, head 1 attends to it. That ball is green.",
+            "red, Mia's colour": "Look at the weights in the second line of the output. The first "
+            "number, for Mia's ball, is as small as before: her ball was not exchanged.",
         },
     ),
     "exit": Question(
-        "What would go wrong if GPT had no mask?",
-        "training: each place could read its own answer",
+        "After training, which of these is the same for every sentence?",
+        "the matrices `Wq`, `Wk` and `Wv`",
         {
-            "generation: the model would see words that are not written yet": "Run the cell with "
-            "the last layer's mask out once more: nothing changed. What is not written cannot be "
-            "seen.",
-            "training: each place could read its own answer": "And what is never predicted is "
-            "never learned.",
+            "the attention weights of each head": "Compare your answers to the explorer's "
+            "questions: with Eve for Tom, the largest weight moved from position 11 to 17. "
+            "Attention weights are computed anew for every text.",
+            "the matrices `Wq`, `Wk` and `Wv`": "Training sets these matrices. With them, the "
+            "attention weights are computed anew for every text.",
+        },
+    ),
+    # ---- Deeper ----
+    "zero_after": Question(
+        "A friend leaves the scores as they are, takes the softmax, and then sets the weights of "
+        "the future to 0. Which of these is true?",
+        "the rows depend on future tokens",
+        {
+            "the rows are as with our mask": "Look at the sums in the output: they are below 1. "
+            "The future had its share when softmax divided.",
+            "the rows only get smaller sums": "Compare the second and the last line of the output. "
+            "Only the last token was changed, and the row of `␣cat` changed with it.",
+            "the rows depend on future tokens": "Softmax divides by a sum that includes the "
+            "future. So that sum must not contain what the token may not use.",
+        },
+    ),
+    "last_layer": Question(
+        "We remove the mask from the last layer of the trained model, without further training. "
+        'What happens to the probability of `␣sleeping` after "The cat is"?',
+        "it stays exactly the same",
+        {
+            "it rises, as the model looks ahead": "Compare the first two rows of the output. After "
+            "the last token there is nothing to look at.",
+            "it falls to almost nothing": "Compare the first two rows of the output. The last "
+            "token could already attend to the whole text.",
+            "it stays exactly the same": "The last row of a mask hides nothing. The rows above it "
+            "change, but no later layer reads them.",
+        },
+    ),
+    "train_without": Question(
+        "Two small models are trained on the same stories, one with the mask and one without. "
+        "What about the loss on new stories, all positions at once?",
+        "it is far lower without the mask",
+        {
+            "it is far lower without the mask": "At each position, the answer is the next token, "
+            "and without the mask the model can read it.",
+            "it is about equal in both models": "Compare the first column of the output, model by "
+            "model. The next token helps a lot if you may read it.",
+            "it is far higher without the mask": "Look at the first column of the output. The "
+            "future does not confuse the model in this test: it contains the answers.",
+        },
+    ),
+    "swap_values": Question(
+        'In layer 1, head 0, on "The cat is", `The` gets the value of `␣cat`, and `␣cat` that of '
+        "`The`. Queries and keys stay. What changes in the row of `␣is`?",
+        "the output, and not the weights",
+        {
+            "the weights, and not the output": "Compare the two rows of weights in the output: no "
+            "digit has changed. They are computed from queries and keys alone.",
+            "the output, and not the weights": "A heatmap shows how much a token takes from each "
+            "position. It does not show what it takes.",
+            "the weights and also the output": "Compare the two rows of weights in the output: no "
+            "digit has changed. They are computed from queries and keys alone.",
+        },
+    ),
+    "order": Question(
+        "We take the position vectors out of the trained model and exchange `␣dog` and `␣cat`. "
+        "Where does the output of attention at the last `␣The` change?",
+        "in layer 1, but not in layer 0",
+        {
+            "in layer 0, but not in layer 1": "Look at the two numbers in the output. In layer 0, "
+            "the last token sees the same set of vectors as before.",
+            "in layer 1, but not in layer 0": "In layer 0 the last token sees the same set of "
+            "vectors. But `␣chases` does not: the mask lets it see only the animal before it.",
+            "neither in layer 0 nor in layer 1": "Look at the second number in the output. The "
+            "mask lets `␣chases` see only the animal before it, and layer 1 reads the result.",
         },
     ),
 }
 
 HINTS = {
     "causal_weights": (
-        "Which cells of the table are the future? Row t is a query. Columns after t: above the "
-        "diagonal.",
-        "`torch.ones(T, T).triu(1).bool()` is True above the diagonal, and nowhere else.",
-        "`scores.masked_fill(future, -math.inf)` gives back a copy. Without `_` at the end of its "
-        "name it leaves `scores` as they are.",
+        "In row t, the query is token t. Which columns of that row are its future? Mark these "
+        "cells in a 3 × 3 table on paper.",
+        "You need a (T, T) table of True and False, True above the diagonal. `triu(1)` keeps what "
+        "is above the diagonal of a table of ones, and `.bool()` makes it True and False.",
+        "`masked_fill` takes such a table and a number, and returns a copy. (`masked_fill_`, with "
+        "an underscore, would change `scores` itself.)",
     ),
     "one_row": (
-        "Blank 1: `k[: t + 1] @ q[t]` are t + 1 dot products at once. Then the scale.",
-        "The scale is the root of how many numbers a query has, `q.shape[-1]`. (`len(q)` is how "
-        "many tokens there are.)",
-        "Blank 2: `torch.softmax(scores, 0)`. Blank 3: `weights @ v[: t + 1]` multiplies and adds.",
+        "Which keys may the token at position t use? How many are there? A slice picks them.",
+        "Blank 1: a matrix (t + 1, hs) times a vector (hs,) gives all t + 1 dot products. The "
+        "scale is the square root of how many numbers a query has. (`len(q)` is how many tokens "
+        "there are.)",
+        "Blank 2: the softmax of a vector has only one axis to run along, 0. Blank 3: a vector "
+        "(t + 1,) times a matrix (t + 1, hs) multiplies and adds. The values need the same slice "
+        "as the keys.",
     ),
     "multi_head": (
-        "Four steps: cut into heads, attend, undo the cut, done. `attend` from above works for "
-        "any number of axes in front of (T, hs).",
-        "The cut in two moves: `view(B, T, n_head, hs)` and then `transpose(1, 2)`. Why not "
-        "`view(B, n_head, T, hs)` at once? Try it on `torch.arange(8).view(1, 2, 4)`.",
-        "Back: `y.transpose(1, 2).reshape(B, T, C)`.",
+        "Four steps: cut every vector into heads, attend in each head, undo the cut, return. "
+        "`attend_all` works for any number of axes before (T, hs).",
+        "Cut in two moves: first a `view` that turns the axis C into two, then a `transpose` that "
+        "brings the heads before the tokens. What goes wrong with one `view` that does both? Try "
+        "it on `torch.arange(8).view(1, 2, 4)` with two heads.",
+        "To undo it, do the same backwards: first `transpose`, then `reshape`, which also works "
+        "where `view` refuses.",
     ),
 }

@@ -20,7 +20,7 @@ from .heads import looks, quoted, table_svg, two_digits
 WIDTH, PLANE, REACH = 880, 300, 4.0  # pixels; and how far a coordinate goes
 MOST = 5  # tokens
 TOKENS = ("The", "␣cat", "␣is")
-# Lesson 03's numbers by hand. The first coordinate is about nouns, the second about articles.
+# Lesson 03's numbers by hand: its three vectors times its Wq, Wk and Wv.
 QUERIES = ((1.0, 1.0), (0.0, 2.0), (1.0, 0.0))
 KEYS = ((0.0, 1.0), (2.0, 0.0), (1.0, -1.0))
 VALUES = ((1.0, 0.0), (0.0, 1.0), (1.0, 1.0))

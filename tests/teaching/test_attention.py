@@ -1,102 +1,278 @@
-"""What the words of lesson 03's questions claim, and the numbers of its guided questions."""
+"""What the words of lesson 03 and its "Deeper" claim, and the numbers of its guided questions."""
 
+import copy
 import json
 import math
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
 import gptlib
+from gptlib import ablations
 from gptlib.attention import attention, mask_scores
+from gptlib.teaching.attention import QUESTIONS
 from gptlib.widgets import attention_by_hand, attention_explorer, svg
-from gptlib.widgets.by_hand import KEYS, QUERIES
+from gptlib.widgets.attention import exchanged
+from gptlib.widgets.by_hand import KEYS, QUERIES, VALUES
 
-LESSON = Path(__file__).parents[2] / "notebooks" / "03_masked_attention.ipynb"
-SENTENCE = "The cat is sleeping. It"
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+NAME = "03_masked_attention.ipynb"
 OWNERS = "Mia has a red ball. Tom has a big blue ball. Eve has a green ball."
+ASKED = f"{OWNERS} The ball of Tom is"
+BALLS = {"Mia": 4, "Tom": 11, "Eve": 17}  # where in ASKED
+LAST = 23
+COLOURS = {"Mia": "red", "Tom": "blue", "Eve": "green"}
+
+
+def cells(kind, folder=""):
+    told = json.loads((NOTEBOOKS / folder / NAME).read_text(encoding="utf-8"))["cells"]
+    return ["".join(cell["source"]) for cell in told if cell["cell_type"] == kind]
 
 
 @pytest.fixture(scope="module")
 def prose():
-    cells = json.loads(LESSON.read_text(encoding="utf-8"))["cells"]
-    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    return "\n".join(cells("markdown"))
 
 
-def test_the_sizes_in_the_questions_are_those_of_the_pets_model(pets):
-    config = pets[0].config
-    assert (config.n_head, config.n_embd, config.n_embd // config.n_head) == (4, 64, 16)
-    assert config.n_layer == 2  # the last layer is layer 1
+@pytest.fixture(scope="module")
+def deeper_prose():
+    return "\n".join(cells("markdown", "deeper"))
 
 
-def test_a_head_reads_all_channels_and_all_tokens(pets):
+@pytest.fixture(scope="module")
+def asked(pets):
     model, tokenizer = pets
-    attn = model.h[0].attn
-    first = attn.c_attn.weight[: attn.c_attn.in_features // attn.n_head]  # the queries of head 0
-    assert (first.abs().amax(0) > 0).all()  # a weight for each of the 64 channels
-    before = gptlib.trace(model, tokenizer.encode("The cat is")).layers[0].heads[:, 2]
-    for other in ("Mia cat is", "The dog is", "The cat was"):
-        after = gptlib.trace(model, tokenizer.encode(other)).layers[0].heads[:, 2]
-        assert ((after - before).norm(dim=-1) > 0.01).all()
+    return gptlib.trace(model, tokenizer.encode(ASKED))
 
 
-def test_zero_after_the_softmax_lets_the_future_be_known():
+def word(tokenizer, logits):
+    return tokenizer.token_str(int(logits.argmax()))
+
+
+# ---- By hand, and the scale ----
+
+
+def test_the_lessons_matrices_give_the_queries_keys_and_values_of_the_explorer():
+    known = {"torch": torch}
+    for name in ("x = torch", "Wq = torch"):
+        (code,) = [cell for cell in cells("code") if cell.startswith(name)]
+        exec("\n".join(line for line in code.splitlines() if "print" not in line), known)
+    for name, expected in (("q", QUERIES), ("k", KEYS), ("v", VALUES)):
+        torch.testing.assert_close(known[name], torch.tensor(expected))
+    powers = torch.exp(known["k"] @ known["q"][2])
+    torch.testing.assert_close(powers, torch.tensor([1, 7.39, 2.72]), atol=0.005, rtol=0)
+    assert round(powers.sum().item(), 2) == 11.11
+    output = powers / powers.sum() @ known["v"]
+    assert [round(number, 2) for number in output.tolist()] == [0.33, 0.91]
+
+
+def test_the_numbers_by_hand_are_those_of_the_prose(prose):
+    hand = attention_by_hand()
+    scaled = hand.steps().weights[2]
+    hand.scaled = False
+    raw = hand.steps().weights[2]
+    assert f"two thirds of its weight ({raw[1]:.2f}) to `␣cat`" in prose
+    assert f"`␣cat` gets {scaled[1]:.2f}" in prose
+
+
+def test_the_spread_of_a_dot_product_is_the_root_of_its_width(prose):
+    generator = torch.Generator().manual_seed(1)
+    for d in (16, 64, 256, 1024):
+        q, k = torch.randn(2, 4000, d, generator=generator)
+        spread = (q * k).sum(1).std().item()
+        assert spread == pytest.approx(math.sqrt(d), rel=0.05)
+    assert QUESTIONS["spread"].right == f"it becomes {math.sqrt(64 / 16):.0f} times as large"
+
+
+def test_nothing_before_the_prediction_says_that_a_root_is_taken():
+    told = json.loads((NOTEBOOKS / NAME).read_text(encoding="utf-8"))["cells"]
+    before = []
+    for cell in told:
+        if 'predict("spread")' in "".join(cell["source"]):
+            break
+        before.append("".join(cell["source"]))
+    assert not re.search(r"sqrt|√|root|\*\* ?0\.5|[Dd]ivided? by .*width", "\n".join(before))
+
+
+# ---- The exchange ----
+
+
+def test_the_sizes_in_the_words_are_those_of_the_pets_model(pets):
+    config = pets[0].config
+    assert (config.n_layer, config.n_head, config.n_embd) == (2, 4, 64)
+    assert config.n_embd // config.n_head == 16  # so head 3 begins at number 48
+
+
+def test_each_ball_attends_to_its_owner_and_the_question_to_the_ball(asked):
+    weights = asked.weights
+    for owner, ball in ((0, "Mia"), (6, "Tom"), (13, "Eve")):
+        assert weights[0, 3, BALLS[ball], owner] > 0.85
+    assert weights[1, 1, LAST].argmax() == BALLS["Tom"]
+    assert (weights[1, 1, LAST] > 0.5).sum() == 1  # one dark cell in the last row
+
+
+def exchange_head(module, inputs, head):
+    heads = inputs[0].clone()
+    part = slice(16 * head, 16 * head + 16)
+    heads[0, [11, 17], part] = inputs[0][0, [17, 11], part]
+    return heads
+
+
+def test_the_exchange_moves_the_weight_and_the_answer_as_the_prose_says(pets, asked, prose):
+    model, tokenizer = pets
+    put = partial(exchange_head, head=3)
+    with model.h[0].attn.c_proj.register_forward_pre_hook(put):
+        moved = gptlib.trace(model, asked.ids)
+    told = []
+    for ball in ("Tom", "Eve"):
+        before, after = (run.weights[1, 1, LAST, BALLS[ball]].item() for run in (asked, moved))
+        told.append(f"from {before:.2f} to {after:.2f}")
+    assert f"Tom's ball falls {told[0]}, that on Eve's rises {told[1]}" in prose
+    assert word(tokenizer, asked.probs[-1]) == "␣blue"
+    assert word(tokenizer, moved.probs[-1]) == "␣green"
+    assert moved.weights[1, 1, LAST, BALLS["Mia"]] < 0.05  # her ball stays out of it
+
+
+def test_two_heads_change_the_answer_for_two_reasons(pets, asked, deeper_prose):
+    model, tokenizer = pets
+    left = {}
+    for head, answer in enumerate(("␣blue", "␣green", "␣blue", "␣green")):
+        _, after = exchanged(model, asked.ids, None, layer=0, head=head, at=11, beside=17)
+        assert word(tokenizer, after[0]) == answer
+        put = partial(exchange_head, head=head)
+        with model.h[0].attn.c_proj.register_forward_pre_hook(put):
+            left[head] = gptlib.trace(model, asked.ids).weights[1, 1, LAST, BALLS["Tom"]].item()
+    assert f"({left[3]:.2f} is left for Tom's)" in deeper_prose
+    assert f"still attends to Tom's ball ({left[1]:.2f})" in deeper_prose
+    colours = {4: 3, 11: 10, 17: 16}  # ball: its colour
+    for ball, colour in colours.items():
+        assert asked.weights[0, 1, ball].argmax() == colour
+
+
+def test_the_guided_questions_have_the_answers_that_are_folded_away(prose, pets):
+    folded = re.search(r"<summary>The answers</summary>(.*?)</details>", prose, re.S)[1]
+    first, second, third = folded.split("Question ")[1:]
+    hand = attention_by_hand()
+    hand.scaled = False
+    assert svg.two(hand.steps().weights[2, 1].item()) in first
+    assert "heads 1 and 3, both to green" in second
+    row = attention_explorer(*pets, f"{OWNERS} The ball of Eve is").shown()[1, 1, -1]
+    assert f"position {row.argmax()}, Eve's ball, with {svg.two(row.max())}" in third
+
+
+# ---- Deeper ----
+
+
+def test_just_three_heads_are_needed_to_say_whose_ball_has_which_colour(pets):
+    model, tokenizer = pets
+    prompts = {f"{OWNERS} The ball of {name} is": colour for name, colour in COLOURS.items()}
+    needed = set()
+    for layer in range(2):
+        for head in range(4):
+            ablated = copy.deepcopy(model)
+            ablated.h[layer].attn.c_proj.weight.data[:, 16 * head : 16 * head + 16] = 0
+            for prompt, colour in prompts.items():
+                logits = ablated(torch.tensor([tokenizer.encode(prompt)]))[0, -1]
+                if word(tokenizer, logits) != f"␣{colour}":
+                    needed.add((layer, head))
+    assert needed == {(0, 1), (0, 3), (1, 1)}
+
+
+def test_zero_after_the_softmax_lets_the_future_have_an_effect():
     q, k = torch.tensor(QUERIES), torch.tensor(KEYS)
     other = k.clone()
     other[2] = 3.0
-    sums = [torch.softmax(q @ keys.T / 2**0.5, -1).tril().sum(-1) for keys in (k, other)]
-    assert all((rows[:2] < 0.99).all() for rows in sums)
-    assert (sums[0] - sums[1])[1].abs() > 0.1  # the row of ␣cat
+    rows = [torch.softmax(q @ keys.T / 2**0.5, -1).tril()[1] for keys in (k, other)]
+    assert all(row.sum() < 0.99 for row in rows) and (rows[0] - rows[1]).abs().max() > 0.1
     masked = [torch.softmax(mask_scores(q @ keys.T), -1)[:2] for keys in (k, other)]
     assert torch.equal(*masked)
+    divided = rows[1] / rows[1].sum()  # as the prose says, the sum was the fault
+    torch.testing.assert_close(divided, torch.softmax(mask_scores(q @ k.T / 2**0.5), -1)[1])
 
 
 def test_other_values_leave_the_weights_and_change_the_output(pets):
     model, tokenizer = pets
     seen = gptlib.trace(model, tokenizer.encode("The cat is"))
-    for layer in seen.layers:
-        out, weights = attention(layer.q, layer.k, layer.v)
-        other, same = attention(layer.q, layer.k, layer.v[:, [1, 0, 2]])
-        assert torch.equal(weights, same) and (out != other).any()
-    assert divmod(seen.weights[:, :, 2, 1].argmax().item(), 4) == (1, 0)  # as the question says
+    layer = seen.layers[1]
+    out, weights = attention(layer.q, layer.k, layer.v)
+    other, same = attention(layer.q, layer.k, layer.v[:, [1, 0, 2]])
+    assert torch.equal(weights, same) and (out - other)[0, 2].abs().max() > 0.1
+    assert weights[0, 2, 1] > 0.95  # nearly all of it on ␣cat
 
 
-def test_without_the_mask_of_the_last_layer_the_last_place_says_the_same(pets):
+def test_without_the_mask_of_the_last_layer_the_last_position_says_the_same(pets):
     model, tokenizer = pets
-    for text in ("The cat is", SENTENCE, "Mia has a red ball. Tom has a big blue ball. The"):
+    for text in ("The cat is", "The cat is sleeping. It", f"{OWNERS} The"):
         ids = tokenizer.encode(text)
-        seen, open_ = (
+        seen, unmasked = (
             gptlib.trace(m, ids) for m in (model, gptlib.ablate(model, "mask", layers=[1]))
         )
-        torch.testing.assert_close(seen.probs[-1], open_.probs[-1], atol=1e-5, rtol=1e-4)
-        assert not torch.allclose(seen.probs[:-1], open_.probs[:-1], atol=1e-3)
+        torch.testing.assert_close(seen.probs[-1], unmasked.probs[-1], atol=1e-5, rtol=1e-4)
+        assert not torch.allclose(seen.probs[:-1], unmasked.probs[:-1], atol=1e-3)
 
 
-def answers(prose):
-    """The numbers that the lesson folds away: question -> numbers."""
-    folded = re.search(r"<summary>The numbers</summary>(.*?)</details>", prose, re.S)[1]
-    return [re.findall(r"\d\.\d\d", part) for part in folded.split("Question ")[1:]]
+def test_without_a_mask_in_training_the_two_losses_part():
+    rows = {row["name"]: row for row in ablations.measured()["rows"]}
+    assert max(rows["the mask"]["teacher_forced"]) < 0.1 * min(rows["nothing"]["teacher_forced"])
+    assert min(rows["the mask"]["prefix_only"]) > 3 * max(rows["nothing"]["prefix_only"])
 
 
-def test_the_guided_questions_have_the_numbers_that_are_folded_away(prose, pets):
-    hand = attention_by_hand()
-    hand.k = [[2.0, hand.k[0][1]], *hand.k[1:]]
-    first = hand.steps().weights[2, 0]
-    hand.reset()
-    hand.masked = False
-    second = hand.steps().weights[0, 1]
-    layer, head = map(int, re.search(r"layer (\d), head (\d): what does", prose).groups())
-    shares = []
-    for name, ball in (("Tom", 11), ("Eve", 17)):
-        explorer = attention_explorer(*pets, f"{OWNERS} The ball of {name} is")
-        assert explorer.look()[1][ball] == "␣ball"
-        shares.append(explorer.shown()[layer, head, -1, ball])
-    expected = [[svg.two(first)], [svg.two(second)], [svg.two(share) for share in shares]]
-    assert answers(prose) == expected
+def test_without_the_scale_a_head_of_8_shows_no_harm_as_the_null_result_says():
+    told = ablations.measured()
+    recipe = told["recipe"]
+    assert recipe["n_embd"] // recipe["n_head"] == 8 and recipe["steps"] == 1000
+    rows = {row["name"]: row for row in told["rows"]}
+    whole, without = rows["nothing"], rows["the scaling of the scores"]
+    for metric in ("prefix_only", "sayable"):  # the seeds overlap
+        assert min(without[metric]) <= max(whole[metric])
+        assert min(whole[metric]) <= max(without[metric])
 
 
-def test_the_powers_given_for_paper_are_right(prose):
-    for x, power in ((0, "1"), (0.707, "2.028"), (1.414, "4.113")):
-        assert f"{power}" in prose and abs(math.exp(x) - float(power)) < 0.002
-    assert abs(math.exp(1 / 2**0.5) - 2.028) < 5e-4 and abs(math.exp(2**0.5) - 4.113) < 5e-4
+def test_without_positions_order_reaches_the_last_token_in_layer_1_only(pets):
+    model, tokenizer = pets
+    blind = gptlib.ablate(model, "positions")
+    texts = ("The dog chases the cat. The", "The cat chases the dog. The")
+    one, two = (gptlib.trace(blind, tokenizer.encode(text)).layers for text in texts)
+    torch.testing.assert_close(one[0].attn[-1], two[0].attn[-1], atol=1e-4, rtol=1e-4)
+    assert (one[1].attn[-1] - two[1].attn[-1]).norm() > 1
+
+
+def test_what_leaving_out_positions_costs_is_as_measured(deeper_prose):
+    rows = {row["name"]: row for row in ablations.measured()["rows"]}
+    mean = {
+        name: [sum(row[metric]) / 3 for metric in ("prefix_only", "sayable")]
+        for name, row in rows.items()
+    }
+    pairs = ("nothing", "positions"), ("one of two layers", "positions, of one layer")
+    for whole, without in pairs:
+        losses = f"{mean[whole][0]:.2f} to {mean[without][0]:.2f}"
+        shares = f"{mean[whole][1]:.0%} to {mean[without][1]:.0%}"
+        assert losses in deeper_prose and shares in deeper_prose
+
+
+# ---- The questions ----
+
+
+def test_the_right_option_is_no_longer_than_the_others():
+    longest = 0
+    for question in QUESTIONS.values():
+        others = [len(choice) for choice in question.choices if choice != question.right]
+        mean = sum(others) / len(others)
+        assert abs(len(question.right) - mean) <= 0.4 * mean, question.asks
+        longest += len(question.right) > max(others)
+    assert longest <= len(QUESTIONS) / 3
+
+
+@pytest.mark.parametrize("folder", ["", "deeper"])
+def test_every_question_that_is_asked_is_there_and_asked_once(folder):
+    code = "\n".join(cells("code", folder))
+    names = re.findall(r"lesson\.(?:ask|predict)\(\"(\w+)\"\)", code)
+    assert len(names) == len(set(names)) and set(names) <= set(QUESTIONS)
+
+
+def test_no_question_is_left_over():
+    code = "\n".join(cells("code") + cells("code", "deeper"))
+    assert set(re.findall(r"lesson\.(?:ask|predict)\(\"(\w+)\"\)", code)) == set(QUESTIONS)
