@@ -6,11 +6,11 @@ QUESTIONS = {
     "same_last_word": Question(
         'The model reads "The cat is". Then it reads "The dog is". Both texts end in the same '
         "token. Will it predict the same next words, with the same probabilities?",
-        "no, since it reads the earlier tokens too",
+        "no, since earlier tokens count too",
         {
             "yes, since both end in the same token": "Compare the two lines of the output: "
             "sleeping has 0.62 after the cat, and is not among the best three after the dog.",
-            "no, since it reads the earlier tokens too": "The difference can only have come from "
+            "no, since earlier tokens count too": "The difference can only have come from "
             "cat and dog. Attention is the station that carries information from one token to "
             "another.",
             "no, since each run gives a new answer": "Run that cell again: the probabilities "
@@ -18,14 +18,14 @@ QUESTIONS = {
         },
     ),
     "reaches": Question(
-        "Your model will be trained for 300 steps, about as long as this course has taken you to "
-        "read so far. Where will its loss on the held-out text be then?",
+        "Your new model will be trained for 300 steps. Where will its loss on the held-out text be "
+        "after that?",
         "below both of the bars",
         {
-            "above both of the bars": "Look at the orange curve: it passes the upper bar within "
-            "the first 50 steps.",
-            "between the two bars": "Look at the right end of the orange curve, and at the line "
-            "of the token pairs.",
+            "above both of the bars": "Look at the held-out curve: at its first point, step 50, it "
+            "is below the upper bar already.",
+            "between the two bars": "Look at the right end of the held-out curve: it is below "
+            "the line of the token pairs.",
             "below both of the bars": "A table of pairs sees one token back. Your model sees up "
             "to 64, and has learned to use some of them.",
         },
@@ -33,12 +33,12 @@ QUESTIONS = {
     "exit": Question(
         'A friend says: "The model knows that the cat is sleeping." Which is nearer to what you '
         "have seen?",
-        "it gives every token a probability",
+        "it has a probability for every token",
         {
-            "it knows the word that comes next": "Look at the picture of model and truth again: "
+            "it knows which word has to come next": "Look at the picture of model and truth again: "
             "on has 0.28. In three of ten stories the cat is on something, and the model has "
             "learned that too.",
-            "it gives every token a probability": "And it learned these probabilities from its "
+            "it has a probability for every token": "And it learned these probabilities from its "
             "training text. That a cat sleeps is nowhere else.",
         },
     ),
