@@ -19,14 +19,14 @@ QUESTIONS = {
     ),
     "reaches": Question(
         "Your new model will be trained for 300 steps. Where will its loss on the held-out text be "
-        "after that?",
-        "below both of the bars",
+        "after that, compared with the letter pairs and the token pairs?",
+        "below both of the baselines",
         {
-            "above both of the bars": "Look at the held-out curve: at its first point, step 50, it "
-            "is below the upper bar already.",
-            "between the two bars": "Look at the right end of the held-out curve: it is below "
+            "above both of the baselines": "Look at the held-out curve: at its first point, step 50, it "
+            "is below the letter pairs already.",
+            "between the two baselines": "Look at the right end of the held-out curve: it is below "
             "the line of the token pairs.",
-            "below both of the bars": "A table of pairs sees one token back. Your model sees up "
+            "below both of the baselines": "A table of pairs sees one token back. Your model sees up "
             "to 64, and has learned to use some of them.",
         },
     ),
@@ -36,10 +36,9 @@ QUESTIONS = {
         "it has a probability for every token",
         {
             "it knows which word has to come next": "Look at the picture of model and truth again: "
-            "on has 0.28. In three of ten stories the cat is on something, and the model has "
-            "learned that too.",
-            "it has a probability for every token": "And it learned these probabilities from its "
-            "training text. That a cat sleeps is nowhere else.",
+            "on has 0.28, because in about three of ten such stories the cat is on something.",
+            "it has a probability for every token": "It learned these probabilities from its "
+            "training text, and from nothing else.",
         },
     ),
     "most_numbers": Question(
