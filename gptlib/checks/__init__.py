@@ -4,8 +4,18 @@ One file a lesson: `checks.tokenizer.decode(my_decode)` prints a verdict and ret
 a right answer will do, as in the solutions: `assert checks.tokenizer.decode(my_decode)`.
 """
 
-from . import attention, embeddings, feedforward, gpt2, logits, sampling, tokenizer, training
+from . import (
+    attention,
+    embeddings,
+    feedforward,
+    gpt2,
+    logits,
+    machine,
+    sampling,
+    tokenizer,
+    training,
+)
 from .verdict import Verdict
 
-__all__ = ["Verdict", "attention", "embeddings", "feedforward", "gpt2", "logits", "sampling"]
-__all__ += ["tokenizer", "training"]
+__all__ = ["Verdict", "attention", "embeddings", "feedforward", "gpt2", "logits", "machine"]
+__all__ += ["sampling", "tokenizer", "training"]

@@ -7,25 +7,26 @@ from ..plots.machine import LESSONS
 from ..widgets import svg
 from .questions import PREDICTION, QUICK, QuestionBox, marked
 
-PARTS = (*LESSONS, "gpt2")  # the last is no part of the machine: it is the whole, and larger
+# By their numbers. The first and the last are no part of the machine: they are the whole of it.
+PARTS = ("machine", *LESSONS, "gpt2")
 
 
 class Lesson:
     """One of the lessons by the name of its part; shown, it is the map with this part lit.
 
-    "gpt2" is lesson 08, whose map has all parts alike.
+    "machine" is lesson 00 and "gpt2" lesson 08, whose maps have all parts alike.
 
     Raises:
         ValueError: no lesson has that name.
 
-    >>> Lesson("tokenizer").number, Lesson("gpt2").number
-    ('01', '08')
+    >>> [Lesson(part).number for part in ("machine", "tokenizer", "gpt2")]
+    ['00', '01', '08']
     """
 
     def __init__(self, part: str) -> None:
         if part not in PARTS:
             raise ValueError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
-        self.part, self.number = part, f"{PARTS.index(part) + 1:02d}"
+        self.part, self.number = part, f"{PARTS.index(part):02d}"
         self._words = importlib.import_module(f"{__package__}.{part}")
 
     def map(self) -> Picture:

@@ -57,7 +57,7 @@ def test_names_that_are_not_there_are_listed(lesson):
         lesson.ask("odd")
     with pytest.raises(ValueError, match="no hint 'odd': pair"):
         lesson.hint("odd")
-    with pytest.raises(ValueError, match="part must be one of tokenizer"):
+    with pytest.raises(ValueError, match="part must be one of machine, tokenizer"):
         teaching.Lesson("odd")
 
 
