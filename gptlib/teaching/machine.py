@@ -22,12 +22,12 @@ QUESTIONS = {
         "after that, compared with the letter pairs and the token pairs?",
         "below both of the baselines",
         {
-            "above both of the baselines": "Look at the held-out curve: at its first point, step 50, it "
-            "is below the letter pairs already.",
+            "above both of the baselines": "Look at the held-out curve: at its first point, "
+            "step 50, it is below the letter pairs already.",
             "between the two baselines": "Look at the right end of the held-out curve: it is below "
             "the line of the token pairs.",
-            "below both of the baselines": "A table of pairs sees one token back. Your model sees up "
-            "to 64, and has learned to use some of them.",
+            "below both of the baselines": "A table of pairs sees one token back. Your model "
+            "sees up to 64, and has learned to use some of them.",
         },
     ),
     "exit": Question(
