@@ -23,9 +23,9 @@ QUESTIONS = {
         "No story contains `snoozing`. How many tokens will `The cat is snoozing.` have?",
         "10, since some parts of the new word are tokens",
         {
-            "5, since each word and the full stop is one token": "Count the tokens in the second "
-            "line of the output: `␣snoozing` alone has 6. Only words that were frequent in the "
-            "stories became one token.",
+            "5, since each word is one token, and so is the full stop": "Count the tokens in the "
+            "second line of the output: `␣snoozing` alone has 6. Only words that were frequent in "
+            "the stories became one token.",
             "10, since some parts of the new word are tokens": "The frequent words are one token "
             "each, and `␣snoozing` is `␣s`, `n`, `o`, `o`, `z`, and `ing`.",
             "13, since the new word becomes single bytes": "Look at `␣snoozing` in the second line "
@@ -90,8 +90,8 @@ QUESTIONS = {
         },
     ),
     "no_split": Question(
-        "140 merges are learned from the stories without `split`. How many of the 140 tokens go on "
-        "after a space?",
+        "140 merges are learned from the stories without `split`. How many of the 140 tokens "
+        "continue after a space?",
         "about a third of them",
         {
             "almost none of them": "Look at the first line of the output: it is 46 of 140. To BPE "
@@ -99,12 +99,12 @@ QUESTIONS = {
             "about a third of them": "To BPE a space is a byte like any other, and words that "
             "often follow each other become one token.",
             "almost all of them": "Look at the first line of the output: it is 46 of 140. The "
-            "other tokens are in one word, or end with the space.",
+            "others have no characters before a space, or none after it.",
         },
     ),
     "permute": Question(
-        "Each token gets the id of a different one, at random. A new model is trained on these "
-        "ids. What about its loss?",
+        "The ids of the tokens are swapped at random, and a new model is trained on these ids. "
+        "What about its loss?",
         "it differs no more than between seeds",
         {
             "it is higher: neighbouring ids were alike": "Compare the first two columns of the "
