@@ -61,8 +61,8 @@ decode = Exercise(
     inputs=DECODED,
     read=reading.text,
     notes={
-        "UnicodeDecodeError": "Join the bytes of all tokens first. A model may well write bytes "
-        'that are not UTF-8: with errors="replace", decode puts � there.'
+        "UnicodeDecodeError": "Join the bytes of all tokens first. A model may write bytes that "
+        "are not UTF-8: look up what the argument errors of bytes.decode does."
     },
     properties=(
         Property("Where all bytes joined are not UTF-8 there is a �, and nowhere else.", _replaced),
@@ -77,7 +77,7 @@ decode = Exercise(
         ),
         Mistake("str of bytes", lambda *given: str(_bytes(*given))).as_if(
             "you took str of the bytes",
-            'That is how Python writes bytes down. Their text: .decode("utf-8", errors="replace").',
+            "That is how Python writes bytes down. Their method decode gives the text.",
         ),
     ),
 )
@@ -117,7 +117,7 @@ def _read_pair(value: object) -> tuple[int, int]:
 NO_PAIR = "With fewer than two ids there is no pair: give back None."
 NEIGHBOURS = "A pair is two neighbours, the left one first."
 MOST_OFTEN = "No other pair occurs more often; overlaps count."
-TIE = "Of equally frequent pairs the smallest wins: take the least (-count, pair)."
+TIE = "Of equally frequent pairs, the smallest wins: the left ids decide, then the right ids."
 
 
 def _of_pairs(given: tuple, pair: tuple | None) -> tuple[str, str] | None:
@@ -146,13 +146,13 @@ most_frequent_pair = Exercise(
     read=_read_pair,
     notes={
         "gives back nothing": "None is right only where there are fewer than two ids.",
-        "empty|IndexError": "Fewer than two ids have no pair: min(..., default=None) gives None.",
+        "empty|IndexError": "Fewer than two ids have no pair, so there is no choice: return None.",
     },
     properties=in_turn(_of_pairs, NO_PAIR, NEIGHBOURS, MOST_OFTEN, TIE),
     mistakes=(
         Mistake("every other pair", lambda ids: _smallest(Counter(zip(ids[::2], ids[1::2])))).as_if(
             "only the pairs (1st, 2nd), (3rd, 4th), ... were counted",
-            "Every id begins a pair with the next one, as in zip(ids, ids[1:]).",
+            "Every id but the last begins a pair with the next one.",
         ),
     ),
 )
@@ -198,7 +198,7 @@ merge_pair = Exercise(
     right=merge,
     inputs=[(list(ids), pair, new_id) for ids, pair, new_id in MERGES],
     read=reading.ids,
-    notes={"IndexError": "The last id has no neighbour: look at ids[i + 1] only if there is one."},
+    notes={"IndexError": "The last id has no neighbour on its right: there, i + 1 is too far."},
     properties=in_turn(_of_merged, KNOWN, KEPT, EVERYWHERE, FROM_THE_LEFT),
     mistakes=(
         Mistake(
@@ -206,10 +206,10 @@ merge_pair = Exercise(
             lambda ids, pair, new_id: [
                 new_id if tuple(ids[k : k + 2]) == pair else id for k, id in enumerate(ids)
             ],
-        ).as_if("the right half of the pair was kept", "After a merge, go on by two places."),
+        ).as_if("the right half of the pair was kept", "How many ids does a merge use up?"),
         Mistake("unmerged", lambda ids, pair, new_id: list(ids)).as_if(
             "nothing was merged",
-            "A list never equals a tuple: compare tuple(ids[i : i + 2]) with pair.",
+            "A list never equals a tuple: is each side of your comparison a tuple?",
         ),
     ),
 )
@@ -418,7 +418,7 @@ train = Exercise(
             partial(_learn, spell=lambda piece: map(ord, piece)),
         ).as_if(
             "you began with the numbers of letters",
-            "An ï is two bytes. Begin with list(piece.encode()), not with ord(letter).",
+            "An ï is two bytes. Begin with the bytes of each piece, not with its characters.",
         ),
     ),
 )

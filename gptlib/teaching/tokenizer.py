@@ -7,71 +7,77 @@ from .questions import Question
 
 QUESTIONS = {
     "what_comes_out": Question(
-        'In lesson 00 the model read "The cat is". What did it give back?',
-        "a probability for every token",
+        "The picture has four probabilities after `The cat is`. For how many tokens did the model "
+        "in lesson 00 give one?",
+        "for all the 397 tokens it has",
         {
-            "the one word that comes next": "Look at the probabilities in lesson 00 again: "
-            "`sleeping` had about 0.6, and `on` about 0.3. The word is chosen from these "
-            "afterwards, by sampling.",
-            "a probability for every token": "One token is then chosen at random, with these "
-            "probabilities, and added to the text.",
-            "a score for the whole sentence": "Look at the probabilities in lesson 00 again: there "
-            "is one for each token that could come next, and together they make 1.",
+            "for one, the token it chose": "The token was chosen afterwards, by sampling: "
+            "in lesson 00 it was sometimes `sleeping`, and sometimes `on`.",
+            "for four, those in the picture": "The picture has room for the four most "
+            "probable ones. The other 393 tokens have probabilities too, but very small ones.",
+            "for all the 397 tokens it has": "For 393 of them it is below 0.01. One of the 397 "
+            "is then chosen at random, with these probabilities.",
         },
     ),
     "unseen_word": Question(
         "No story contains `snoozing`. How many tokens will `The cat is snoozing.` have?",
-        "10, since a new word is cut into several tokens",
+        "10, since some parts of the new word are tokens",
         {
-            "5, since each word and the full stop is one token": "Count the tokens in the second "
-            "line of the output: `␣snoozing` alone has 6. Only words that were frequent in the "
-            "stories became one token.",
-            "10, since a new word is cut into several tokens": "The frequent words are one token "
+            "5, since each word is one token, and so is the full stop": "Count the tokens in the "
+            "second line of the output: `␣snoozing` alone has 6. Only words that were frequent in "
+            "the stories became one token.",
+            "10, since some parts of the new word are tokens": "The frequent words are one token "
             "each, and `␣snoozing` is `␣s`, `n`, `o`, `o`, `z`, and `ing`.",
-            "20, since a new word makes it use single bytes": "Look at the second line of the "
+            "13, since the new word becomes single bytes": "Look at `␣snoozing` in the second line "
+            "of the output: `n`, `o`, `o`, and `z` are single bytes, but `␣s` and `ing` are not.",
+            "20, since the sentence becomes single bytes": "Look at the second line of the "
             "output: `The`, `␣cat`, and `␣is` are still one token each. Only the new word was cut.",
-            "none, since an unknown word causes an error": "Look at the second line of the output: "
-            "there is no error. All 256 bytes are tokens, so every text has some.",
         },
     ),
     "the_and_The": Question(
-        "`The`, ` the` (with a space in front), and `the`: what does the model get for each?",
-        "different ids for all three of them",
+        "`The`, ` the` (with a space in front), and `the`: which has more than one token?",
+        "`the`, as no story begins with it",
         {
-            "the same ids, as it is the same word": "Compare the three lines of the output: no id "
-            "is in two of them. The model has to learn from text that they mean the same.",
-            "different ids only with a capital": "Compare the last two lines of the output: `the` "
-            "with a space and `the` without one have different ids too.",
-            "different ids for all three of them": "A capital letter and a space are bytes like "
-            "all others.",
+            "`The`, as capitals are less frequent": "Look at the first line of the output: `The` "
+            "has one id. Each story begins with a capital, and many begin with `The`.",
+            "` the`, as it has the most characters": "Look at the second line of the output: "
+            "` the` has one id. Its length does not matter: it was frequent in the stories.",
+            "`the`, as no story begins with it": "In the stories `the` always follows a space, so "
+            "the piece is `␣the`. Without the space it was never a piece.",
+            "none, as the word is so frequent": "Look at the third line of the output: `the` has "
+            "two ids. In the stories it always follows a space.",
         },
     ),
     "letters": Question(
-        "Which way of writing `strawberry` gives GPT-2 one token for each letter?",
-        "its letters, with spaces between",
+        "How many tokens is `s t r a w b e r r y` for GPT-2, with spaces between the letters?",
+        "10, one for each letter",
         {
-            "the word, with a space in front": "Look at row 4 of the output: `␣strawberry` is a "
-            "single token.",
-            "the word, with nothing in front": "Look at row 3 of the output: `st`, `raw`, and "
-            "`berry` are three tokens for ten letters.",
-            "its letters, with spaces between": "`s t r a w` becomes `s`, `␣t`, `␣r`, `␣a`, `␣w`, "
-            "since no merge goes from one piece into the next. Now each `r` is in the input.",
+            "3, as in row 3": "In row 3 merges join the letters. But a merge stays inside a piece, "
+            "and here each letter is a piece of its own.",
+            "10, one for each letter": "They are `s`, `␣t`, `␣r`, `␣a`, and so on: each space is "
+            "in the token of the letter after it. Now the model is given each letter.",
+            "19, one for each character": "Look at row 7 of the output: a single space before a "
+            "word is part of that word's token. It is the same with single letters.",
         },
     ),
     "exit": Question(
-        "Who decides where one token ends and the next begins?",
-        "counting: what was side by side most often",
+        "Train BPE on `hat hut hat`. Which pair is merged first? (Space is 32, `a` 97, `h` 104, "
+        "`t` 116, and `u` 117.)",
+        "`␣` + `h`",
         {
-            "language: where a part with a meaning ends": "Look at the last two rows of the "
-            "picture again: `␣sleeping` was joined from `␣slee` and `ping`, and not from `␣sleep` "
-            "and `ing`.",
-            "counting: what was side by side most often": "The most frequent pair was merged, "
-            "again and again. Meaning was never asked for.",
+            "`h` + `a`": "It occurs twice, but so do `␣` + `h` and `a` + `t`. Compare the left "
+            "ids: 104 is not the smallest of them.",
+            "`t` + `␣`": "Look at the pieces: `hat`, `␣hut`, `␣hat`. The `t` and the space are in "
+            "different pieces, so they are not a pair.",
+            "`␣` + `h`": "It occurs twice, as `h` + `a` and `a` + `t` do, and its left id, 32, is "
+            "the smallest.",
+            "`a` + `t`": "It occurs twice, but so does `␣` + `h`. Compare the left ids: 32 is "
+            "smaller than 97.",
         },
     ),
     "wrong_order": Question(
         "We encode with the same merges, but always apply the one that was learned last. "
-        "Which experiment notices it?",
+        "Which measurement shows it?",
         "the loss: the model expects other tokens",
         {
             "none: the same merges give the same tokens": "Compare the two lines of the output: "
@@ -84,8 +90,8 @@ QUESTIONS = {
         },
     ),
     "no_split": Question(
-        "140 merges are learned from the stories without `split`. How many of the 140 tokens go on "
-        "after a space?",
+        "140 merges are learned from the stories without `split`. How many of the 140 tokens "
+        "continue after a space?",
         "about a third of them",
         {
             "almost none of them": "Look at the first line of the output: it is 46 of 140. To BPE "
@@ -93,12 +99,12 @@ QUESTIONS = {
             "about a third of them": "To BPE a space is a byte like any other, and words that "
             "often follow each other become one token.",
             "almost all of them": "Look at the first line of the output: it is 46 of 140. The "
-            "other tokens are in one word, or end with the space.",
+            "others have no characters before a space, or none after it.",
         },
     ),
     "permute": Question(
-        "Each token gets the id of a different one, at random. A new model is trained on these "
-        "ids. What about its loss?",
+        "The ids of the tokens are swapped at random, and a new model is trained on these ids. "
+        "What about its loss?",
         "it differs no more than between seeds",
         {
             "it is higher: neighbouring ids were alike": "Compare the first two columns of the "
@@ -114,17 +120,18 @@ QUESTIONS = {
 
 HINTS = {
     "pair": (
-        "What should come first: the largest count, and among equal counts the smallest pair. "
-        "Can you say both with one key, of which you take the smallest?",
-        "A large count must become a small number: put a minus sign in front of it. A tuple of two "
-        "things is compared by its first, and then by its second.",
-        "`min` takes a function as `key=`, and `default=` is what it gives back if there is "
-        "nothing to choose from.",
+        "Two things matter, one after the other: how often a pair occurs, and its ids. Look at the "
+        "key of the example: it is a tuple, which is compared by its first number, and then by "
+        "what follows.",
+        "`min` takes the smallest key, but here the largest count should win. Which number becomes "
+        "smaller when a count becomes larger?",
+        "`min` and `max` raise an error if there is nothing to choose from. Their argument "
+        "`default=` says what they return instead.",
     ),
     "merge": (
-        "At each position i there are two cases. Which two ids must you compare with `pair`?",
-        "`ids[i : i + 2]` is a list of two ids, or of one at the end, where nothing follows. A "
-        "list never equals a tuple: turn it into one first.",
+        "At each place `i` there are two cases: the pair begins there, or it does not. Compare "
+        "tuple with tuple. A slice may reach past the end; `ids[i + 1]` may not.",
+        "What is appended in each of the two cases?",
         "How many ids have been used up after a merge? And how many where nothing was merged?",
     ),
     "decode": (
@@ -135,8 +142,8 @@ HINTS = {
     "encode": (
         "Three things happen in order: the text becomes pieces, each piece becomes bytes, and the "
         "merges are applied to each piece.",
-        "The lesson's step 2 does it for one piece. What does `enumerate` give you for each merge, "
-        "and which id does that merge make?",
+        "In the lesson, a loop does it for the piece `␣cat`. What does `enumerate` give you for "
+        "each merge, and which id does that merge make?",
         "The ids of all pieces belong in one list: add each piece's list to its end.",
     ),
     "train": (

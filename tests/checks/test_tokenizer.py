@@ -681,7 +681,7 @@ def test_a_merge_that_always_writes_256_is_told_where_new_id_differs(capsys):
 @pytest.mark.parametrize("merged", [looks_too_far, always_looks_too_far])
 def test_of_the_last_id_that_has_no_neighbour_a_line_is_added(merged, capsys):
     assert tokenizer.merge_pair(merged).mistake == running.STOPPED
-    assert "The last id has no neighbour" in capsys.readouterr().out
+    assert "The last id has no neighbour on its right" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

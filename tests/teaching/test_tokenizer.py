@@ -58,10 +58,34 @@ def test_the_merges_by_hand_and_their_ties_are_as_the_lesson_says():
         assert max(counts.values()) == counts[pair] == (3 if k == 0 else 2)
         twice.append(sorted(pair for pair, n in counts.items() if n == 2))
         pieces = [merge(ids, pair, 256 + k) for ids in pieces]
-    assert len(pieces) == 8 and "eight pieces" in LESSON
+    assert len(pieces) == 8 and "eight pieces: `The|␣cat|␣is|.|␣The|␣cat|␣sat|.`" in LESSON
+    assert "".join(split("The cat is. The cat sat.")) == "The cat is. The cat sat."
+    assert "|".join(split("The cat is. The cat sat.")).replace(" ", "␣") in LESSON
     assert len(twice[1]) == 4 and "four pairs occur twice" in LESSON and twice[1][0] == (32, 99)
-    assert (257, 256) in twice[2] and twice[2][0] == (84, 104)
+    assert twice[1] == [(32, 99), (84, 104), (99, 256), (104, 101)]
     assert [ord(c) for c in " Tach"] == [32, 84, 97, 99, 104]
+
+
+def test_what_is_encoded_and_decoded_on_paper_is_as_the_answers_say():
+    small = gptlib.Tokenizer.train("The cat is. The cat sat.", 256 + 5, special_tokens=())
+    assert small.encode(" sat") == [32, 115, 256] and "`[32, 115, 256]`: only merge 1" in LESSON
+    assert small.decode([260, 32, 98, 256]) == "The bat" and "The text is `The bat`" in LESSON
+
+
+def test_of_three_pairs_in_hat_hut_hat_the_one_with_the_space_is_merged_first():
+    counts = sum(map(pair_counts, map(str.encode, split("hat hut hat"))), start=Counter())
+    twice = sorted(pair for pair, n in counts.items() if n == 2)
+    assert max(counts.values()) == 2 and twice == [(32, 104), (97, 116), (104, 97)]
+    assert (116, 32) not in counts  # the t and the space are in different pieces
+    merges = gptlib.Tokenizer.train("hat hut hat", 257, special_tokens=()).merges
+    assert merges == [(32, 104)] and QUESTIONS["exit"].right == "`␣` + `h`"
+    assert [ord(c) for c in " ahtu"] == [32, 97, 104, 116, 117]
+
+
+def test_the_model_gives_397_probabilities_and_four_of_them_are_above_one_percent(pets):
+    model, tokenizer = pets
+    probs = gptlib.trace(model, tokenizer.encode("The cat is")).probs[-1]
+    assert len(probs) == 397 and (probs > 0.01).sum() == 4 and (probs > 0).all()
 
 
 # ---- Predictions, and the tokenizer of the pets ----
@@ -72,18 +96,24 @@ def test_a_new_word_is_cut_as_the_question_says(tokenizer, corpus):
     tokens = names(tokenizer, "The cat is snoozing.")
     assert len(tokens) == 10 and len("The cat is snoozing.") == 20
     assert tokens[3:9] == ["␣s", "n", "o", "o", "z", "ing"]
+    assert 3 + len(" snoozing") + 1 == 13
     assert names(tokenizer, "The cat is sleeping.") == ["The", "␣cat", "␣is", "␣sleeping", "."]
 
 
-def test_a_capital_and_a_space_make_different_ids(tokenizer):
-    three = [set(tokenizer.encode(text)) for text in ("The", " the", "the")]
-    assert not three[0] & three[1] and not three[1] & three[2] and not three[0] & three[2]
+def test_the_without_a_space_is_two_tokens_because_it_is_no_piece_of_any_story(tokenizer, corpus):
+    assert names(tokenizer, "the") == ["t", "he"] and tokenizer.encode("the")[1] == 257
+    assert names(tokenizer, "The") == ["The"] and names(tokenizer, " the") == ["␣the"]
+    stories = corpus.train.split(STOP)[:-1]
+    assert all(story[0].isupper() for story in stories)
+    assert sum(story.startswith("The") for story in stories) > 25_000
+    pieces = Counter(split(corpus.train.replace(STOP, "\n")))
+    assert pieces["the"] == 0 and pieces[" the"] > 10_000
 
 
 def test_the_vocabulary_of_the_pets_is_as_the_lesson_says(tokenizer):
     assert len(tokenizer.merges) == 140
     assert tokenizer.eos_id == 396 == 256 + 140 == tokenizer.vocab_size - 1
-    assert "id 396, after 256 bytes and 140 merges" in LESSON
+    assert "Its id is 396: bytes have 0 to 255, merges 256 to 395." in LESSON
 
 
 def test_sleeping_was_joined_from_slee_and_ping_because_no_pair_was_more_frequent(
@@ -103,9 +133,9 @@ def test_the_explorers_three_answers_are_true(tokenizer, gpt2_tokenizer):
     few = [gptlib.Tokenizer(tokenizer.merges[:n]) for n in range(141)]
     merges = next(n for n in range(141) if names(few[n], " dog") == ["␣dog"])
     sizes = [len(few[0].encode("The dog is barking.")), merges]
-    sizes += [len(t.encode(" strawberry")) for t in (tokenizer, gpt2_tokenizer)]
-    sizes += [len(t.encode(STOP)) for t in (tokenizer, gpt2_tokenizer)]
-    assert "1: {}; merge {}. 2: {} and {}. 3: {} (GPT-2: {}), then 1.".format(*sizes) in LESSON
+    sizes += [len(t.encode(" purred")) for t in (tokenizer, gpt2_tokenizer)]
+    sizes += [len(tokenizer.encode(STOP))]
+    assert "1: {}; {}. 2: pets {}, GPT-2 {}. 3: {}, then 1.".format(*sizes) in LESSON
     assert len(tokenizer.encode(STOP, allowed_special="all")) == 1
 
 
@@ -120,9 +150,11 @@ def test_gpt2s_tokens_are_as_the_lesson_says(gpt2_tokenizer):
     assert names(gpt2, " strawberry") == ["␣strawberry"]
     assert names(gpt2, "        return x") == ["␣"] * 7 + ["␣return", "␣x"]
     assert names(gpt2, "The cat is ")[-1] == "␣"
-    same = ["The cat is sleeping.", "Η γάτα κοιμάται.", "猫は寝ています。"]
-    assert [len(gpt2.encode(text)) for text in same] == [5, 19, 11]
-    assert "5 tokens in English, 19 in Greek, 11 in Japanese" in LESSON
+    same = ["The cat is sleeping.", "猫は寝ています。"]
+    assert [len(gpt2.encode(text)) for text in same] == [5, 11]
+    assert "5 tokens in English and 11 in Japanese" in LESSON
+    assert [gpt2.encode(character) for character in "!A"] == [[0], [32]]
+    assert names(gpt2, same[1])[0] == "<E7>" and 0xE7 == 231 and "<E5><AF>" in names(gpt2, same[1])
 
 
 def test_letters_with_spaces_between_are_a_token_each(gpt2_tokenizer):
