@@ -1,18 +1,21 @@
-"""Cuts README's pictures out of the executed lessons: `make pictures`, after `make notebooks`.
+"""README's pictures: `make pictures`, after `make notebooks`.
 
-One picture a lesson, the one it turns on, 480 pixels wide. `readme.png` is a screenshot, made by
-hand.
+One picture from each executed lesson, the one that it turns on, 480 pixels wide. `readme.png` is
+lesson 00 in JupyterLab, photographed in a browser where there is one.
 """
 
 import base64
 import io
 import json
+import sys
+import tempfile
 from pathlib import Path
 
 from PIL import Image  # comes with matplotlib
 
 HERE = Path(__file__).resolve().parent
 WIDTH = 480
+WINDOW = {"width": 1280, "height": 760}  # of the photograph
 # lesson: how the description of its picture begins
 PICTURES = {
     "00_the_whole_machine": "Probabilities. sleeping: model",
@@ -38,7 +41,35 @@ def picture(lesson: str, begins: str) -> bytes:
     return base64.b64decode(found[-1]["image/png"])
 
 
+def photograph(file: Path) -> None:
+    """Lesson 00's machine as a class sees it, once the sentence has come to the logits."""
+    sys.path.insert(0, str(HERE.parent.parent / "tests"))
+    from browser import Lab, chromium_page, find_chromium, jupyterlab
+
+    executable = find_chromium()
+    if executable is None:
+        print("readme.png is the old one: no Chromium was found.")
+        return
+    source = (HERE.parent / "00_the_whole_machine.ipynb").read_text(encoding="utf-8")
+    cells = [cell for cell in json.loads(source)["cells"] if cell["cell_type"] == "code"]
+    (machine,) = ["".join(c["source"]) for c in cells if "widgets.machine(" in "".join(c["source"])]
+    begin = "import gptlib\nfrom gptlib import widgets"
+    with tempfile.TemporaryDirectory() as folder, jupyterlab(Path(folder)) as url:
+        with chromium_page(executable) as (page, left):
+            page.set_viewport_size(WINDOW)
+            lab = Lab(page, url, Path(folder), left)
+            lab.command("application:toggle-left-area")
+            notebook = lab.new_notebook("00_the_whole_machine.ipynb", begin, machine)
+            notebook.run_all()
+            explorer = page.locator(".gptlib-live").first
+            for _ in range(8):  # from the text through both layers to the logits
+                explorer.get_by_role("button", name="Step", exact=True).click()
+                page.wait_for_timeout(1000)  # what moves has arrived
+            page.screenshot(path=file)
+
+
 def main() -> None:
+    photograph(HERE / "readme.png")
     for lesson, begins in PICTURES.items():
         image = Image.open(io.BytesIO(picture(lesson, begins))).convert("RGB")
         image.thumbnail((WIDTH, WIDTH))
