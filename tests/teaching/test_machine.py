@@ -156,6 +156,10 @@ def test_less_than_half_of_the_lessons_training_is_enough_for_a_loss_below_both_
     assert heldout < right_counting(manual[2].tolist(), manual[3][:2049].tolist(), 1)
 
 
+def test_the_is_a_token_and_xqz_is_not(manual):
+    assert len(manual[1].encode("the")) == 1 and len(manual[1].encode("xqz")) == 3
+
+
 def test_few_held_out_lines_occur_in_the_rest(manual):
     corpus = manual[0]
     known = {line.strip() for line in corpus.train.splitlines()}
@@ -164,6 +168,11 @@ def test_few_held_out_lines_occur_in_the_rest(manual):
 
 
 # ---- Deeper ----
+
+
+def test_each_story_is_read_about_twenty_times(pets):
+    tokens = gptlib.corpora.load("pets").encode(pets[1])[0]
+    assert len(tokens) == 912_746 and 20 < 5_000 * 64 * 64 / len(tokens) < 25
 
 
 def test_half_of_the_parameters_are_in_feedforward(pets):
@@ -231,11 +240,11 @@ def test_the_colour_among_three_owners_is_learned_last():
         assert grammar.next_words(text) == {"blue": 1.0}
 
 
-def test_at_step_0_all_tokens_are_about_alike_and_at_step_100_four_words_have_nearly_all():
+def test_at_step_0_all_tokens_are_about_alike_and_at_step_100_four_words_have_three_quarters():
     start, later = (chances(*gptlib.load("pets", step=s), "The cat is") for s in (0, 100))
     assert start.max() < 2 / 397
     four = [gptlib.load("pets")[1].encode(" " + w)[0] for w in grammar.next_words("The cat is")]
-    assert 0.75 < later[four].sum() < 1
+    assert 0.74 < later[four].sum() < 0.78
 
 
 def test_little_text_gives_a_low_training_loss_and_a_held_out_loss_above_knowing_nothing(manual):
