@@ -73,8 +73,8 @@ QUESTIONS = {
         {
             "none: all get about the same": "Look at the lowest row of the picture: `␣is` gets "
             "0.99. The vector is close to a row of the matrix that computes the logits.",
-            "`␣is`, the token that was read": "The embedding of `␣is` is a row of that same "
-            "matrix, and here its dot product with itself is the largest.",
+            "`␣is`, the token that was read": "The vector comes from the embedding of `␣is`, which "
+            "is also a row of that matrix. Here, no other row has a larger dot product with it.",
             "`␣sleeping`, the true favourite": "Look at the lowest row of the picture: before the "
             "first block, the vector of `␣is` has no information about `␣cat`.",
         },
@@ -99,8 +99,8 @@ QUESTIONS = {
         {
             "in the text of greedy decoding only": "Look at the end of each line in the output: "
             "the text is the same. The most probable token is still the most probable.",
-            "in its loss and its probabilities": "The loss is ten times as large, and P(on) is "
-            "0.01 instead of 0.30.",
+            "in its loss and its probabilities": "The loss is more than ten times as large, and "
+            "P(on) is about 0.01 instead of 0.30.",
             "nowhere: each row still sums to 1": "Compare the losses in the output. The second "
             "softmax gets numbers between 0 and 1, so that its results are nearly equal.",
         },
