@@ -37,8 +37,8 @@ QUESTIONS = {
             "best token for the row of `The` is `␣cat`, which comes after it.",
             "scores for the token that follows each of them": "Every row predicts the token after "
             "its own. That gives three predictions at once; to continue the text, we use row 2.",
-            "nothing of use, since only the last predicts": "Compare rows 0 and 1 of the output "
-            "with the truth: they predict as well as row 2. Training uses every row.",
+            "nothing of use, since only the last predicts": "Look at rows 0 and 1 of the output: "
+            "0.35 and 0.50 are the true probabilities, too. Training uses every row.",
         },
     ),
     "large": Question(
