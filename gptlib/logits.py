@@ -16,7 +16,7 @@ from .formats.values import check_ids
 def softmax(logits: Tensor, dim: int = -1) -> Tensor:
     """e^logit, divided by the sum of all e^logit along `dim`; any shape.
 
-    The largest is taken off first: a shift changes no probability, and e^1000 would overflow.
+    The largest is subtracted first: a shift changes no probability, and e^1000 would overflow.
     IndexError: there is nothing along `dim`, and so nothing that could sum to 1.
 
     >>> softmax(torch.tensor([1000.0, 1000.0])).tolist()
@@ -29,7 +29,7 @@ def softmax(logits: Tensor, dim: int = -1) -> Tensor:
 def log_softmax(logits: Tensor, dim: int = -1) -> Tensor:
     """ln softmax without leaving the logarithm: logit - ln sum e^logit; any shape.
 
-    The largest is taken off first here too: beside 1000, float32 keeps only four decimals.
+    The largest is subtracted first here too: beside 1000, float32 keeps only four decimals.
     """
     shifted = logits - logits.amax(dim=dim, keepdim=True)
     return shifted - torch.logsumexp(shifted, dim=dim, keepdim=True)

@@ -1,4 +1,4 @@
-"""Lesson 05's exercises: softmax; its logarithm where e^1000 overflows; and the way back.
+"""Lesson 05's exercises: softmax; its logarithm where e^1000 overflows; and logits back.
 
 Logits and probabilities are tensors of shape (..., V), one distribution a row.
 """
@@ -63,11 +63,11 @@ softmax = Exercise(
         ),
         Mistake("sum without keepdim", lambda z: z.exp() / z.exp().sum(-1)).as_if(
             "the sum has lost its axis, so that row 1 is not divided by the sum of row 1",
-            "With keepdim=True the sums have shape (..., 1) and go with the rows.",
+            "With keepdim=True the sums have shape (..., 1), and each row is divided by its own.",
         ),
         Mistake("softmax twice", lambda z: torch.softmax(torch.softmax(z, -1), -1)).as_if(
             "softmax was applied twice",
-            "The second takes probabilities for logits, and these are all between 0 and 1.",
+            "The second softmax gets probabilities, which are all between 0 and 1, as its logits.",
         ),
     ),
 )
@@ -121,14 +121,14 @@ log_softmax = Exercise(
         ),
     ),
     mistakes=(
-        Mistake("nothing taken off", lambda z: z - _log_sum(z)).as_if(
-            "nothing was subtracted before the powers were taken",
+        Mistake("nothing subtracted", lambda z: z - _log_sum(z)).as_if(
+            "nothing was subtracted before the powers were computed",
             "Right for small logits, but e^1000 is infinite: subtract the row's largest first.",
         ),
         Mistake("log of a softmax", lambda z: torch.softmax(z, -1).log()).as_if(
             "you took the logarithm of the probabilities",
-            "A probability of e^-1000 is rounded to 0, and ln 0 is minus infinity. Never compute "
-            "the probability itself: return shifted - log(sum).",
+            "A probability of e^-1000 is rounded to 0, and ln 0 is minus infinity. Use "
+            "ln(a / b) = ln a - ln b instead: then no probability has to be computed.",
         ),
         Mistake("largest of all rows", lambda z: z - z.max() - _log_sum(z - z.max())).as_if(
             "the largest of the whole tensor was subtracted",
@@ -189,7 +189,7 @@ def _zero_never_comes(given: tuple, value: np.ndarray) -> str | None:
 
 recover = Exercise(
     "logits.recover",
-    """Exercise 3, hard, 12 minutes: `student(probs, top)` gives the logits that gave `probs`.
+    """Deeper, hard, 10 minutes: `student(probs, top)` gives the logits that gave `probs`.
 
     Of all logits (..., V) whose softmax is `probs` those whose largest, in each row, is `top`. A
     probability of 0 has the logit minus infinity, or a number so low that e to it is 0.
@@ -221,8 +221,8 @@ recover = Exercise(
         Mistake(
             "something added to 0", lambda p, top: _with_top(p.clamp(min=1e-9).log(), top)
         ).as_if(
-            "a small number was put in the place of 0",
-            "Now the token can come. ln 0 is minus infinity, as torch.log has it: e to that is 0.",
+            "0 was replaced by a small number",
+            "Then the token can appear. ln 0 is minus infinity, as torch.log says: e to that is 0.",
         ),
     ),
 )

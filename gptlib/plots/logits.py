@@ -34,8 +34,8 @@ def logits_to_probs(logits, labels: Sequence[str], *, theme: str | None = None) 
     labels = words(labels, len(logits), "labels")
     if logits.max() > TOP:
         raise ValueError(
-            f"logits must be at most {TOP:.0f} to be drawn, not {logits.max():.0f}: take the "
-            "largest off all of them, which changes no probability"
+            f"logits must be at most {TOP:.0f} to be drawn, not {logits.max():.0f}: subtract "
+            "the largest from all of them, which changes no probability"
         )
     powers = np.exp(logits)
     probs = powers / powers.sum()

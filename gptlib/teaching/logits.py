@@ -1,134 +1,159 @@
-"""Lesson 05's questions and hints. `tests/test_teaching_logits.py` holds their numbers true."""
+"""Lesson 05's questions and hints. `tests/teaching/test_logits.py` holds their numbers true."""
 
 from .questions import Question
 
 QUESTIONS = {
     "stream": Question(
-        "What does a layer do with the vector that it reads?",
-        "it adds to it",
+        "What does a transformer block do with the vector of a token?",
+        "it adds something to the vector",
         {
-            "it puts another in its place": "Look at station 4 of lesson 00: out = in + attention "
-            "+ feedforward. Lesson 04 took the two additions away, and what was read was left.",
-            "it adds to it": "So the last layer still holds what the embeddings put in. Today it "
-            "is read.",
-            "it normalises it": "In lesson 04 the layer norm makes a copy for attention or "
-            "feedforward to read. The stream itself goes on as it was.",
+            "it replaces the vector by a new one": "Look at the two formulas of the block in "
+            "lesson 04: each begins with `x +`, so the old vector is still part of the sum.",
+            "it adds something to the vector": "So the last vector is the sum of the embeddings "
+            "and of everything that the blocks added. Today we read probabilities from it.",
+            "it scales the vector to one size": "Look at the two formulas of the block in lesson "
+            "04: LayerNorm changes only what a part reads. The vector itself stays in the sum.",
         },
     ),
-    "alone": Question(
-        "We change the vector at the first position. Which outputs of a feedforward part change?",
-        "only that at the first position",
+    "zero": Question(
+        "In lesson 03, softmax turned the scores 0, 2 and 1 into weights. Which weight did the "
+        "score 0 get?",
+        "0.09, since e to 0 is 1",
         {
-            "only that at the first position": "It works on each position alone. Attention is "
-            "the one that looks at others.",
-            "all of them: it mixes the tokens": "Lesson 04 changed one position and looked: the "
-            "other outputs of the feedforward part stayed as they were.",
-            "that and all later ones": "That is attention, in lesson 03. Lesson 04 changed one "
-            "position and the feedforward part's other outputs stayed as they were.",
-        },
-    ),
-    "shares": Question(
-        "The four logits are 2.485, 1.792, 0 and 0. What will softmax make of them?",
-        "each word gets something, and sleeping twice as much as on",
-        {
-            "sleeping gets 1 and the others 0, since the largest wins": "Look at the "
-            "output: `on` has 0.300. Softmax does not pick. Picking is lesson 07.",
-            "each word gets something, and sleeping twice as much as on": "The difference of the "
-            "two logits is 0.693, and e to that is 2.",
-            "sleeping gets 0.58, on 0.42, happy and running 0: in proportion": "Look at the "
-            "output: `happy` has the logit 0 and still 0.050. It is e^0 = 1 that counts, not 0.",
+            "0, since its score is 0": "Look at the first weight that lesson 03 printed: 0.09. "
+            "Softmax uses e to the power of the score, and e to the power of 0 is 1.",
+            "0.09, since e to 0 is 1": "The powers are 1, 7.39 and 2.72. Their sum is 11.11, and 1 "
+            "divided by 11.11 is 0.09.",
+            "0.33, since there are three": "Look at the weights that lesson 03 printed: 0.09, 0.67 "
+            "and 0.24. They would be equal only if the scores were.",
         },
     ),
     "rows": Question(
-        "The logits have the shape (3, 397): one row a token. What are the first two rows for?",
-        "each predicts the token after its own",
+        "The table of logits has three rows, one for each token, and 397 columns. What is in the "
+        "first two rows, those of `The` and `␣cat`?",
+        "scores for the token that follows each of them",
         {
-            "nothing: only the last row predicts": "Look at the output: the first two rows are "
-            "as near to the truth as the last. Training learns from every row.",
-            "each says how well its own token fits": "Look at the output: the row of `The` has "
-            "`␣cat` on top. It looks ahead, not at itself.",
-            "each predicts the token after its own": "Three questions are answered at once. To go "
-            "on writing one needs only the last.",
+            "scores for how well each of them fits the text": "Look at row 0 of the output: the "
+            "best token for the row of `The` is `␣cat`, which comes after it.",
+            "scores for the token that follows each of them": "Every row predicts the token after "
+            "its own. That gives three predictions at once; to continue the text, we use row 2.",
+            "nothing of use, since only the last predicts": "Look at rows 0 and 1 of the output: "
+            "0.35 and 0.50 are the true probabilities, too. Training uses every row.",
         },
     ),
-    "logit_value": Question(
-        "After `The cat is` the truth for `sleeping` is 0.60, and ln 0.60 = -0.51. What will its "
-        "logit be in the trained model?",
-        "that cannot be told from 0.60",
+    "large": Question(
+        "By hand, adding 0.693 to all logits changed no probability. Now the same code adds 1000 "
+        "to all four logits. Which probabilities will it print?",
+        "`nan` (not a number) for all four words",
         {
-            "about -0.51, the logarithm of 0.60": "Look at the first column of the output: it is "
-            "far above 0, and no probability has a logarithm above 0.",
-            "that cannot be told from 0.60": "Softmax sees differences only. Any "
-            "number may be added to all.",
-            "between 0 and 1, near 0.60": "Look at the first column of the output: it is far "
-            "above 1. Only after softmax are the numbers between 0 and 1.",
+            "0.60, 0.30, 0.05 and 0.05, as before": "Look at the powers in the second line of the "
+            "output. On paper you are right, but the powers are too large for float32.",
+            "1 for the largest logit, 0 for the others": "Look at the powers in the second line of "
+            "the output: all four are `inf`, so that no word has a larger power than the rest.",
+            "`nan` (not a number) for all four words": "Each power is `inf`, the sum is `inf`, and "
+            "`inf` divided by `inf` is `nan`.",
+        },
+    ),
+    "difference": Question(
+        "In the picture, the logits of `sleeping` and `on` are 2.59 and 1.81. What are the odds of "
+        "`sleeping` to `on`?",
+        "about 2.2 to 1",
+        {
+            "about 0.78 to 1": "That is the difference of the logits. Look at the column of the "
+            "powers: e to the power of 0.78 is 2.2, the ratio of 13.3 and 6.1.",
+            "about 2.2 to 1": "e to the power of 0.78 is 2.2. The other logits do not matter.",
+            "about 1.4 to 1": "That is the ratio of the logits. Add 1 to both, and it changes, but "
+            "the probabilities do not. Look at the column of the powers: 13.3 and 6.1.",
         },
     ),
     "lens": Question(
-        "Before the first layer the stream holds only the embeddings of `␣is`. The head makes "
-        "logits of it at once. Which word will be on top?",
-        "`␣is`: the word itself",
+        "Before the first block, the stream at `␣is` holds only embeddings. We already compute "
+        "logits from it. Which token gets the highest probability?",
+        "`␣is`, the token that was read",
         {
-            "none: all 397 are about alike": "Look at the lowest row of the picture: it is almost "
-            "certain. The head knows this vector well, it is a row of its own table.",
-            "`␣is`: the word itself": "The table that wrote the vector is the table that reads it.",
-            "`␣sleeping`, but less surely": "Look at the lowest row of the picture: nothing "
-            "there has looked at `␣cat` yet. That is what the layers are for.",
+            "none: all get about the same": "Look at the lowest row of the picture: `␣is` gets "
+            "0.99. The vector is close to a row of the matrix that computes the logits.",
+            "`␣is`, the token that was read": "The vector comes from the embedding of `␣is`, which "
+            "is also a row of that matrix. Here, no other row has a larger dot product with it.",
+            "`␣sleeping`, the true favourite": "Look at the lowest row of the picture: before the "
+            "first block, the vector of `␣is` has no information about `␣cat`.",
         },
     ),
     "flip": Question(
-        "We tell half as many stories of sleeping cats, and each story of a cat `on` something "
-        "twice. The trained model reads on for 100 steps. P(sleeping) after `The cat is` will",
-        "fall to about 0.30",
+        "In the changed stories, `The cat is sleeping` begins half as many stories as before, and "
+        "`The cat is on` twice as many. After 100 steps, what is P(sleeping) after `The cat is`?",
+        "about 0.30, half of it",
         {
-            "stay near 0.60, as it has learned that cats sleep": "Look at the column of sleeping "
-            "in the output. It has learned how often a word follows, and that has changed.",
-            "fall to about 0.30": "And `on` rises to about 0.60. The model follows what it reads.",
-            "fall to about 0, since the new stories contradict it": "Look at the column of "
-            "sleeping in the output. The stories still tell of sleeping cats, half as often.",
+            "about 0.60, as it was": "Look at the column of sleeping in the output. Training has "
+            "moved the model to the shares in its new stories.",
+            "about 0.30, half of it": "And P(on) has risen to about 0.60: the two have exchanged "
+            "their shares.",
+            "about 0.45, in between": "Look at the column of sleeping in the output: 100 steps "
+            "were enough to reach the new share.",
         },
     ),
     "twice": Question(
-        "The trained model learns on for 100 steps with two softmaxes. Its text is greedy: "
-        "always the most probable token. What will show that something is wrong?",
-        "loss and probabilities, but not the greedy text",
+        "A trained model is trained for 100 more steps with softmax applied twice. Where does the "
+        "mistake show?",
+        "in its loss and its probabilities",
         {
-            "only the greedy text: it turns to nonsense": "Look at the end of each line in the "
-            "output: the text is what it was, word for word. The order of the tokens stays.",
-            "loss and probabilities, but not the greedy text": "So read the loss, and read P.",
-            "nothing: probabilities stay probabilities": "Compare the two losses in the output. "
-            "397 numbers between 0 and 1, taken for logits, are nearly all alike.",
+            "in the text of greedy decoding only": "Look at the end of each line in the output: "
+            "the text is the same. The most probable token is still the most probable.",
+            "in its loss and its probabilities": "The loss is more than ten times as large, and "
+            "P(on) is about 0.01 instead of 0.30.",
+            "nowhere: each row still sums to 1": "Compare the losses in the output. The second "
+            "softmax gets numbers between 0 and 1, so that its results are nearly equal.",
+        },
+    ),
+    "half": Question(
+        "float16 numbers end at 65,504. The trained model's largest logit is 9.9, and e to the "
+        "power of 9.9 is about 20,000. We add 1 to all logits and compute softmax without "
+        "subtracting the largest. What do we get in float16?",
+        "0 for every token",
+        {
+            "the right probabilities": "Look at the line of c = 1 in the output: each power can be "
+            "written in float16, but their sum cannot.",
+            "0 for every token": "Each power can be written in float16, but their sum is `inf`, "
+            "and a number divided by `inf` is 0. No `nan` warns us.",
+            "`nan` for every token": "Look at the line of c = 1 in the output. `inf` divided by "
+            "`inf` is `nan`, but here no power is `inf`: only the sum is.",
         },
     ),
     "exit": Question(
-        "In one model, at one place, the logit of `on` is 9. What does that tell?",
-        "nothing yet: its distance to the other logits counts",
+        "In some model, the logit of `on` is 9. What does that tell you about its probability?",
+        "nothing, without the other logits",
         {
-            "nothing yet: its distance to the other logits counts": "Add 7 to all, and it is 16, "
-            "with the same probability.",
-            "that the model holds `on` for very likely, as 9 is high": "Run `gptlib.softmax(torch"
-            ".tensor([9.0, 19.0]))`: 9 is high, and its probability is 0.00005.",
+            "that it is high, because 9 is large": "Run `gptlib.softmax(torch.tensor([9.0, "
+            "19.0]))`: the logit 9 gets a probability of 0.00005.",
+            "nothing, without the other logits": "Add 7 to all logits: it is 16 now, and its "
+            "probability is the same. Only differences matter.",
         },
     ),
 }
 
 HINTS = {
     "softmax": (
-        "Which numbers should sum to 1: a row, a column, or all? And which axis is that?",
-        "`powers.sum(-1)` has lost the last axis. `keepdim=True` keeps it, with length 1, so that "
-        "each row is divided by its own sum.",
+        "In a table of logits of shape (2, 3), how many sums are there, and of how many powers is "
+        "each?",
+        "The sum of a row runs over the last axis. What shape does `powers.sum(dim=-1)` have, and "
+        "can (2, 3) be divided by it?",
+        "With `keepdim=True` the sums keep that axis, with length 1. Then each row is divided by "
+        "its own sum.",
     ),
     "log_softmax": (
-        "Blank 1: `logits.amax(dim=-1, keepdim=True)`. One number a row, shape (..., 1).",
-        "Blank 2: `logits - top`. The largest is 0 now, the others below: no power is above 1.",
-        "Blank 3: ln(a / b) = ln a - ln b. Here a is e^shifted, so ln a is `shifted`; b is the "
-        "sum of a row of `torch.exp(shifted)`.",
+        "Blank 1: `amax` finds the largest along an axis. Which axis, and which shape do you need "
+        "so that blank 2 can subtract it from each row?",
+        "Blank 3: the formula of the lesson has a logit and the logarithm of a sum. Put `shifted` "
+        "in the place of the logits, in both.",
+        "Try [1000, 0] on paper: `shifted` is [0, -1000], the powers are 1 and 0, their sum is 1, "
+        "and its logarithm is 0. What should the two results be?",
     ),
     "recover": (
-        "What undoes e to the power? Try it on (0.6, 0.3, 0.05, 0.05), and take softmax of it.",
-        "Now one number may be added to each row. First make the largest 0, as in exercise 2. "
-        "Then it is easily made `top`.",
-        "`torch.log` gives minus infinity for 0, and that is right: e to that is 0 again. Do not "
-        "put anything in its place.",
+        "What undoes e to the power? Try it on (0.6, 0.3, 0.05, 0.05), and take the softmax of "
+        "what you get.",
+        "You may now add one number to each row. Which number makes its largest 0? And which then "
+        "makes it `top`?",
+        "`torch.log` gives minus infinity for a probability of 0. Is that a problem? Take e to the "
+        "power of it.",
     ),
 }

@@ -136,6 +136,6 @@ def softmax_explorer(
 
     Args:
         logits: name -> logit, 8 at most; None: four words after "The cat is".
-        temperature: show its slider (lesson 05 does without: temperature comes in 07).
+        temperature: show its slider (lesson 05 hides it: temperature is explained in 07).
     """
     return SoftmaxExplorer(CAT if logits is None else logits, temperature)

@@ -245,7 +245,7 @@ LOG_SOFTMAX = Case(
         log_softmax_in_numpy,
     ],
     slips={
-        "nothing taken off": lambda z: z - torch.log(torch.exp(z).sum(-1, keepdim=True)),
+        "nothing subtracted": lambda z: z - torch.log(torch.exp(z).sum(-1, keepdim=True)),
         "log of the naive softmax": lambda z: torch.log(softmax_by_torch(z)),
         "log of a softmax": lambda z: torch.log(gptlib.softmax(z)),
         "largest of all rows": lambda z: log_softmax_less(z, torch.max(z)),

@@ -354,7 +354,7 @@ def test_the_softmax_bars_are_logits_powers_and_probabilities():
 
 
 def test_logits_too_large_to_draw_get_the_advice_to_shift_them():
-    with pytest.raises(ValueError, match="take the largest off"):
+    with pytest.raises(ValueError, match="subtract the largest"):
         plots.logits_to_probs([1000.0, 0.0], ["a", "b"])
     with pytest.raises(ValueError, match="finite"):
         plots.logits_to_probs([-math.inf, 0.0], ["a", "b"])
