@@ -99,13 +99,13 @@ QUESTIONS = {
         },
     ),
     "share": Question(
-        "GPT-2 small has 124 million parameters. Which part of them is in its two embedding "
+        "GPT-2 small has 124 million parameters. What share of them is in its two embedding "
         "matrices?",
         "about a third",
         {
             "about a thirtieth": "Look at the second row of the output. The vocabulary has 50,257 "
             "tokens, and each of them has 768 numbers.",
-            "about a third": "50,257 rows of 768 numbers are 39 million. In GPT-2 XL the part is "
+            "about a third": "50,257 rows of 768 numbers are 39 million. In GPT-2 XL the share is "
             "smaller: layers grow faster than embedding matrices.",
             "about nine tenths": "Look at the second row of the output. The 12 layers have 85 "
             "million numbers.",
@@ -117,10 +117,10 @@ QUESTIONS = {
         {
             "`barked` - `barks`": "Look at the last row of the table, and compare its columns "
             "`barked` and `chased`.",
-            "`chased` - `chases`": "Both can be the first verb of a story, which decides its "
-            "tense. The other verbs agree with a tense that has been decided.",
+            "`chased` - `chases`": "Both can be in the first sentence of a story, which "
+            "decides its tense. The other verbs only occur later.",
             "`sang` - `sings`": "Look at the last row of the table, and compare its columns `sang` "
-            "and `chased`. The way a past is spelled makes no difference.",
+            "and `chased`. How a past form is spelled makes little difference here.",
         },
     ),
     "reversed": Question(
