@@ -65,9 +65,8 @@ QUESTIONS = {
             "yes, since it is the same token": "Look at the cell that computes `x` in *Build*: "
             "something is added to the row of the token.",
             "no, since its position differs": "The row of `wte` is the same. Row 1 of `wpe` is "
-            "added in the first text, and row 2 in the second.",
-            "no, since the word before it differs": "Look at the output in *Build*: after “cat” "
-            "and after “dog”, `␣is` had the same vector. No other token has an influence here.",
+            "added in the first text, and row 2 in the second. The word before has no influence "
+            "here: after “cat” and after “dog”, `␣is` had the same vector in *Build*.",
         },
     ),
     # ---- Deeper ----
