@@ -41,47 +41,60 @@ def _row_like(row: np.ndarray, table: Tensor) -> int | None:
 # ids, V, C: T = V = C, where turned matrices still fit; one token; repeats; ids beyond the bytes.
 LOOKUPS = (([1, 2], 4, 3), ([2, 0, 0], 3, 3), ([3], 5, 2), ([1, 1, 0, 2], 3, 5), ([0, 4, 1], 6, 1))
 LOOKUPS += (([300, 0, 7, 256, 299], 301, 4),)
+MIXED = [[0, 0.5, 0.5, 0], [0, 0, 0, 1]]  # only a product mixes rows: an index chooses one
+SELECTS = "A one-hot vector times the table is the row that it selects."
+MIXES = "A row of numbers times the table is the sum of the table's rows, each times its number."
 
 
-def _hot(ids: Tensor, table: Tensor) -> Tensor:
-    return one_hot(ids, len(table)).float()  # (T, V)
+def _lookup_inputs() -> list[tuple]:
+    hot = [(one_hot(torch.tensor(ids), V).float(), _table(V, C)) for ids, V, C in LOOKUPS]
+    return [*hot, (torch.tensor(MIXED), _table(4, 3))]
 
 
-def _rows_looked_up(given: tuple, value: np.ndarray) -> str | None:
-    ids, table = given
-    for t, id in enumerate(ids.tolist()):
-        its = table[id].numpy()
-        if not _alike(value[t], its):
-            mine = _row_like(value[t], table)
-            got = f"row {mine} of the table" if mine is not None else array_shown(value[t])
-            return (
-                f"at position {t} the id is {id}, and it gets {got}; row {id} is {array_shown(its)}"
-            )
+def _of_rows(given: tuple, value: np.ndarray) -> tuple[str, str] | None:
+    """Of the first row that is wrong: (the property that does not hold, what is seen)."""
+    rows, table = given
+    for t, (row, its) in enumerate(zip(rows, rows @ table, strict=True)):
+        if _alike(value[t], its):
+            continue
+        mine = _row_like(value[t], table)
+        got = f"row {mine} of the table" if mine is not None else array_shown(value[t])
+        should_be = array_shown(its.numpy())
+        if row.max() < 1:
+            seen = f"row {t} of one_hot is {array_shown(row.numpy())}, and it gets {got}"
+            return MIXES, f"{seen}; its product with the table is {should_be}"
+        id = int(row.argmax())
+        seen = f"row {t} of one_hot has its 1 at {id}, and it gets {got}"
+        return SELECTS, f"{seen}; row {id} is {should_be}"
     return None
 
 
 one_hot_lookup = Exercise(
     "embeddings.one_hot_lookup",
-    """Exercise 1, easy, 3 minutes: `student(ids, table)`, (T,) and (V, C), gives the rows (T, C).
+    """Exercise 1, easy, 3 minutes: `student(one_hot, table)`, (T, V) and (V, C), gives (T, C).
 
-    By one-hot times matrix, although any way to the same rows is accepted.
+    It is their matrix product. One input mixes two rows, so that an index in its place is noticed.
     """,
-    right=lambda ids, table: _hot(ids, table) @ table,  # (T, V) @ (V, C) -> (T, C)
+    right=lambda one_hot, table: one_hot @ table,  # (T, V) @ (V, C) -> (T, C)
     notes={"mat1 and mat2": "one_hot is (T, V) and the table (V, C), and the two V's must meet."},
-    inputs=lambda: [(torch.tensor(ids), _table(V, C)) for ids, V, C in LOOKUPS],
+    inputs=_lookup_inputs,
     read=numbers,
     properties=(
         shape(
-            "There is one row for each id, as long as the table's rows: (T, C).",
-            lambda ids, table: (len(ids), table.shape[1]),
+            "There is one row for each token, as long as the table's rows: (T, C).",
+            lambda one_hot, table: (len(one_hot), table.shape[1]),
         ),
         no_nan(),
-        Property("Each id gets the row of the table with its number.", _rows_looked_up),
+        *in_turn(_of_rows, SELECTS, MIXES),
     ),
     mistakes=(
-        Mistake("sides swapped", lambda ids, table: table @ _hot(ids, table)).as_if(
+        Mistake("sides swapped", lambda one_hot, table: table @ one_hot).as_if(
             "the table came first in the product",
-            "A row of one_hot chooses a row of the table: one_hot @ table, (T, V) @ (V, C).",
+            "A row of one_hot chooses a row of the table: (T, V) comes first, then (V, C).",
+        ),
+        Mistake("index", lambda one_hot, table: table[one_hot.argmax(1)]).as_if(
+            "you looked up the row of each largest number",
+            "Multiply the two matrices instead: then every number of one_hot counts.",
         ),
     ),
 )

@@ -10,7 +10,7 @@ QUESTIONS = {
         "`␣cat` has the id 283 and `␣is` has the id 268. What can a model conclude from 283 > 268?",
         "nothing about the words",
         {
-            "that `␣cat` counts for more": "Look back at lesson 01: an id only says where a token "
+            "that `␣cat` matters more": "Look back at lesson 01: an id only says where a token "
             "is in the vocabulary. A different numbering would do as well.",
             "nothing about the words": "An id is a name. So the model needs other numbers to "
             "calculate with, and they are today's subject.",
@@ -19,51 +19,54 @@ QUESTIONS = {
         },
     ),
     "which_ids": Question(
-        "The vocabulary of the pets has 397 tokens. Which ids can a text have?",
+        "The pets model's vocabulary has 397 tokens. Which ids do they have?",
         "0 to 396",
         {
-            "0 to 255": "Look back at lesson 01: these are the single bytes. The tokens that were "
-            "made by merges have ids from 256 on.",
             "0 to 396": "Ids count from 0. Today each of them gets a row of its own in a matrix.",
+            "0 to 397": "Count them: from 0 to 397 there are 398 numbers.",
             "1 to 397": "Look back at lesson 01: as in Python, ids count from 0.",
         },
     ),
     "before_training": Question(
-        "`red` and `blue`, or `cat` and `dog`, can take each other's place in a story. What is "
-        "the cosine similarity of such a pair, before training and after?",
+        "`red` and `blue`, or `cat` and `dog`, can often be swapped in a story. What is the cosine "
+        "similarity of such a pair, before training and after?",
         "near 0 before, clearly positive after",
         {
             "clearly positive before and after": "Look at the column “before”: all its numbers are "
-            "near 0. The model starts from random numbers, and nobody tells it what a word means.",
+            "near 0. Embeddings start as random numbers, and nobody tells the model what a word "
+            "means.",
             "clearly positive before, near 0 after": "Compare the two columns in the first five "
-            "rows: the similarity grows. Training brings such words together.",
+            "rows: the similarity grows. Training makes the vectors of such words more similar.",
             "near 0 before, clearly positive after": "Random vectors of 64 numbers are nearly at "
-            "right angles. Stories that treat two words alike bring their vectors together.",
+            "right angles. Training makes the vectors of words more similar if the stories use "
+            "them in similar ways.",
             "near 0 before, near 0 after": "Look at the column “after”: the first five rows have "
-            "0.33 and more. The id stays a name, but its vector is trained.",
+            "0.33 and more. The id stays the same, but its vector is trained.",
         },
     ),
     "word_sum": Question(
         "Which of these words is most similar to the result of `␣barked` - `␣barks` + `␣purrs`?",
         "`␣purred`",
         {
-            "`␣barked`": "Compare the rows of `barked` and `purred` in the output. The part that "
-            "is about barking was subtracted with `␣barks`.",
+            "`␣barked`": "Compare the rows of `barked` and `purred` in the output. Subtracting "
+            "`␣barks` moved the result away from the words about barking.",
             "`␣purrs`": "Compare the rows of `purrs` and `purred` in the output. What was added to "
-            "`␣purrs` is not small: it is the step from the present to the past.",
-            "`␣purred`": "The step that leads from `␣barks` to `␣barked` also leads from `␣purrs` "
-            "to `␣purred`.",
+            "`␣purrs` is not small: it leads from present tense to past tense.",
+            "`␣purred`": "The difference that leads from `␣barks` to `␣barked` leads from `␣purrs` "
+            "close to `␣purred`.",
             "`␣sleeping`": "Look at the row of `sleeping` in the output: its cosine is near 0.",
         },
     ),
     "exit": Question(
-        "Where do the numbers in the embedding of `␣cat` come from?",
-        "from random numbers that training has changed",
+        "`␣cat` occurs in “The cat is” and in “The big cat is”. Does the same vector enter the "
+        "first layer for `␣cat` both times?",
+        "no, since its position differs",
         {
-            "from a list of what cats are, one number for each": "Look at the column “before” in "
-            "the first table of *Predict*: before training the vectors say nothing about cats.",
-            "from random numbers that training has changed": "Words that are used alike get "
-            "similar vectors. Nobody writes a meaning into them.",
+            "yes, since it is the same token": "Look at the cell that computes `x` in *Build*: "
+            "something is added to the row of the token.",
+            "no, since its position differs": "The row of `wte` is the same. Row 1 of `wpe` is "
+            "added in the first text, and row 2 in the second. The word before has no influence "
+            "here: after “cat” and after “dog”, `␣is` had the same vector in *Build*.",
         },
     ),
     # ---- Deeper ----
@@ -95,13 +98,13 @@ QUESTIONS = {
         },
     ),
     "share": Question(
-        "GPT-2 small has 124 million parameters. Which part of them is in its two embedding "
+        "GPT-2 small has 124 million parameters. What share of them is in its two embedding "
         "matrices?",
         "about a third",
         {
             "about a thirtieth": "Look at the second row of the output. The vocabulary has 50,257 "
             "tokens, and each of them has 768 numbers.",
-            "about a third": "50,257 rows of 768 numbers are 39 million. In GPT-2 XL the part is "
+            "about a third": "50,257 rows of 768 numbers are 39 million. In GPT-2 XL the share is "
             "smaller: layers grow faster than embedding matrices.",
             "about nine tenths": "Look at the second row of the output. The 12 layers have 85 "
             "million numbers.",
@@ -113,10 +116,10 @@ QUESTIONS = {
         {
             "`barked` - `barks`": "Look at the last row of the table, and compare its columns "
             "`barked` and `chased`.",
-            "`chased` - `chases`": "Both can be the first verb of a story, which decides its "
-            "tense. The other verbs agree with a tense that has been decided.",
+            "`chased` - `chases`": "Both can be in the first sentence of a story, which "
+            "decides its tense. The other verbs only occur later.",
             "`sang` - `sings`": "Look at the last row of the table, and compare its columns `sang` "
-            "and `chased`. The way a past is spelled makes no difference.",
+            "and `chased`. How a past form is spelled makes little difference here.",
         },
     ),
     "reversed": Question(
@@ -144,10 +147,10 @@ HINTS = {
     "nearest": (
         "Blank 1 is the formula of *By hand*, for all rows at once. One matrix product gives the "
         "dot product of every row with `word`.",
-        "You divide by two things: the length of `word`, which is one number, and the lengths of "
-        "the rows. For these, `norm` needs to know the axis: `dim=1`.",
-        "Blank 2: `topk(k)` of a tensor finds the k largest. It returns their values and their "
-        "indices. Which of the two are ids?",
+        "You divide by two things: the length of `word`, which is one number, and `lengths`, which "
+        "are V numbers.",
+        "Blank 2: `topk(k)` returns two things, the k largest values and their indices, the "
+        "largest first. Which of the two are ids?",
     ),
     "count": (
         "Take the lesson's small matrix first: 5 tokens, 2 numbers for each. And how many numbers "

@@ -15,32 +15,30 @@ from gptlib.embeddings import PositionEmbedding, TokenEmbedding
 # ---- Right answers, as different people write them ----
 
 
-def lookup_by_lesson(ids, table):
-    one_hot = torch.nn.functional.one_hot(ids, len(table)).float()
+def lookup_by_lesson(one_hot, table):
     return one_hot @ table
 
 
-def lookup_by_comparing(ids, table):
-    one_hot = (ids[:, None] == torch.arange(len(table))).to(table.dtype)
-    return torch.matmul(one_hot, table)
-
-
-def lookup_by_numpy(ids, table):
-    return np.eye(len(table))[ids.numpy()] @ table.numpy()
-
-
-def lookup_by_sums(ids, table):
+def lookup_by_sums(one_hot, table):
     rows = []
-    for id in ids:
+    for numbers in one_hot:
         row = torch.zeros(table.shape[1])
         for k in range(len(table)):
-            row += (1.0 if k == id else 0.0) * table[k]
+            row += numbers[k] * table[k]
         rows.append(row)
     return rows
 
 
-def lookup_to_lists(ids, table):
-    return [table[id].tolist() for id in ids]
+def lookup_by_numpy(one_hot, table):
+    return np.matmul(one_hot.numpy(), table.numpy())
+
+
+def lookup_to_lists(one_hot, table):
+    return torch.einsum("tv,vc->tc", one_hot, table).tolist()
+
+
+def lookup_by_broadcasting(one_hot, table):
+    return (one_hot[:, :, None] * table).sum(dim=1)
 
 
 def nearest_by_lesson(table, id, k):
@@ -146,25 +144,14 @@ def order_to_tensor(model, ids):
 # ---- Mistakes, as beginners write them: {name in the check: the code} ----
 
 
-def hot(ids, table):
-    return torch.nn.functional.one_hot(ids, len(table)).float()
+def ids_of(one_hot):
+    return one_hot.argmax(dim=1)
 
 
-def sum_of_rows(ids, table):
-    total = torch.zeros(table.shape[1])
-    for id in ids:
-        total += table[id]
-    return total
-
-
-def last_row(ids, table):
-    for id in ids:
-        row = hot(id, table) @ table
+def last_row(one_hot, table):
+    for numbers in one_hot:
+        row = numbers @ table
     return row
-
-
-def counts_from_one(ids, table):
-    return torch.stack([table[id - 1] for id in ids])
 
 
 def removes_the_row(table, id, k):
@@ -290,8 +277,11 @@ def table(dice, n_rows, n_embd):
 
 def random_lookup(dice):
     n = dice.choice((1, 2, 5, 9, 300))
+    given = table(dice, n, dice.randint(1, 5))
+    if dice.random() < 0.3:
+        return table(dice, dice.randint(1, 6), n).softmax(dim=1), given
     ids = [dice.randrange(n) for _ in range(dice.randint(1, 6))]
-    return torch.tensor(ids), table(dice, n, dice.randint(1, 5))
+    return torch.nn.functional.one_hot(torch.tensor(ids), n).float(), given
 
 
 def random_nearest(dice):
@@ -316,28 +306,29 @@ LOOKUP = Case(
     embeddings.one_hot_lookup,
     right=[
         lookup_by_lesson,
-        lookup_by_comparing,
-        lookup_by_numpy,
         lookup_by_sums,
+        lookup_by_numpy,
         lookup_to_lists,
+        lookup_by_broadcasting,
     ],
     slips={
-        "sides swapped": lambda ids, table: torch.matmul(table, hot(ids, table)),
-        "number by number": lambda ids, table: table * hot(ids, table),
-        "one-hot turned": lambda ids, table: hot(ids, table).transpose(0, 1) @ table,
-        "table turned": lambda ids, table: hot(ids, table) @ table.t(),
-        "result turned": lambda ids, table: table.T @ hot(ids, table).T,
-        "one-hot itself": hot,
-        "added up": sum_of_rows,
+        "sides swapped": lambda one_hot, table: torch.matmul(table, one_hot),
+        "index": lambda one_hot, table: table[ids_of(one_hot)],
+        "index of what is not 0": lambda one_hot, table: table[one_hot.nonzero()[:, 1]],
+        "number by number": lambda one_hot, table: table * one_hot,
+        "one-hot turned": lambda one_hot, table: one_hot.transpose(0, 1) @ table,
+        "table turned": lambda one_hot, table: one_hot @ table.t(),
+        "result turned": lambda one_hot, table: table.T @ one_hot.T,
+        "one-hot itself": lambda one_hot, table: one_hot,
+        "added up": lambda one_hot, table: (one_hot @ table).sum(0),
         "one token only": last_row,
-        "one row too high": counts_from_one,
-        "rounded": lambda ids, table: hot(ids, table).int() @ table.int(),
-        "in bytes": lambda ids, table: table[ids.to(torch.uint8).long()],
-        "sorted": lambda ids, table: table[ids.sort().values],
-        "each id once": lambda ids, table: table[ids.unique()],
-        "the first rows": lambda ids, table: table[: len(ids)],
-        "columns": lambda ids, table: table[:, ids % table.shape[1]].T,
-        "mean of the row": lambda ids, table: table[ids].mean(1),
+        "one row too high": lambda one_hot, table: table[ids_of(one_hot) - 1],
+        "rounded": lambda one_hot, table: one_hot.int() @ table.int(),
+        "sorted": lambda one_hot, table: table[ids_of(one_hot).sort().values],
+        "each id once": lambda one_hot, table: table[ids_of(one_hot).unique()],
+        "the first rows": lambda one_hot, table: table[: len(one_hot)],
+        "columns": lambda one_hot, table: table[:, ids_of(one_hot) % table.shape[1]].T,
+        "mean of the row": lambda one_hot, table: (one_hot @ table).mean(1),
     },
     fuzz=random_lookup,
 )
@@ -483,14 +474,14 @@ class TestChecks(CheckRules):
 
 @pytest.mark.parametrize("kind", (torch.bfloat16, torch.float16, torch.float64))
 def test_rows_of_any_kind_of_number_are_right(kind):
-    assert embeddings.one_hot_lookup(lambda ids, table: table.to(kind)[ids])
+    assert embeddings.one_hot_lookup(lambda one_hot, table: one_hot.to(kind) @ table.to(kind))
     assert embeddings.embed(lambda ids, wte, wpe: wte.to(kind)[ids] + wpe.to(kind)[: ids.shape[1]])
 
 
 @pytest.mark.parametrize(
     "check,answer,said",
     [
-        (embeddings.one_hot_lookup, lambda ids, table: "rows", "a tensor (or array"),
+        (embeddings.one_hot_lookup, lambda one_hot, table: "rows", "a tensor (or array"),
         (embeddings.count_parameters, lambda V, limit, C: [V * C], "a whole number was expected"),
         (embeddings.count_parameters, lambda V, limit, C: 0.5, "a whole number was expected"),
         (embeddings.count_parameters, lambda V, limit, C: np.nan, "a whole number was expected"),
@@ -513,6 +504,13 @@ def test_a_table_that_is_changed_is_noticed(capsys):
     assert "changes its input: it is [[1.1, 0.8], [2.1, -0.2]," in said and "Work on a copy" in said
 
 
+def test_an_index_where_a_product_was_asked_for_is_told_what_it_leaves_out(capsys):
+    verdict = embeddings.one_hot_lookup(lambda one_hot, table: table[one_hot.argmax(dim=1)])
+    assert verdict.mistake == "index" and verdict.property == embeddings.MIXES
+    seen = "row 0 of one_hot is [0, 0.5, 0.5, 0], and it gets row 1 of the table; its product with "
+    assert verdict.observation == seen + "the table is [1.6, -1.7, 1.8]"
+
+
 def test_no_two_cosines_of_an_input_are_so_close_that_rounding_decides():
     for table, id, k in embeddings.nearest_words.given:
         cosines = torch.cosine_similarity(table.double(), table[id][None].double())
@@ -527,7 +525,7 @@ def test_a_missing_neighbour_is_named_with_its_cosine():
 
 
 def test_an_error_that_no_mistake_makes_has_no_name(capsys):
-    def misspelt(ids, table):
+    def misspelt(one_hot, table):
         return one_hott @ table  # noqa: F821
 
     assert embeddings.one_hot_lookup(misspelt).mistake == "stopped"
@@ -535,7 +533,7 @@ def test_an_error_that_no_mistake_makes_has_no_name(capsys):
 
 
 def test_the_one_hot_of_bools_is_told_by_torch(capsys):
-    assert not embeddings.one_hot_lookup(lambda ids, t: (hot(ids, t) > 0) @ t)
+    assert not embeddings.one_hot_lookup(lambda one_hot, table: (one_hot > 0) @ table)
     assert "stops with RuntimeError" in capsys.readouterr().out
 
 
