@@ -1,4 +1,4 @@
-"""Lesson 03. Masked self-attention: each token fetches from itself and from those before it.
+"""Lesson 03. Masked self-attention: each token gathers information from itself and earlier ones.
 
 The explicit functions return every step for pictures; the layer takes PyTorch's fused one, and a
 test holds the two equal. Sources: Vaswani et al. 2017 (arXiv 1706.03762), Radford et al. 2019.

@@ -7,7 +7,8 @@ computed again from what it read. The logit lens: nostalgebraist 2020.
 Axes: T tokens, nh heads, hs channels of a head, C = n_embd, V = vocab_size, L = n_layer.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
 import torch
@@ -106,6 +107,47 @@ def trace(model: GPT, ids: Tensor | Sequence[int]) -> Trace:
         logits=seen[model][1][0],
         logits_by_layer=model.lm_head(model.ln_f(by_layer)),
     )
+
+
+def trace_swapped(
+    model: GPT, ids: Tensor | Sequence[int], *, layer: int, head: int, places: Sequence[int]
+) -> Trace:
+    """`trace` with one head's outputs swapped between two of the T places.
+
+    `heads` and `head_outputs` of that layer are as before the swap; all that follows is as after.
+
+    Raises:
+        ValueError: a layer, a head or a place that there is not, or not two places.
+    """
+    before = trace(model, ids)
+    first, second = places
+    in_range = [("layer", layer, len(model.h)), ("head", head, model.config.n_head)]
+    in_range += [("place", place, len(before.ids)) for place in places]
+    for name, value, end in in_range:
+        if not 0 <= value < end:
+            raise ValueError(f"{name} must be in 0..{end - 1}, not {value}")
+    outputs = before.layers[layer].heads[head]  # (T, hs)
+    given = {first: outputs[second], second: outputs[first]}
+    with head_outputs_set(model, layer, head, given):
+        return trace(model, ids)
+
+
+@contextmanager
+def head_outputs_set(model: GPT, layer: int, head: int, given: dict[int, Tensor]) -> Iterator[None]:
+    """Meanwhile, at the places in `given`, a head's output is the tensor (hs,) given there."""
+    size = model.config.n_embd // model.config.n_head
+
+    def put(module, inputs: tuple) -> tuple:
+        heads = inputs[0].clone()  # (B, T, C): the heads side by side
+        for place, output in given.items():
+            heads[:, place, head * size : (head + 1) * size] = output
+        return heads, *inputs[1:]
+
+    hook = model.h[layer].attn.c_proj.register_forward_pre_hook(put)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def mean_weight(seen: Trace, pairs: Iterable[tuple[int, int]]) -> Tensor:

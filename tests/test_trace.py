@@ -12,7 +12,7 @@ from tiny import random_ids
 from gptlib import GPT, GPTConfig, ablate
 from gptlib.attention import causal_mask, merge_heads
 from gptlib.feedforward import gelu, layer_norm
-from gptlib.trace import LayerTrace, Trace, mean_weight, trace
+from gptlib.trace import LayerTrace, Trace, mean_weight, trace, trace_swapped
 
 IDS = [3, 1, 4, 1, 5]
 PARTS = ["attention", "mask", "scaling", "feedforward", "layernorm", "residual", "positions"]
@@ -199,3 +199,37 @@ def test_all_keys_of_a_query_together_have_the_whole_weight(seen):
 def test_pairs_that_no_head_has_a_weight_for_are_refused(seen, pairs):
     with pytest.raises(ValueError, match="at least one pair|0 <= key <= query <= 4"):
         mean_weight(seen, pairs)
+
+
+# ---- Outputs of a head, swapped ----
+
+
+def test_a_swap_changes_what_attention_adds_at_both_places_by_the_heads_outputs(lively, seen):
+    swapped = trace_swapped(lively, seen.ids, layer=0, head=1, places=[1, 3])
+    added = seen.layers[0].head_outputs[1]  # (T, C)
+    expected = seen.layers[0].attn.clone()
+    expected[[1, 3]] += added[[3, 1]] - added[[1, 3]]
+    torch.testing.assert_close(swapped.layers[0].attn, expected)
+    assert not torch.allclose(swapped.logits[-1], seen.logits[-1], atol=1e-4)
+
+
+def test_a_swap_is_over_afterwards_and_with_itself_changes_nothing(lively, seen):
+    same = trace_swapped(lively, seen.ids, layer=1, head=0, places=[2, 2])
+    trace_swapped(lively, seen.ids, layer=1, head=0, places=[1, 2])
+    for one in (same, trace(lively, seen.ids)):
+        torch.testing.assert_close(one.logits, seen.logits)
+
+
+@pytest.mark.parametrize(
+    ("layer", "head", "places", "said"),
+    [
+        (9, 0, [0, 1], "layer must be in"),
+        (0, 9, [0, 1], "head must be in"),
+        (0, -1, [0, 1], "head must be in"),
+        (0, 0, [0, 99], "place must be in"),
+        (0, 0, [0], "values to unpack"),
+    ],
+)
+def test_a_swap_of_what_there_is_not_is_refused(lively, seen, layer, head, places, said):
+    with pytest.raises(ValueError, match=said):
+        trace_swapped(lively, seen.ids, layer=layer, head=head, places=places)

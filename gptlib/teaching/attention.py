@@ -5,12 +5,12 @@ from .questions import Question
 QUESTIONS = {
     # ---- The lesson ----
     "what_is_knows": Question(
-        'In "The cat is", what does the vector of `␣is` contain when it leaves lesson 02?',
+        'In "The cat is", what does the vector of `␣is` contain after the steps of lesson 02?',
         "its token and its position",
         {
             "its token and its position": "It is the sum of a token vector and a position vector.",
             "its token and its neighbours": "In lesson 02 each vector was looked up by itself. "
-            "Replace `cat` by `dog`, and the vector of `␣is` stays the same.",
+            "Replace `cat` with `dog`, and the vector of `␣is` stays the same.",
             "the token that comes next": "Nothing was predicted in lesson 02: two rows were "
             "looked up and added.",
         },
@@ -30,28 +30,28 @@ QUESTIONS = {
             "The last line, with d = 1024, is not even 16 times the first.",
         },
     ),
-    "exchange": Question(
-        "In layer 0, we exchange head 3's output at Tom's ball with its output at Eve's ball, and "
-        'change nothing else. How does the model then complete "The ball of Tom is"?',
+    "swap": Question(
+        "In layer 0, we swap head 3's outputs at Tom's ball (11) and Eve's ball (17), and change "
+        'nothing else. How does the model then complete "The ball of Tom is"?',
         "green, Eve's colour",
         {
             "blue, Tom's own colour": "Look at the answer in the second line of the output. The "
             "ball at position 17 now carries Tom's name, and the last row attends to it.",
             "green, Eve's colour": "The ball at position 17 now carries Tom's name, so the last "
             "row of layer 1, head 1 attends to it. That ball is green.",
-            "red, Mia's colour": "Look at the weights in the second line of the output. The first "
-            "number, for Mia's ball, is as small as before: her ball was not exchanged.",
+            "blue or green: it hesitates": "Look at the weights in the second line of the output. "
+            "Nearly all the weight has moved to one ball, the one at position 17.",
         },
     ),
     "exit": Question(
         "After training, which of these is the same for every sentence?",
         "the matrices `Wq`, `Wk` and `Wv`",
         {
-            "the attention weights of each head": "Compare your answers to the explorer's "
-            "questions: with Eve for Tom, the largest weight moved from position 11 to 17. "
-            "Attention weights are computed anew for every text.",
-            "the matrices `Wq`, `Wk` and `Wv`": "Training sets these matrices. With them, the "
-            "attention weights are computed anew for every text.",
+            "the attention weights of each head": "Look at the explorer once more: "
+            "with Eve for Tom, the largest weight moved from position 11 to 17. Attention "
+            "weights are computed anew for every text.",
+            "the matrices `Wq`, `Wk` and `Wv`": "Training sets these matrices; they are "
+            "called weights, too. Attention weights are computed from them anew for every text.",
         },
     ),
     # ---- Deeper ----
@@ -108,7 +108,7 @@ QUESTIONS = {
         },
     ),
     "order": Question(
-        "We take the position vectors out of the trained model and exchange `␣dog` and `␣cat`. "
+        "We take the position vectors out of the trained model and swap `␣dog` and `␣cat`. "
         "Where does the output of attention at the last `␣The` change?",
         "in layer 1, but not in layer 0",
         {

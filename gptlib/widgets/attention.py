@@ -6,7 +6,6 @@ change: that is `ablations`. Axes: L layers, nh heads, T tokens, hs numbers of a
 """
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from ..attention import attention_scores, mask_scores
 from ..model import GPT, without_dropout
 from ..sampling import prompt_rows
 from ..tokenizer import Tokenizer
-from ..trace import Trace, trace
+from ..trace import Trace, head_outputs_set, trace
 from .explorer import Explorer
 from .heads import attention_svg, looks, two_digits
 from .shared import share_model, share_tokenizer
@@ -158,26 +157,11 @@ def exchanged(
     given = [{at: others}, {beside: mine}]
     if second is None:
         given = [given[0] | given[1]]
-    size = model.config.n_embd // model.config.n_head
-    channels = slice(head * size, (head + 1) * size)
     after = []
     for seen, outputs_at in zip(passes, given, strict=True):
-        put = partial(_put, channels=channels, given=outputs_at)
-        handle = model.h[layer].attn.c_proj.register_forward_pre_hook(put)
-        try:
-            with without_dropout(model):
-                after.append(model(prompt_rows(model, seen.ids))[0, -1].float().cpu())
-        finally:
-            handle.remove()
+        with head_outputs_set(model, layer, head, outputs_at), without_dropout(model):
+            after.append(model(prompt_rows(model, seen.ids))[0, -1].float().cpu())
     return [seen.logits[-1].float().cpu() for seen in passes], after
-
-
-def _put(module, inputs: tuple, *, channels: slice, given: dict[int, Tensor]) -> tuple:
-    """Before the output projection: what a head puts out at some places is what is given."""
-    heads = inputs[0].clone()  # (B, T, C)
-    for place, output in given.items():
-        heads[:, place, channels] = output
-    return heads, *inputs[1:]
 
 
 def attention_explorer(
