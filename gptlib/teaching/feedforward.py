@@ -27,7 +27,7 @@ QUESTIONS = {
             "the value of `␣cat`, which has the larger weight": "Look at the last step of lesson "
             "03: the weights times the values are summed. The smaller weight counts too.",
             "0.9 of the value of `␣cat` plus 0.1 of the value of `The`": "A weighted average of "
-            "values, so one vector. Today you see what happens to such a vector next.",
+            "values, so one vector. Today you see what happens to it next.",
         },
     ),
     "mixes": Question(
@@ -35,60 +35,65 @@ QUESTIONS = {
         "`␣cat`. Which rows of its output change?",
         "only the row of `␣cat`",
         {
-            "all three rows": "Look at the line `feedforward` of the output: `The` and `is` moved "
-            "by 0.0. The network works on each row separately.",
+            "all three rows": "Look at the first line of the output: with feedforward, `The` and "
+            "`is` moved by 0. The network works on each row separately.",
             "the rows of `␣cat` and `␣is`": "That is what attention does: compare the two lines "
-            "of the output. With feedforward, `is` moved by 0.0.",
+            "of the output. With feedforward, `is` moved by 0.",
             "only the row of `␣cat`": "The same two matrices are applied to each row "
             "separately, so no row can influence a different one.",
         },
     ),
     "neuron": Question(
         "When is the activation of unit 34 large?",
-        "where an animal comes next",
+        "where an animal can come next",
         {
-            "at each `the` and each `The`": "Look at the row of `␣the` near the end, between `␣on` "
-            "and `␣roof`: its activation is below 0.",
-            "where an animal comes next": "Each long bar is followed by the row of an animal. "
-            "After `on the` comes a place, and there the bar is short.",
+            "at each `the` and at each `The`": "Look at the row of `␣the` near the end, between "
+            "`␣on` and `␣roof`: its activation is below 0.",
+            "where an animal can come next": "Each of the four long bars is followed by the row "
+            "of an animal. After `on the` comes a place, and there the activation is below 0.",
             "at the words for animals": "Look at the rows of `␣cat` and `␣bird`: their "
             "activations are small. The long bars are one row above an animal.",
         },
     ),
     "adds_most": Question(
         "After `The cat is`, the logit of `sleeping` is a sum of what each part of the model "
-        "adds to it. Which part adds most?",
+        "adds to it. Which of these adds most?",
         "feedforward in layer 1",
         {
-            "the embedding of `␣is`": "Look at the first row of the picture: the embeddings add "
-            "0.06. `␣is` alone doesn't say which animal it is about.",
-            "attention in layer 0 or layer 1": "Look at the two rows of attention in the picture: "
-            "-0.01 and 1.29. What attention gathers is used by feedforward after it.",
+            "the embeddings": "Look at the first bar: the embeddings add 0.06. The embeddings of "
+            "`␣is` and of its position contain nothing about the cat.",
+            "attention in layer 1": "Look at its bar: 1.29. What attention gathers is used by the "
+            "feedforward network after it.",
+            "feedforward in layer 0": "Look at its bar: 0.84. The same kind of part adds much more "
+            "in layer 1.",
             "feedforward in layer 1": "It adds 8.00 of 9.87. It reads what all the parts before "
             "it have written into the stream.",
         },
     ),
     "exit": Question(
-        "Which vectors does the feedforward network read when it works on `␣is`?",
-        "the vector of `␣is` only",
+        "A block normalises with two LayerNorms. Do the vectors that leave the block have "
+        "variance 1?",
+        "no, they are sums",
         {
-            "those of all tokens so far": "Look at your first prediction again: when the row of "
-            "`␣cat` changed, the output for `is` moved by 0.0. Only attention reads other rows.",
-            "the vector of `␣is` only": "That vector already contains what attention has added to "
-            "it, so information about the cat is in it.",
+            "yes, all of them": "Look at the two formulas of the block again: LayerNorm is inside "
+            "the brackets, and its result is not what the block returns.",
+            "only in the last layer": "Look at the two formulas of the block again: they are the "
+            "same in each layer, and `x` itself is not normalised in either.",
+            "no, they are sums": "Attention and feedforward each read a normalised copy. Their "
+            "outputs are added to the stream, and the stream itself is not normalised.",
         },
     ),
     # ---- Deeper ----
     "two_linear": Question(
-        "We leave out GELU: one matrix makes 256 numbers of 64, and a second makes 64 of them "
-        "again. Compared with a single 64 × 64 matrix, such a pair can compute",
-        "the same functions, no more",
+        "We leave out GELU: one matrix turns 64 numbers into 256, and a second turns these into "
+        "64 again. Compared with a single 64 × 64 matrix, such a pair can compute",
+        "the same functions",
         {
-            "a few functions more": "Compare the two printed rows: the product of the two is one "
+            "a few more functions": "Compare the two printed rows: the product of the two is one "
             "64 × 64 matrix, and it gives the same numbers.",
-            "the same functions, no more": "The product of the two matrices is a single 64 × 64 "
-            "matrix that does the same.",
-            "four times as many functions": "It has eight times as many weights. Still, compare "
+            "the same functions": "The product of the two matrices is a single 64 × 64 matrix "
+            "that does the same.",
+            "four times as many": "It has eight times as many weights. Still, compare "
             "the two printed rows: one 64 × 64 matrix gives the same numbers.",
         },
     ),
@@ -113,7 +118,7 @@ QUESTIONS = {
             "that of counting tokens": "The model has learned how frequent each token is, and "
             "nothing about the text before it.",
             "nearly that of the whole model": "Compare rows 1 and 2 of the table: the loss is "
-            "0.8 with residual connections, and 3.3 without them.",
+            "0.9 with residual connections, and 3.3 without them.",
             "halfway between the two": "Look at row 2 of the table: 3.3, and that is what counting "
             "tokens gives.",
         },
@@ -121,13 +126,13 @@ QUESTIONS = {
     "no_norm": Question(
         "Two layers are trained without layer normalisation, once at a learning rate of 0.01 and "
         "once at 0.1. What will the training loss do?",
-        "fall slowly, then blow up",
+        "fall slowly at 0.01, jump at 0.1",
         {
-            "fall as with it, both times": "Compare the rows with and without it: at 0.01 it ends "
-            "higher without it, and at 0.1 it jumps above 100.",
-            "fall slowly, then blow up": "At 0.01 it learns less in the same time. At 0.1 single "
-            "steps throw the loss far above the 5.98 of a model that knows nothing.",
-            "not fall at all, either time": "Look at the rows of 0.01 without it: the loss ends "
+            "fall as with LayerNorm at both": "Compare the rows with and without it: at 0.01 it "
+            "ends higher without it, and at 0.1 it jumps above 100.",
+            "fall slowly at 0.01, jump at 0.1": "At 0.01 it learns less in the same number of "
+            "steps. At 0.1 the loss jumps far above the 5.98 of a model that knows nothing.",
+            "stay where it began at both": "Look at the rows of 0.01 without it: the loss ends "
             "well below 3.28, the loss of counting tokens.",
         },
     ),
@@ -154,12 +159,11 @@ HINTS = {
         "The gate is multiplied by `x`, and not by `inner`.",
     ),
     "layer_norm": (
-        "`normalise` above works on one vector. Here `x` has three axes. Along which axis do the "
-        "numbers of one token lie?",
-        "`mean` takes `dim` and `keepdim`. What shape would the mean have without `keepdim`, and "
-        "could you subtract it from (B, T, C)?",
-        "The variance is the mean of the squared distances from the mean. Torch's `var` divides by "
-        "C - 1 unless you say otherwise.",
+        "`normalise` above works on one vector. Which of its lines do you still need, now that the "
+        "mean is there?",
+        "The variance is a mean, too: that of the squared distances from the mean. Over which axis "
+        "is it taken, and which shape must it have?",
+        "Torch's `var` divides by C - 1 unless you tell it not to. By hand you divided by C.",
         "In the last blank the order matters: normalise first, then multiply by the gain `weight`, "
         "then add `bias`. Where does `eps` go?",
     ),

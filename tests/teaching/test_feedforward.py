@@ -11,7 +11,7 @@ import torch
 import gptlib
 from gptlib import plots, widgets
 from gptlib.corpora import pets as grammar
-from gptlib.feedforward import gelu
+from gptlib.feedforward import gelu, layer_norm
 from gptlib.teaching.feedforward import QUESTIONS
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
@@ -40,21 +40,25 @@ def trace(pets):
 # ---- By hand ----
 
 
-def test_by_hand_the_second_output_of_the_network_is_minus_one_and_the_first_a_distance():
-    first = torch.tensor([[1.0, 0], [0, 1], [-1, 1], [1, -1]])
-    second = torch.tensor([[0.0, 0, 1, 1], [1, -1, 0, 0]])
-    x = torch.tensor([1.0, 2.0])
+def test_by_hand_the_first_output_of_the_network_is_a_distance_and_the_second_a_copy():
+    first = torch.tensor([[1.0, 0], [-1, 1], [1, -1]])
+    second = torch.tensor([[0.0, 1, 1], [1, 0, 0]])
+    x = torch.tensor([1.0, 3.0])
     hidden = torch.relu(first @ x)
-    assert hidden.tolist() == [1, 2, 1, 0]
-    assert (second @ hidden).tolist() == [1, -1]
+    assert hidden.tolist() == [1, 2, 0]
+    assert (second @ hidden).tolist() == [2, 1]
     for sign in (1, -1):  # the distance of the two numbers is the same for x and for -x
         assert (second @ torch.relu(first @ (sign * x)))[0] == (x[0] - x[1]).abs()
 
 
-def test_gelu_at_the_three_points_of_the_picture():
-    at = gelu(torch.tensor([-1.0, 1.0, 3.0]))
-    said = ", ".join(f"{v:.2f}" for v in at[:2].tolist()).replace("-", "−")
-    assert f"GELU: {said} and {at[2]:.2f}. ReLU: 0, 1 and 3." in prose()
+def test_gelu_at_the_two_points_of_the_picture_and_its_gate_between_0_and_1():
+    at = gelu(torch.tensor([-1.0, 1.0]))
+    said = " and ".join(f"{v:.2f}" for v in at.tolist()).replace("-", "−")
+    assert f"GELU: {said}. ReLU: 0 and 1." in prose()
+    x = torch.linspace(-4, 4, 101, dtype=torch.float64)
+    x = x[x != 0]
+    gate = gelu(x) / x
+    assert gate.diff().min() > 0 and 0 < gate.min() < 0.001 and 0.999 < gate.max() < 1
 
 
 def test_by_hand_the_layer_norm():
@@ -66,22 +70,39 @@ def test_by_hand_the_layer_norm():
     assert normed == [1.67, -0.33, -0.33, -1.0]
 
 
+def test_layer_norm_gives_a_vector_a_hundred_times_as_large_the_same_result():
+    x, one, nought = torch.tensor([[7.0, 1, 1, -1]]), torch.ones(4), torch.zeros(4)
+    torch.testing.assert_close(
+        layer_norm(100 * x, one, nought), layer_norm(x, one, nought), atol=1e-4, rtol=0
+    )
+
+
 # ---- The trained model ----
 
 
 def test_a_changed_row_moves_its_own_output_in_feedforward_and_a_later_one_in_attention(pets):
     model, tokenizer = pets
     cat, dog = (
-        gptlib.trace(model, tokenizer.encode(f"The {animal} is")).layers[0].ln_2
+        gptlib.trace(model, tokenizer.encode(f"The {animal} is")).layers[0]
         for animal in ("cat", "dog")
     )
-    changed = cat.clone()
-    changed[1] = dog[1]
-    with torch.no_grad():
-        moved = model.h[0].mlp(changed) - model.h[0].mlp(cat)
-        mixed = (model.h[0].attn(changed[None]) - model.h[0].attn(cat[None]))[0]
-    assert moved[[0, 2]].eq(0).all() and moved[1].norm() > 1
-    assert mixed[0].norm() < 1e-5 and mixed[2].norm() > 0.1
+
+    def moved(part, reads, other):
+        changed = reads.clone()
+        changed[1] = other[1]
+        with torch.no_grad():
+            return (part(changed[None]) - part(reads[None]))[0].norm(dim=-1)
+
+    feedforward = moved(model.h[0].mlp, cat.ln_2, dog.ln_2)
+    attention = moved(model.h[0].attn, cat.ln_1, dog.ln_1)  # each part reads its own LayerNorm
+    assert feedforward[[0, 2]].max() < 1e-5 and feedforward[1] > 1
+    assert attention[0] < 1e-5 and attention[2] > 0.1
+
+
+def test_the_vectors_that_leave_a_block_do_not_have_variance_1(trace):
+    for layer in trace.layers:
+        variances = layer.out.var(-1, unbiased=False)
+        assert (variances - 1).abs().min() > 0.2
 
 
 def test_two_thirds_of_a_blocks_weights_are_in_the_feedforward_network(pets):
@@ -108,7 +129,9 @@ def test_unit_34_is_large_exactly_one_token_before_an_animal(pets):
     assert [words[place + 1] for place in large] == ["dog", "cat", "cat", "bird"]
     roof = words.index("roof")
     assert words[roof - 1] == "the" and values[roof - 1] < 0
-    assert "four long bars" in prose() and "its activation is below 0" in replies("neuron")
+    assert "four long bars" in replies("neuron") and "its activation is below 0" in replies(
+        "neuron"
+    )
 
 
 def test_unit_34_raises_exactly_the_words_after_a_storys_first_the(pets):
@@ -118,6 +141,13 @@ def test_unit_34_raises_exactly_the_words_after_a_storys_first_the(pets):
     assert set(top) == set(grammar.next_words("The"))
     fifth, sixth = change.sort(descending=True).values[4:6].tolist()
     assert fifth > 5 * sixth
+
+
+def test_sky_follows_only_a_storys_first_the():
+    """So what unit 34 writes fits there, and in the middle of a story only but for `sky`."""
+    stories = [story.split() for story in grammar.sample(500, seed=3).split(grammar.STOP)]
+    places = {k for story in stories for k, word in enumerate(story) if word == "sky"}
+    assert places == {1}
 
 
 def written(model, unit):
@@ -134,11 +164,21 @@ def test_the_last_feedforward_adds_most_to_sleeping_and_nearly_as_much_to_on(pet
         "in layer ", ""
     )
     whole = sum(to_sleeping.values())
-    for number in (*(to_sleeping[f"attention {k}"] for k in (0, 1)), to_sleeping["embeddings"]):
-        assert f"{number:.2f}" in replies("adds_most")
+    for part in ("attention 1", "feedforward 0", "embeddings"):
+        assert f"{to_sleeping[part]:.2f}" in replies("adds_most")
     assert f"{to_sleeping['feedforward 1']:.2f} of {whole:.2f}" in replies("adds_most")
     added = f"{to_sleeping['feedforward 1']:.1f} to `sleeping`, but also"
     assert f"{added} {to_on['feedforward 1']:.1f} to `on`" in prose()
+    assert f"adds only {to_sleeping['feedforward 0']:.1f} to `sleeping` itself" in prose()
+
+
+def test_without_what_feedforward_0_adds_itself_sleeping_is_still_likely(pets, trace):
+    """It is what later parts read of it that the model cannot do without."""
+    model, tokenizer = pets
+    with torch.no_grad():
+        stream = trace.layers[-1].out[-1] - trace.layers[0].mlp[-1]
+        probs = torch.softmax(model.lm_head(model.ln_f(stream)), -1)
+    assert probs[tokenizer.encode(" sleeping")[0]] > 0.6
 
 
 def without(pets, part, layer=-1, prompt="The cat is"):
@@ -148,8 +188,8 @@ def without(pets, part, layer=-1, prompt="The cat is"):
 
 
 def test_the_explorers_three_questions(pets):
-    def kl(part, layer):
-        return without(pets, part, layer).distances().from_truth
+    def kl(*given):
+        return without(pets, *given).distances().from_truth
 
     def running(explorer):
         return next(row.now for row in explorer.rows() if row.name == "␣running")
@@ -158,9 +198,12 @@ def test_the_explorers_three_questions(pets):
         running(without(pets, "attention", prompt=f"The {animal} is")) for animal in ("cat", "dog")
     )
     assert cat == pytest.approx(dog, abs=1e-4)
-    measured = [kl("feedforward", 1), kl("feedforward", 0), cat]
-    measured += [kl("layernorm", -1), kl("residual", -1)]
-    answers = prose().partition("The numbers</summary>")[2].partition("</details>")[0]
+    truth = grammar.next_words("The cat is").values()
+    equal = math.log(397) + sum(p * math.log(p) for p in truth)
+    assert f"the same probability has {equal:.2f}" in prose()
+    measured = [kl("feedforward", 1), kl("feedforward", 0), kl("feedforward", 1, "The dog is")]
+    measured += [cat, kl("residual", -1), equal]
+    answers = prose().split("The numbers</summary>")[2].partition("</details>")[0]
     said = [float(number) for number in re.findall(r"\d+\.\d\d", answers)]
     assert said == pytest.approx(measured, abs=0.011)
 
@@ -278,9 +321,9 @@ def test_a_model_that_knows_nothing_has_a_loss_of_ln_397_and_counting_tokens_328
 
 def test_without_residuals_eight_layers_only_count_and_two_learn_from_larger_weights(small):
     eight = trained(small, small_gpt(8, 1, "residual"), steps=80, rate=0.003)[-1].val_loss
-    two = trained(small, small_gpt(2, 10, "residual"), steps=300, rate=0.003)[-1].val_loss
+    two = trained(small, small_gpt(2, 10, "residual"), steps=250, rate=0.003)[-1].val_loss
     assert eight == pytest.approx(counting(small), abs=0.2)
-    assert two < 2
+    assert two < counting(small) - 0.8
 
 
 def test_without_residuals_each_further_layer_makes_two_texts_more_alike(pets):
