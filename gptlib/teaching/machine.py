@@ -39,7 +39,7 @@ QUESTIONS = {
             "sleeping comes next in every one of them": "That is so at temperature 0. At "
             "temperature 1 a token is drawn each time, and others have 0.38 together.",
             "sleeping comes next in about 62 of them": "The answer is a probability for every "
-            "token, and each time one is drawn from it. Rarely will it be 62 exactly.",
+            "token, and each time one is drawn from it. It will seldom be exactly 62.",
         },
     ),
     "most_numbers": Question(
