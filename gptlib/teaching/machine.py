@@ -8,8 +8,9 @@ QUESTIONS = {
         "token. Will it predict the same next words, with the same probabilities?",
         "no, since earlier tokens count too",
         {
-            "yes, since both end in the same token": "Compare the two lines of the output: "
-            "sleeping has 0.62 after the cat, and is not among the best three after the dog.",
+            "yes, since both end in the same token": "Compare the first three lines of the "
+            "output with the last three: sleeping has 0.62 after the cat, and is not among the "
+            "best three after the dog.",
             "no, since earlier tokens count too": "The difference can only have come from "
             "cat and dog. Attention is the station that carries information from one token to "
             "another.",
@@ -19,26 +20,26 @@ QUESTIONS = {
     ),
     "reaches": Question(
         "Your new model will be trained for 300 steps. Where will its loss on the held-out text be "
-        "after that, compared with the letter pairs and the token pairs?",
-        "below both of the baselines",
+        'after that, compared with the levels of "knows nothing" and "token pairs"?',
+        'below that of "token pairs"',
         {
-            "above both of the baselines": "Look at the held-out curve: at its first point, "
-            "step 50, it is below the letter pairs already.",
-            "between the two baselines": "Look at the right end of the held-out curve: it is below "
+            'above that of "knows nothing"': "Look at the held-out curve: at its first point, "
+            "step 50, it is far below that level already.",
+            "between the two of them": "Look at the right end of the held-out curve: it is below "
             "the line of the token pairs.",
-            "below both of the baselines": "A table of pairs sees one token back. Your model "
+            'below that of "token pairs"': "A table of pairs sees one token back. Your model "
             "sees up to 64, and has learned to use some of them.",
         },
     ),
     "exit": Question(
-        'A friend says: "The model knows that the cat is sleeping." Which is nearer to what you '
-        "have seen?",
-        "it has a probability for every token",
+        'After "The cat is" the model gives "sleeping" the probability 0.62. It continues this '
+        "text 100 times, at temperature 1. What do you expect?",
+        "sleeping comes next in about 62 of them",
         {
-            "it knows which word has to come next": "Look at the picture of model and truth again: "
-            "on has 0.28, because in about three of ten such stories the cat is on something.",
-            "it has a probability for every token": "It learned these probabilities from its "
-            "training text, and from nothing else.",
+            "sleeping comes next in every one of them": "That is so at temperature 0. At "
+            "temperature 1 a token is drawn each time, and others have 0.38 together.",
+            "sleeping comes next in about 62 of them": "The answer is a probability for every "
+            "token, and each time one is drawn from it. It will seldom be exactly 62.",
         },
     ),
     "most_numbers": Question(
