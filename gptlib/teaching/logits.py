@@ -110,8 +110,8 @@ QUESTIONS = {
         },
     ),
     "half": Question(
-        "The largest number of float16 is 65,504. The trained model's largest logit is 9.9, and e to the "
-        "power of 9.9 is about 20,000. We add 1 to all logits and compute softmax without "
+        "The largest number of float16 is 65,504. The trained model's largest logit is 9.9, and e "
+        "to the power of 9.9 is about 20,000. We add 1 to all logits and compute softmax without "
         "subtracting the largest. What do we get in float16?",
         "0 for every token",
         {
