@@ -39,7 +39,7 @@ LOGITS += ([[1.0, -torch.inf, 2.0, 0.5, 1.0]], np.linspace(-3, 4, 30).reshape(2,
 
 softmax = Exercise(
     "logits.softmax",
-    """Exercise 1, easy, 3 minutes: `student(logits)` gives (..., V) probabilities, a row sums to 1.
+    """The lesson, easy, 5 minutes: `student(logits)` gives (..., V) probabilities, a row sums to 1.
 
     The logits are small; they may be below 0, and there may be any leading axes.
     """,
@@ -96,7 +96,7 @@ def _finite_stays_finite(given: tuple, value: np.ndarray) -> str | None:
 
 log_softmax = Exercise(
     "logits.log_softmax",
-    """Exercise 2, medium, 6 minutes: `student(logits)` gives ln softmax, (..., V), at 1000 too.""",
+    """Deeper, medium, 8 minutes: `student(logits)` gives ln softmax, (..., V), at 1000 too.""",
     right=lambda logits: torch.log_softmax(logits, -1),
     inputs=lambda: _rows(*LARGE),
     read=numbers,

@@ -33,37 +33,41 @@ QUESTIONS = {
         "first two rows, those of `The` and `␣cat`?",
         "scores for the token that follows each of them",
         {
-            "scores for how well each of them fits the text": "Look at row 0 of the output: the "
+            "scores for how well that token fits the text": "Look at row 0 of the output: the "
             "best token for the row of `The` is `␣cat`, which comes after it.",
             "scores for the token that follows each of them": "Every row predicts the token after "
             "its own. That gives three predictions at once; to continue the text, we use row 2.",
-            "nothing of use, since only the last predicts": "Look at rows 0 and 1 of the output: "
-            "0.35 and 0.50 are the true probabilities, too. Training uses every row.",
+            "nothing useful, since only the last row predicts": "Look at rows 0 and 1 of the "
+            "output: 0.35 and 0.50 are the true probabilities, too. Training uses every row.",
         },
     ),
     "large": Question(
-        "By hand, adding 0.693 to all logits changed no probability. Now the same code adds 1000 "
-        "to all four logits. Which probabilities will it print?",
-        "`nan` (not a number) for all four words",
+        "By hand, you added 0.693 to all logits. Now the same code as before gets our four logits "
+        "plus 1000. Which probabilities will it print?",
+        "`nan` for all four words",
         {
-            "0.60, 0.30, 0.05 and 0.05, as before": "Look at the powers in the second line of the "
+            "0.60, 0.30, 0.05 and 0.05": "Look at the powers in the second line of the "
             "output. On paper you are right, but the powers are too large for float32.",
-            "1 for the largest logit, 0 for the others": "Look at the powers in the second line of "
+            "1 for `sleeping`, 0 for the others": "Look at the powers in the second line of "
             "the output: all four are `inf`, so that no word has a larger power than the rest.",
-            "`nan` (not a number) for all four words": "Each power is `inf`, the sum is `inf`, and "
+            "`inf` for all four words": "Look at the second line of the output: the powers are "
+            "`inf`, but so is their sum, and `inf` divided by `inf` is `nan`.",
+            "`nan` for all four words": "Each power is `inf`, the sum is `inf`, and "
             "`inf` divided by `inf` is `nan`.",
         },
     ),
-    "difference": Question(
-        "In the picture, the logits of `sleeping` and `on` are 2.59 and 1.81. What are the odds of "
-        "`sleeping` to `on`?",
-        "about 2.2 to 1",
+    "log": Question(
+        "The stable softmax gets the logits 1000, 0 and -1000. Then we take the logarithm of each "
+        "of its three probabilities. What will be printed?",
+        "`0, -inf, -inf`",
         {
-            "about 0.78 to 1": "That is the difference of the logits. Look at the column of the "
-            "powers: e to the power of 0.78 is 2.2, the ratio of 13.3 and 6.1.",
-            "about 2.2 to 1": "e to the power of 0.78 is 2.2. The other logits do not matter.",
-            "about 1.4 to 1": "That is the ratio of the logits. Add 1 to both, and it changes, but "
-            "the probabilities do not. Look at the column of the powers: 13.3 and 6.1.",
+            "`0, -1000, -2000`": "Those are the right log-probabilities. But look at the first "
+            "line of the output: the second and third probabilities are exactly 0, so their "
+            "logarithms are `-inf`.",
+            "`0, -inf, -inf`": "The probabilities e^-1000 and e^-2000 are rounded to 0, and the "
+            "logarithm cannot recover what was lost.",
+            "`nan, nan, nan`": "Look at the first line of the output: the probabilities are 1, 0 "
+            "and 0. Softmax itself had no problem, and the logarithm of 1 is 0.",
         },
     ),
     "lens": Question(
@@ -106,8 +110,8 @@ QUESTIONS = {
         },
     ),
     "half": Question(
-        "float16 numbers end at 65,504. The trained model's largest logit is 9.9, and e to the "
-        "power of 9.9 is about 20,000. We add 1 to all logits and compute softmax without "
+        "The largest number of float16 is 65,504. The trained model's largest logit is 9.9, and e "
+        "to the power of 9.9 is about 20,000. We add 1 to all logits and compute softmax without "
         "subtracting the largest. What do we get in float16?",
         "0 for every token",
         {
@@ -120,13 +124,16 @@ QUESTIONS = {
         },
     ),
     "exit": Question(
-        "In some model, the logit of `on` is 9. What does that tell you about its probability?",
-        "nothing, without the other logits",
+        "In one row of some model, the logit of `on` is 9 and that of `happy` is 7. What follows?",
+        "`on` is 7.4 times as likely as `happy`",
         {
-            "that it is high, because 9 is large": "Run `gptlib.softmax(torch.tensor([9.0, "
-            "19.0]))`: the logit 9 gets a probability of 0.00005.",
-            "nothing, without the other logits": "Add 7 to all logits: it is 16 now, and its "
-            "probability is the same. Only differences matter.",
+            "`on` is 7.4 times as likely as `happy`": "The odds are e to the power of 9 - 7, which "
+            "is 7.4. How likely the two are, the other logits decide.",
+            "`on` is 1.3 times as likely as `happy`": "That is 9 divided by 7. Add 10 to both "
+            "logits: this ratio becomes 1.1, but no probability changes. Only the difference "
+            "counts, and e to the power of 2 is 7.4.",
+            "`on` has a probability above one half": "Run `gptlib.softmax(torch.tensor([9.0, 7.0, "
+            "19.0]))`: if a third token has the logit 19, `on` gets 0.00005.",
         },
     ),
 }
@@ -143,8 +150,8 @@ HINTS = {
     "log_softmax": (
         "Blank 1: `amax` finds the largest along an axis. Which axis, and which shape do you need "
         "so that blank 2 can subtract it from each row?",
-        "Blank 3: the formula of the lesson has a logit and the logarithm of a sum. Put `shifted` "
-        "in the place of the logits, in both.",
+        "Blank 3: the formula contains z - m twice, once outside the sum and once inside it. What "
+        "did you call that in blank 2?",
         "Try [1000, 0] on paper: `shifted` is [0, -1000], the powers are 1 and 0, their sum is 1, "
         "and its logarithm is 0. What should the two results be?",
     ),
