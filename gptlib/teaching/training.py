@@ -48,8 +48,8 @@ QUESTIONS = {
             "below the dashed line, and the held-out loss far above it.",
             "one falls, the other turns up": "The training loss falls as the model memorises its "
             "text. What it memorises doesn't help with other stories, and its loss on them rises.",
-            "both end far below the floor": "Look at the held-out loss in the picture: it has never "
-            "come down to the dashed line.",
+            "both end far below the floor": "Look at the held-out loss in the picture: it does "
+            "not come down to the dashed line.",
             "both stay at ln 397, about 6": "Look at the picture: both fall below 1 in the first "
             "50 steps, since some of what it learns holds for other stories too.",
         },
@@ -63,6 +63,55 @@ QUESTIONS = {
             "the held-out text. B has memorised: see its gap of 3.1 between the two losses.",
             "B, with a training loss of 1.1": "Look at the picture with 2,000 tokens again: the "
             "training loss kept falling while the held-out loss rose. B is far on that way.",
+        },
+    ),
+    # ---- Deeper ----
+    "fifty": Question(
+        "What probability will the model then give to `sleeping` after `The cat is`?",
+        "about 0.50",
+        {
+            "about 0.60": "Look at the output: the new stories pushed it away from there. The "
+            "model keeps no right answer, only what its text makes it say.",
+            "about 0.50": "In the new stories the pushes cancel there: 50 (1 - p) = 50 p.",
+            "about 0.55": "Look at the output: the loss contains the new stories only, and for "
+            "these 0.50 is best. The old ones don't count any more.",
+        },
+    ),
+    "momentum": Question(
+        "Plain SGD gets momentum and nothing else. How much of AdamW's lead over plain SGD does "
+        "this gain? Take each kind at its best learning rate.",
+        "about three quarters",
+        {
+            "less than a quarter": "Look at the percentages in the output. Plain SGD with "
+            "momentum alone comes most of the way to AdamW.",
+            "about three quarters": "The division alone gains about as much. Much of what one of "
+            "them gains, the other gains too.",
+            "practically all of it": "Compare the lowest losses in the rows `with_momentum` and "
+            "`adamw`: AdamW is lower. Division adds to it.",
+        },
+    ),
+    "broken": Question(
+        "How many of the three broken loops still bring their own training loss near 0?",
+        "two of them",
+        {
+            "none of them": "Look at the column of training losses: two of them are 0.00. These "
+            "models learn, though not what we want.",
+            "two of them": "So a low training loss proves little. The loss on fresh stories shows "
+            "all three faults.",
+            "all of them": "Look at the column of training losses: without `zero_grad` it is far "
+            "above 0, and above that of the good loop.",
+        },
+    ),
+    "lower": Question(
+        "Without the mask, the loss on whole fresh rows comes out far below the floor. Why?",
+        "the model sees the answers",
+        {
+            "it is the best model so far": "Compare the two columns: with only the past, it is "
+            "much worse than the model with its mask.",
+            "the floor was too high": "Look at the rows with the mask: their losses are above the "
+            "floor. And no model without the answers can be expected to get below it.",
+            "the model sees the answers": "Each target is the next token of the row, and without "
+            "a mask attention can read it there.",
         },
     ),
 }
@@ -83,11 +132,11 @@ HINTS = {
         "mean grow?",
     ),
     "train": (
-        "Which of the calls belong before the loop? An optimizer may remember earlier steps, so it "
+        "Which of the calls come before the loop? An optimizer may remember earlier steps, so it "
         "is made once.",
-        "The others belong into the loop. What does each of them need, and which call makes that? "
+        "The others belong in the loop. What does each of them need, and which call makes that? "
         "This gives the order. In `get_batch`, one argument changes from step to step.",
-        "If the loss falls too slowly or jumps, change the learning rate, or take "
-        "`torch.optim.AdamW` at 0.01. It is made like SGD and adapts the steps to each weight.",
+        "Leave out one call at a time, on paper: what would happen without `zero_grad`, and what if each "
+        "step took the same batch?",
     ),
 }
