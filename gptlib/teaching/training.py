@@ -136,7 +136,7 @@ HINTS = {
         "is made once.",
         "The others belong in the loop. What does each of them need, and which call makes that? "
         "This gives the order. In `get_batch`, one argument changes from step to step.",
-        "Leave out one call at a time, on paper: what would happen without `zero_grad`, and what if each "
-        "step took the same batch?",
+        "Leave out one call at a time, on paper: what would happen without `zero_grad`, and what "
+        "if each step took the same batch?",
     ),
 }
