@@ -51,7 +51,7 @@ def _mean_of_surprises(given: tuple, value: np.ndarray) -> str | None:
 
 nll = Exercise(
     "training.nll",
-    """Exercise 1, easy, 3 minutes: `student(logits, targets)` is the mean of -ln p, in nats.
+    """Exercise 1 of the lesson, easy: `student(logits, targets)` is the mean of -ln p, in nats.
 
     logits (T, V), targets (T,) -> one number.
     """,
@@ -122,7 +122,7 @@ def _p_elsewhere(given: tuple, value: np.ndarray) -> str | None:
 
 gradient = Exercise(
     "training.gradient",
-    """Exercise 2, medium, 6 minutes: `student(logits, targets)` is what autograd finds.
+    """Deeper, hard: `student(logits, targets)` is what autograd finds.
 
     logits (T, V), targets (T,) -> (T, V): the gradient of the mean loss at the logits.
     """,
@@ -169,7 +169,7 @@ def _needed(words: str, holds, observation: str) -> Property:
 
 train = Exercise(
     "training.train",
-    """Exercise 3, hard, 12 minutes: `student(model, tokens, steps)` trains the model in place.
+    """Exercise 2 of the lesson, medium: `student(model, tokens, steps)` trains the model in place.
 
     tokens: (N,). At most `steps` updates and 5 seconds; then, after "The cat is" of a language of
     8 tokens, KL(truth || model) has come below 0.02. What the function gives back does not count.
@@ -188,7 +188,7 @@ train = Exercise(
             "The model that is given is trained.",
             lambda v: v.passes or v.updates,
             "the model never saw a batch",
-        ).named("model unused", "Does a line in your function make another model?"),
+        ).named("model unused", "Does a line in your function make a second model?"),
         _needed(
             "Each batch gives a gradient.",
             lambda v: v.arrived or v.updates,
@@ -248,10 +248,10 @@ train = Exercise(
             "the targets are not the tokens that come next, or only a few positions have one",
         ),
         _needed(
-            "Every step has another batch.",
+            "Every step has a different batch.",
             lambda v: v.batches > 1 or v.updates < 2,
             "all {v.updates} steps had the same batch",
-        ).named("same batch", "get_batch(..., step=step) gives another one each step."),
+        ).named("same batch", "get_batch(..., step=step) gives a different one at each step."),
         _needed(
             "Training makes the loss smaller.",
             lambda v: v.losses[1] < v.losses[0],

@@ -1,127 +1,142 @@
-"""Lesson 06's questions and hints. Numbers are held to by `tests/test_teaching_training.py`."""
+"""Lesson 06's questions and hints. `tests/teaching/test_training.py` holds their numbers."""
 
 from .questions import Question
 
 QUESTIONS = {
+    # ---- The lesson ----
     "add_seven": Question(
-        "To each of the 397 logits 7 is added. The probabilities",
-        "stay as they are",
+        "Before softmax, 7 is added to each of the 397 logits. What do the probabilities do?",
+        "all stay as they are",
         {
-            "all grow": "They sum to 1 as before, so they cannot all grow. Look at `+ c` in the "
-            "explorer of lesson 05: the bars stay.",
-            "stay as they are": "Softmax looks at differences only.",
-            "grow for the largest logit only": "Look at `+ c` in the explorer of lesson 05: every "
-            "power is multiplied by e^7, their sum too, and the shares stay.",
+            "all become a little larger": "They still sum to 1, so they cannot all become larger. "
+            "Look at `+ c` in lesson 05: it changes no probability.",
+            "all stay as they are": "Softmax depends only on the differences between logits.",
+            "only the largest grows": "Look at `+ c` in lesson 05: every power of e is multiplied "
+            "by the same factor, their sum is too, and no share changes.",
         },
     ),
     "how_many": Question(
-        'The model is given "The cat is". How many distributions come out?',
-        "three: one after each token",
+        'The model reads "The cat is". How many probability distributions does it compute?',
+        "three, one at each token",
         {
-            "one: after the last token": "Look at the rows 0, 1 and 2 that lesson 05 printed. "
-            "When text is written, only the last is used. Today all are.",
-            "three: one after each token": "Today each of them gets a loss.",
-            "397: one for each token": "397 is how long each of them is: in lesson 05 the logits "
-            "are a table (T, V), and T is 3.",
-        },
-    ),
-    "examples": Question(
-        "The model is to learn from `The cat is sleeping.`, which is five tokens. "
-        "How many examples are in it?",
-        "four",
-        {
-            "one": "Count the arrows: there are four. Each token but the first is an "
-            "answer, to the question of what follows all those before it.",
-            "two": "Count the arrows: there are four, one wherever a token follows.",
-            "four": "At each token but the last, the model is asked what follows.",
-            "five": "Count the arrows: after the full stop nothing comes, so there is nothing to "
-            "learn from it.",
+            "one, after the last token": "Look at the shape of the logits in lesson 05: (T, V), "
+            "one row for each token. Generation uses only the last row. Training uses all of them.",
+            "three, one at each token": "Today each of them has a target and a loss.",
+            "397, one for each possible token": "397 is the length of a row. Look at the shape of "
+            "the logits in lesson 05: (T, V), and here T is 3.",
         },
     ),
     "floor": Question(
-        "We train for 800 steps. Where will the loss on held-out stories end?",
-        "a little above 0.47",
+        "We train a new model on such batches. Near which value will its loss end?",
+        "a little above 0.51",
         {
-            "near 0: it knows the stories then": "Look at the picture: the dots come down to "
-            "the dashed line and no further. Which word comes is chance, and nobody can know it.",
-            "a little above 0.47": "The floor is what is left when the true probabilities are "
-            "known. Only chance is left.",
-            "near 0.97, the entropy of the four words": "Look at the picture: it goes far below. "
-            "After most tokens there is less choice than after `The cat is`: often there is none.",
-            "near 5.5: words cannot be foretold": "Look at the picture: after 100 steps it is far "
-            "below that already. Which word comes is chance, how often is not.",
+            "0, since it learns the text": "Look at the end of the curve: it comes down to the "
+            "dashed line. Which word comes next is partly chance, and training cannot predict it.",
+            "a little above 0.51": "The model comes close to the true probabilities, and what is "
+            "left is chance.",
+            "0.97, as after `The cat is`": "Look at the end of the curve: it is far below 0.97. At "
+            "many positions the grammar leaves less choice than after `The cat is`, or none.",
+            "3.2, halfway to the floor": "Look at the curve at step 100: it is far below 3.2 "
+            "already. Which word comes is chance, but how often each one comes can be learned.",
         },
     ),
-    "fifty": Question(
-        "As in lesson 05 we train on with other stories, this time your model: after `The cat is`, "
-        "`sleeping` and `on` come equally often. What will it say of `sleeping`?",
-        "about 0.50",
+    "overfit": Question(
+        "Which way will the two losses go, the training loss and the held-out loss?",
+        "one falls, the other turns up",
         {
-            "about 0.60: it has learned that": "Look at the output: the new stories count. It "
-            "keeps no answer, only frequencies.",
-            "about 0.50": "It says what the stories say. That is all it knows.",
-            "about 0.55: the middle of both": "Look at the output: the loss is about the new "
-            "stories alone, and there 0.50 is best.",
-        },
-    ),
-    "broken": Question(
-        "Three broken loops: the targets are not shifted; `zero_grad` is missing; one sentence is "
-        "the whole corpus. In which will the loss on the training text come below the floor?",
-        "not shifted, and one sentence",
-        {
-            "in none: a broken loop does not learn": "Look at the column of training losses: two "
-            "are nearly 0. They learn, though not what we wanted.",
-            "not shifted, and one sentence": "A low training loss is no proof. The held-out loss "
-            "notices both.",
-            "no zero_grad": "Look at the column of training losses: that one is the only one "
-            "which stays high.",
-            "in all three": "Look at the column of training losses: without zero_grad it stays "
-            "far above the floor.",
-        },
-    ),
-    "lower": Question(
-        "We leave the mask out, as in lesson 03, and train. The loss on new stories comes below "
-        "the floor. What follows?",
-        "it sees what it should foretell",
-        {
-            "it is the best model so far": "Compare the two columns: asked with the beginning of "
-            "a story only, it does far worse than the model that has its mask.",
-            "the floor is not the floor": "Compare the two columns: where only the past is given, "
-            "the loss is far above the floor. The floor holds for honest guesses.",
-            "it sees what it should foretell": "Below the floor there is no skill, only a leak.",
+            "both end just above the floor": "Look at the picture: the training loss ends far "
+            "below the dashed line, and the held-out loss far above it.",
+            "one falls, the other turns up": "The training loss falls as the model memorises its "
+            "text. What it memorises doesn't help with other stories, and its loss on them rises.",
+            "both end far below the floor": "Look at the held-out loss in the picture: it does "
+            "not come down to the dashed line.",
+            "both stay at ln 397, about 6": "Look at the picture: both fall below 1 in the first "
+            "50 steps, since some of what it learns holds for other stories too.",
         },
     ),
     "exit": Question(
-        "The floor is 0.47. Model A has a training loss of 0.52 and a held-out loss of 0.49, "
-        "model B of 0.08 and 0.09. Which one has learned what there is to learn?",
-        "A: it is near the floor",
+        "Two models are trained on a book. Training losses: A has 2.9, B has 1.1. Held-out losses: "
+        "A has 3.0, B has 4.2. Which one will be better on a new chapter?",
+        "A, with a held-out loss of 3.0",
         {
-            "A: it is near the floor": "It has the frequencies of its text, and only chance is "
-            "left. B sees what it should foretell.",
-            "B: its losses are lower, and near 0": "Nobody honest is below the floor. Look at the "
-            "table of the leak: such a model sees what it should foretell, and with only the past "
-            "its loss was above 1.",
+            "A, with a held-out loss of 3.0": "A new chapter is text that neither has seen, like "
+            "the held-out text. B has memorised: see its gap of 3.1 between the two losses.",
+            "B, with a training loss of 1.1": "Look at the picture with 2,000 tokens again: the "
+            "training loss kept falling while the held-out loss rose. B is far on that way.",
+        },
+    ),
+    # ---- Deeper ----
+    "fifty": Question(
+        "What probability will the model then give to `sleeping` after `The cat is`?",
+        "about 0.50",
+        {
+            "about 0.60": "Look at the output: the new stories pushed it away from there. The "
+            "model keeps no right answer, only what its text makes it say.",
+            "about 0.50": "In the new stories the pushes cancel there: 50 (1 - p) = 50 p.",
+            "about 0.55": "Look at the output: the loss contains the new stories only, and for "
+            "these 0.50 is best. The old ones don't count any more.",
+        },
+    ),
+    "momentum": Question(
+        "Plain SGD gets momentum and nothing else. How much of AdamW's lead over plain SGD does "
+        "this gain? Take each kind at its best learning rate.",
+        "about three quarters",
+        {
+            "less than a quarter": "Look at the percentages in the output. Plain SGD with "
+            "momentum alone comes most of the way to AdamW.",
+            "about three quarters": "The division alone gains about as much. Much of what one of "
+            "them gains, the other gains too.",
+            "practically all of it": "Compare the lowest losses in the rows `with_momentum` and "
+            "`adamw`: AdamW is lower. Division adds to it.",
+        },
+    ),
+    "broken": Question(
+        "How many of the three broken loops still bring their own training loss near 0?",
+        "two of them",
+        {
+            "none of them": "Look at the column of training losses: two of them are 0.00. These "
+            "models learn, though not what we want.",
+            "two of them": "So a low training loss proves little. The loss on fresh stories shows "
+            "all three faults.",
+            "all of them": "Look at the column of training losses: without `zero_grad` it is far "
+            "above 0, and above that of the good loop.",
+        },
+    ),
+    "lower": Question(
+        "Without the mask, the loss on whole fresh rows comes out far below the floor. Why?",
+        "the model sees the answers",
+        {
+            "it is the best model so far": "Compare the two columns: with only the past, it is "
+            "much worse than the model with its mask.",
+            "the floor was too high": "Look at the rows with the mask: their losses are above the "
+            "floor. And no model without the answers can be expected to get below it.",
+            "the model sees the answers": "Each target is the next token of the row, and without "
+            "a mask attention can read it there.",
         },
     ),
 }
 
 HINTS = {
     "nll": (
-        "`log_p[t, targets[t]]` is ln p of what came at place t. All places at once: "
-        "`log_p[torch.arange(len(targets)), targets]`.",
-        "ln p is below 0. Turn the sign round, then `.mean()`.",
+        "On paper, with two rows of four log-probabilities: which number of the first row counts, "
+        "and which of the second?",
+        "One list of row numbers and one list of column numbers pick one number from each row: "
+        "`table[rows, columns]`. The columns are the targets. What are the rows?",
+        "All these numbers are below 0 (or equal to it), and a loss is not.",
     ),
     "gradient": (
-        "Blank 1: `gptlib.softmax(logits)` is p, of shape (T, V).",
-        "Blank 2: take 1 off at the target of each row: "
-        "`p[torch.arange(len(targets)), targets] -= 1`.",
-        "Blank 3: the loss is a mean over T positions, so each has a T-th part: `len(targets)`.",
+        "Start with the probabilities, (T, V). In each row only one of them has to change.",
+        "In row t it is the column `targets[t]`. `p[:, targets]` would take all these columns in "
+        "every row.",
+        "The loss is the mean over T rows. If one of its T parts grows by 1, by how much does the "
+        "mean grow?",
     ),
     "train": (
-        "Before the loop an optimizer: `torch.optim.AdamW(model.parameters(), lr=1e-2)`.",
-        "In each step: batch, loss, `zero_grad`, `backward`, `step`. Your loop above has them in "
-        "this order.",
-        "The batch of a step is `get_batch(tokens, 8, 64, seed=0, step=step)`, and the loss "
-        "`gptlib.nll(model(x), y)`: it wants logits.",
+        "Which of the calls come before the loop? An optimizer may remember earlier steps, so it "
+        "is made once.",
+        "The others belong in the loop. What does each of them need, and which call makes that? "
+        "This gives the order. In `get_batch`, one argument changes from step to step.",
+        "Leave out one call at a time, on paper: what would happen without `zero_grad`, and what "
+        "if each step took the same batch?",
     ),
 }

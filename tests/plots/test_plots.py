@@ -390,6 +390,13 @@ def test_the_loss_curve_has_the_losses_and_both_lines():
         assert part in plots.describe(figure)
 
 
+def test_the_loss_curve_has_a_band_where_the_truth_lies_on_single_samples():
+    figure = plots.loss_curve([(1, 2.3), (9, 1.1)], floor=0.5, floor_range=(0.46, 0.57))
+    (band,) = figure.axes[0].patches
+    assert [band.get_y(), band.get_y() + band.get_height()] == pytest.approx([0.46, 0.57])
+    assert figure.description.endswith("The truth, on single batches: 0.46 to 0.57.")
+
+
 def test_the_loss_curve_takes_a_trainers_steps_and_a_shipped_history(model):
     config = gptlib.TrainConfig(steps=4, batch_size=2, eval_every=2, device="cpu")
     tokens = torch.arange(200) % 11
