@@ -6,6 +6,7 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+import lesson_clock
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -199,7 +200,10 @@ def test_readme_lists_every_lesson_with_its_minutes():
     for notebook in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")):
         cells = rows[notebook.name[:2]]
         assert f"(notebooks/{notebook.name})" in cells[0]
-        assert cells[-1].isdigit(), f"no minutes for {notebook.name}"
+        says = [minutes for minutes, _ in lesson_clock.sections(notebook).values() if minutes]
+        assert int(cells[-1]) == (sum(says) + 2 if says else 45)  # two for the header
+        deeper = notebook.parent / "deeper" / notebook.name
+        assert (f"(notebooks/deeper/{notebook.name})" in cells[0]) == deeper.exists()
         assert re.search(rf'src="notebooks/images/{notebook.stem}.png".* alt="..', cells[-2])
 
 
