@@ -30,7 +30,7 @@ def verdict_html(words: str, gives: str, should_be: str, marks: str) -> str:
 
 def _line(line: str) -> str:
     """A call is code; everything else is a sentence."""
-    is_call = re.fullmatch(r"\w+\(.*\)", line)
+    is_call = re.fullmatch(r"[\w<>]+\(.*\)", line)
     return f'<code style="{CODE}">{escape(line)}</code>' if is_call else escape(line)
 
 
