@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from checks.mutants import Case, Trial, trials
 
-LESSONS = "tokenizer embeddings attention feedforward logits training sampling gpt2".split()
+LESSONS = "machine tokenizer embeddings attention feedforward logits training sampling gpt2".split()
 HEAD = ["| exercise | tried | equivalent | accepted | a property | a mistake by name | an error |"]
 HEAD[0] += " nearly a mistake | not right yet, no more |"
 HEAD.append("|---" * 9 + "|")
