@@ -228,7 +228,7 @@ def test_it_begins_with_its_question_and_the_map_and_ends_with_what_comes_next(p
     assert last.splitlines()[-1].startswith("**Next:**")
 
 
-@each_second
+@each_notebook
 def test_nobody_is_asked_to_clear_outputs(path):
     """Students get clean copies: `make lab`, `make student`."""
     assert "Clear Outputs" not in "".join(source(cell) for cell in cells(path, "markdown"))
