@@ -24,7 +24,7 @@ LESSONS = [path for path in NOTEBOOKS if re.match(r"notebooks/\d", "/".join(path
 DEEPER = [path for path in NOTEBOOKS if path.parent.name == "deeper"]
 SECOND = [path for path in LESSONS if path.stem[:2] not in ("07", "08")]  # not rewritten yet
 HOUR = 45  # minutes
-A_PATH = re.compile(r"/(?:home|root|Users|tmp|work|usr|opt|mnt|content)/[\w.-]|[A-Za-z]:\\\\")
+A_PATH = re.compile(r"/(?:home|root|Users|tmp|work|usr|opt|mnt|content)/[\w.-]|\b[A-Za-z]:\\\\")
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
