@@ -134,18 +134,18 @@ class NeverZeroed(gptlib.Trainer):
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        self.optimizer.zero_grad = lambda: None
+        self.model.zero_grad = lambda: None
 
 
 class SoftmaxTwice(gptlib.Trainer):
     """The loss is given probabilities and takes them for logits."""
 
-    def _loss(self, x, y):
+    def _loss(self, x, y, part):
         return gptlib.nll(gptlib.softmax(self.model(x)), y)
 
 
 def permuted(seed: int) -> gptlib.GPT:
-    """Each token has another's id, by lot; put back afterwards by moving the rows of the table."""
+    """Ids given to tokens at random; put back afterwards by moving the rows of the table."""
     order = torch.randperm(tokenizer.vocab_size, generator=torch.Generator().manual_seed(seed))
     model = train(seed, text=order[tokens], eos_id=order[tokenizer.eos_id].item())
     with torch.no_grad():

@@ -6,9 +6,12 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+import torch
 
+import gptlib
 from benchmarks import __main__ as command
 from benchmarks import (
+    ablations,
     bpe,
     clock,
     cuda,
@@ -115,3 +118,28 @@ def test_without_a_card_each_row_of_cuda_says_so(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     rows = list(cuda.rows(None))
     assert len(rows) == 4 and all("there is no CUDA card here" in str(row) for row in rows)
+
+
+def test_each_broken_trainer_is_broken_in_the_way_that_it_says():
+    def trained(trainer):
+        return ablations.train(0, trainer=trainer, steps=3, batch_size=2, warmup_steps=0)
+
+    def logits(model):
+        with torch.no_grad():
+            return model(ablations.tokens[None, :8])
+
+    whole = logits(trained(gptlib.Trainer))
+    for broken in (ablations.NotShifted, ablations.NeverZeroed, ablations.SoftmaxTwice):
+        assert not torch.allclose(logits(trained(broken)), whole)
+    model = gptlib.GPT(gptlib.GPTConfig(397, 8, 1, 2, 8), seed=0)
+    recipe = {"steps": 2, "batch_size": 2, "learning_rate": 1e-9, "grad_clip": 1e9}
+    config = gptlib.TrainConfig(**recipe, device="cpu")
+    piling = ablations.NeverZeroed(model, ablations.tokens, config)
+    gradients = []
+    for _ in piling:
+        gradients.append(model.wte.weight.grad.clone())
+    x, y = piling.batch(1)
+    model.wte.weight.grad = None
+    gptlib.nll(model(x), y).backward()
+    own = model.wte.weight.grad
+    assert torch.allclose(gradients[1], gradients[0] + own, atol=1e-4)
