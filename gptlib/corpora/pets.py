@@ -238,6 +238,18 @@ def floor(text: str, n_tokens: int) -> float:
     return -log_prob(text) / n_tokens
 
 
+def truth_loss(inputs, targets, tokenizer) -> float:
+    """The loss of the true distribution on rows of tokens that begin with a document, in nats.
+
+    inputs (B, T), targets (B, T) as a batch has them: each row's first token, a word or the stop
+    token before it, is given and costs only what FIRST says of that word.
+    """
+    total = 0.0
+    for first, rest in zip(inputs[:, 0].tolist(), targets.tolist(), strict=True):
+        total -= log_prob(tokenizer.decode([first, *rest]).removeprefix(STOP))
+    return total / targets.numel()
+
+
 def continuations(prefix: str, until: str = ".") -> Iterator[tuple[str, float]]:
     """Every way on from `prefix` up to and with the word `until`, with its exact probability.
 

@@ -27,42 +27,41 @@ QUESTIONS = {
         },
     ),
     "floor": Question(
-        "We train a new model on such batches. Near which value will its loss end?",
-        "a little above 0.51",
+        "A new model's loss is ln 397 = 5.98. We train it on 400 such batches. Near which value "
+        "will its loss end?",
+        "0.5, since chance remains",
         {
             "0, since it learns the text": "Look at the end of the curve: it comes down to the "
             "dashed line. Which word comes next is partly chance, and training cannot predict it.",
-            "a little above 0.51": "The model comes close to the true probabilities, and what is "
-            "left is chance.",
-            "0.97, as after `The cat is`": "Look at the end of the curve: it is far below 0.97. At "
-            "many positions the grammar leaves less choice than after `The cat is`, or none.",
-            "3.2, halfway to the floor": "Look at the curve at step 100: it is far below 3.2 "
+            "0.5, since chance remains": "The model comes close to the true probabilities, and "
+            "what is left is chance.",
+            "3, since half is chance": "Look at the curve at step 100: it is far below 3 "
             "already. Which word comes is chance, but how often each one comes can be learned.",
         },
     ),
     "overfit": Question(
-        "Which way will the two losses go, the training loss and the held-out loss?",
-        "one falls, the other turns up",
+        "How will the two losses end, the training loss and the held-out loss?",
+        "training falls, held-out turns up",
         {
             "both end just above the floor": "Look at the picture: the training loss ends far "
             "below the dashed line, and the held-out loss far above it.",
-            "one falls, the other turns up": "The training loss falls as the model memorises its "
-            "text. What it memorises doesn't help with other stories, and its loss on them rises.",
+            "training falls, held-out turns up": "The training loss falls as the model memorises "
+            "its text. That doesn't help with other stories, and its loss on them rises.",
+            "held-out falls, training turns up": "Look at the picture: it is the other way round. "
+            "Training lowers the loss of the stories that it sees.",
             "both end far below the floor": "Look at the held-out loss in the picture: it does "
             "not come down to the dashed line.",
-            "both stay at ln 397, about 6": "Look at the picture: both fall below 1 in the first "
-            "50 steps, since some of what it learns holds for other stories too.",
         },
     ),
     "exit": Question(
         "Two models are trained on a book. Training losses: A has 2.9, B has 1.1. Held-out losses: "
-        "A has 3.0, B has 4.2. Which one will be better on a new chapter?",
-        "A, with a held-out loss of 3.0",
+        "A has 3.0, B has 4.2. Which one will probably be better on a new chapter?",
+        "A",
         {
-            "A, with a held-out loss of 3.0": "A new chapter is text that neither has seen, like "
-            "the held-out text. B has memorised: see its gap of 3.1 between the two losses.",
-            "B, with a training loss of 1.1": "Look at the picture with 2,000 tokens again: the "
-            "training loss kept falling while the held-out loss rose. B is far on that way.",
+            "A": "A new chapter is text that neither has seen, like the held-out text. B has "
+            "memorised: see its gap of 3.1 between the two losses.",
+            "B": "Look at the picture of the small text again: the training loss kept falling "
+            "while the held-out loss rose. B is further along on the same path.",
         },
     ),
     # ---- Deeper ----
@@ -132,10 +131,9 @@ HINTS = {
         "mean grow?",
     ),
     "train": (
-        "Which of the calls come before the loop? An optimizer may remember earlier steps, so it "
-        "is made once.",
-        "The others belong in the loop. What does each of them need, and which call makes that? "
-        "This gives the order. In `get_batch`, one argument changes from step to step.",
+        "What does each call need, and which call makes that? This gives most of the order.",
+        "A call that adds to something, and a call that clears it: where may the clearing be, and "
+        "where would it undo what the step still needs?",
         "Leave out one call at a time, on paper: what would happen without `zero_grad`, and what "
         "if each step took the same batch?",
     ),

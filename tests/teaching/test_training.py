@@ -88,24 +88,28 @@ def test_the_numbers_in_questions_are_those_of_the_shipped_tokenizer(pets):
 # ---- The floor ----
 
 
-def truth_loss(tokenizer, inputs, targets):
-    rows = [[first, *row] for first, row in zip(inputs[:, 0].tolist(), targets.tolist())]
-    texts = [tokenizer.decode(row).removeprefix(grammar.STOP) for row in rows]
-    return -sum(map(grammar.log_prob, texts)) / targets.numel()
+@pytest.mark.parametrize("first", ["", grammar.STOP])
+def test_the_truth_on_a_row_loses_the_surprises_of_its_words(pets, monkeypatch, first):
+    """Whether the row begins with the first word or with the mark before it."""
+    monkeypatch.setattr(grammar, "FIRST", {"The": 1.0})
+    row = torch.tensor([pets[1].encode(first + "The cat is sleeping.", allowed_special="all")])
+    surprises = -sum(map(math.log, (0.35, 0.5, 0.6, 0.8)))  # The -> cat -> is -> sleeping -> .
+    found = grammar.truth_loss(row[:, :-1], row[:, 1:], pets[1])
+    assert found == pytest.approx(surprises / (row.shape[1] - 1))
 
 
 def test_the_floor_of_rows_is_higher_the_shorter_they_are(pets, the_stories):
     for n_tokens, said in ((4, 0.86), (8, 0.62), (16, 0.55), (32, 0.51)):
         starts = row_starts(the_stories, n_tokens, pets[1].eos_id)
         rows = get_batch(the_stories, n_tokens, 1_000, seed=0, step=0, starts=starts)
-        assert truth_loss(pets[1], *rows) == pytest.approx(said, abs=0.02)
-    assert f"above {said}" in QUESTIONS["floor"].right
+        assert grammar.truth_loss(*rows, pets[1]) == pytest.approx(said, abs=0.02)
+    assert round(said, 1) == float(QUESTIONS["floor"].right.partition(",")[0])
 
 
 def test_on_single_batches_the_truth_is_sometimes_below_its_mean(pets, the_stories):
     starts = row_starts(the_stories, 32, pets[1].eos_id)
     losses = [
-        truth_loss(pets[1], *get_batch(the_stories, 32, 32, seed=0, step=k, starts=starts))
+        grammar.truth_loss(*get_batch(the_stories, 32, 32, seed=0, step=k, starts=starts), pets[1])
         for k in range(40)
     ]
     assert min(losses) < 0.50 < mean(losses) < 0.52 < max(losses) < 0.58
@@ -120,7 +124,10 @@ def test_the_lessons_training_brings_kl_below_002_and_its_loss_near_the_floor(pe
     losses = [step.loss for step in trainer]
     assert losses[0] == pytest.approx(5.98, abs=0.05) and losses[100] < 1
     assert 0.50 < mean(losses[-50:]) < 0.54  # the floor is 0.51
-    assert min(losses) < 0.51  # on single batches below it, as the truth itself
+    assert min(losses[300:]) < 0.51  # on easy batches below it, and so is the truth:
+    truths = [grammar.truth_loss(*trainer.batch(k), pets[1]) for k in range(300, 400)]
+    assert round(mean(truths), 2) == 0.51 and mean(truths) < mean(losses[300:]) < 0.53
+    assert sum(mine < truth for mine, truth in zip(losses[300:], truths)) < 5
     words = grammar.next_words(PROMPT)
     ids = [pets[1].encode(" " + word)[0] for word in words]
     with torch.no_grad():
@@ -128,16 +135,20 @@ def test_the_lessons_training_brings_kl_below_002_and_its_loss_near_the_floor(pe
     assert gptlib.kl(torch.tensor(list(words.values())), said) < 0.02
 
 
-def test_on_2000_tokens_the_training_loss_passes_the_floor_and_the_held_out_loss_turns_up(
+def test_on_150_stories_the_training_loss_passes_the_floor_and_the_held_out_loss_turns_up(
     pets, the_stories
 ):
-    small = the_stories[:2_000]
-    stories = pets[1].decode(small.tolist()).split(grammar.STOP)
-    drawn = grammar.sample(1_000, seed=2).split(grammar.STOP)
-    kept = [story + grammar.STOP for story in drawn if story not in stories][:128]
+    text = grammar.sample(150, seed=1)
+    known, drawn = (t.split(grammar.STOP) for t in (text, grammar.sample(1_000, seed=2)))
+    kept = [story + grammar.STOP for story in drawn if story not in known][:128]
     assert len(kept) == 128
-    heldout = torch.tensor(pets[1].encode("".join(kept), allowed_special="all"))
+    small, heldout = (
+        torch.tensor(pets[1].encode(t, allowed_special="all")) for t in (text, "".join(kept))
+    )
+    assert torch.equal(small, the_stories[: len(small)])
     floor = grammar.floor("".join(kept), len(heldout))
+    own = grammar.floor(text, len(small))  # what the truth loses on the training text itself
+    assert (round(own, 2), round(floor, 2)) == (0.45, 0.49) and "below 0.45" in prose()
     config = gptlib.TrainConfig(300, 16, eos_id=pets[1].eos_id, eval_every=20, device="cpu")
     run = gptlib.Trainer(lesson_model(), small, config, heldout)
     history = list(run)
@@ -145,12 +156,14 @@ def test_on_2000_tokens_the_training_loss_passes_the_floor_and_the_held_out_loss
     assert 60 <= min(found, key=found.get) <= 180
     assert floor < min(found.values()) < found[300] - 0.05
     assert found[60] < 1  # in the first 60 steps, what is learned holds for other stories too
-    assert mean(step.loss for step in history[-20:]) < floor - 0.2
+    assert mean(step.loss for step in history[-20:]) < own - 0.2
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_exercise_can_be_done_with_the_optimizer_that_the_lesson_gives(seed):
-    assert "`torch.optim.AdamW(model.parameters(), lr=0.01)`" in prose()
+    code = "".join(line for c in cells("06_training.ipynb") for line in c["source"])
+    assert "torch.optim.AdamW(model.parameters(), lr=0.01)" in code
+    assert "get_batch(tokens, 8, 64, " in code
     for problem in (Problem((0.60, 0.30, 0.05, 0.05), 0), Problem((0.05, 0.40, 0.20, 0.35), 1)):
         model = problem.model()
         optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
@@ -166,14 +179,16 @@ def test_the_exercise_can_be_done_with_the_optimizer_that_the_lesson_gives(seed)
 
 
 def test_the_answers_to_the_explorers_questions_are_true():
-    first, at_step = None, {}
+    sleeping, at_step = {}, {}
     for step in gptlib.load_history("pets").steps:
         model, tokenizer = gptlib.load("pets", step=step)
         seen = gptlib.trace(model, tokenizer.encode(PROMPT))
-        if first is None and seen.probs[-1, tokenizer.encode(" sleeping")[0]] > 0.5:
-            first = step
+        sleeping[step] = seen.probs[-1, tokenizer.encode(" sleeping")[0]].item()
         at_step[step] = seen.weights[1, 0, 2, 1].item()
+    first = next(step for step, p in sleeping.items() if p > 0.5)
     assert f"Step {first}" in prose()
+    assert "1,000 it is below 0.50" in prose() and sleeping[1_000] < 0.5
+    assert f"its floor is {gptlib.load_history('pets').floor:.2f}" in prose()
     assert f"{at_step[0]:.2f} and {at_step[100]:.2f}" in prose()
 
 
