@@ -143,7 +143,8 @@ def head_outputs_set(model: GPT, layer: int, head: int, given: dict[int, Tensor]
             heads[:, place, head * size : (head + 1) * size] = output
         return heads, *inputs[1:]
 
-    hook = model.h[layer].attn.c_proj.register_forward_pre_hook(put)
+    projection = model.get_submodule(f"h.{layer}.attn.c_proj")
+    hook = projection.register_forward_pre_hook(put)
     try:
         yield
     finally:

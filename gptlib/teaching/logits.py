@@ -129,9 +129,9 @@ QUESTIONS = {
         {
             "`on` is 7.4 times as likely as `happy`": "The odds are e to the power of 9 - 7, which "
             "is 7.4. How likely the two are, the other logits decide.",
-            "`on` is 1.3 times as likely as `happy`": "That is 9 divided by 7. Add 10 to both "
-            "logits: this ratio becomes 1.1, but no probability changes. Only the difference "
-            "counts, and e to the power of 2 is 7.4.",
+            "`on` is 1.3 times as likely as `happy`": "Compare 9 divided by 7 with 19 divided "
+            "by 17: adding 10 to both logits changes this ratio, but no probability. Only the "
+            "difference counts, and e to the power of 2 is 7.4.",
             "`on` has a probability above one half": "Run `gptlib.softmax(torch.tensor([9.0, 7.0, "
             "19.0]))`: if a third token has the logit 19, `on` gets 0.00005.",
         },

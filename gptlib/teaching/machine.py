@@ -36,8 +36,8 @@ QUESTIONS = {
         "text 100 times, at temperature 1. What do you expect?",
         "sleeping comes next in about 62 of them",
         {
-            "sleeping comes next in every one of them": "That is so at temperature 0. At "
-            "temperature 1 a token is drawn each time, and others have 0.38 together.",
+            "sleeping comes next in every one of them": "Look at the bars: the "
+            "other tokens have 0.38 together, and at temperature 1 a token is drawn each time.",
             "sleeping comes next in about 62 of them": "The answer is a probability for every "
             "token, and each time one is drawn from it. It will seldom be exactly 62.",
         },
