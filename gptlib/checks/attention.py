@@ -278,7 +278,7 @@ def _head_weights(given: tuple, value: np.ndarray, ask) -> str | None:
 
 multi_head = Exercise(
     "attention.multi_head",
-    """Exercise 3, hard, 12 minutes: `student(q, k, v, n_head)` is causal attention in heads.
+    """Deeper, hard, 12 minutes: `student(q, k, v, n_head)` is causal attention in heads.
 
     q, k, v: (B, T, C) each, the heads' channels side by side. The result is (B, T, C) again.
     """,

@@ -331,7 +331,7 @@ def _after_attention(x: Tensor, w: Weights) -> Tensor:
 
 block = Exercise(
     "feedforward.block",
-    """Exercise 3, hard, 12 minutes: `student(x, attn, weights)` is GPT-2's pre-norm block.
+    """Deeper, hard, 12 minutes: `student(x, attn, weights)` is GPT-2's pre-norm block.
 
     x (B, T, C). attn: a function (B, T, C) -> (B, T, C). weights: {name: tensor} of ln_1, ln_2,
     mlp.c_fc (4C, C) and mlp.c_proj (C, 4C), each with .weight and .bias.
