@@ -1,6 +1,7 @@
 """What several tests share: a tiny model, the shipped pets model, and no network."""
 
 import os
+import signal
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -13,6 +14,12 @@ import gptlib
 from gptlib.corpora import pets as grammar
 
 os.environ.setdefault("GPTLIB_ANSWERS", "off")  # checks that tests run are nobody's answers
+# Whoever starts tests in the background (`nohup make test &`) has these ignored, and so would every
+# program that a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 torch.set_num_threads(1)  # for tensors as small as these, threads cost more than they save
 
 
