@@ -7,6 +7,7 @@ which a notebook would have without gptlib.widgets, is moved once beside them.
 """
 
 import asyncio
+import json
 import os
 import tempfile
 import threading
@@ -248,8 +249,6 @@ async def _after(before: asyncio.Task, action: Callable) -> None:
 
 def page_weight() -> float:
     """MB of modules and of shared data for a page with all eight explorers."""
-    import json
-
     import gptlib
     from gptlib.widgets.esm import bundle
     from gptlib.widgets.shared import share_model, share_tokenizer

@@ -77,28 +77,14 @@ def image(picture: str, words: str) -> str:
     """An HTML image of a picture, which a screen reader announces as `words`.
 
     JupyterLab takes <svg> out of the outputs of a notebook that is not trusted and leaves its
-    words behind, but shows this. The picture is light, or dark where the page is.
-
-    Args:
-        picture: one SVG; or HTML, which is laid into one as it is.
+    words behind, but shows this. The picture, one SVG, is light, or dark where the page is.
     """
-    if not picture.startswith("<svg"):
-        picture = _as_svg(picture)
     rules = "; ".join(f"{name}: {value}" for name, value in DARK.items())
     style = f"<style>@media (prefers-color-scheme: dark) {{ svg {{ {rules} }} }}</style>"
     start, sign, rest = picture.partition(">")
     data = base64.b64encode(f"{start}{sign}{style}{rest}".encode()).decode()
     source = f"data:image/svg+xml;base64,{data}"
     return f'<img alt="{escape(words)}" src="{source}" style="max-width: 100%">'
-
-
-def _as_svg(markup: str, width: int = 880, line: int = 24) -> str:
-    """HTML inside an SVG, high enough for each of its rows to be one line."""
-    lines = 2 + max(1, markup.count("<tr") + markup.count("<div"))
-    style = f"background: {PAPER}; color: {INK}; {FONT}"
-    inside = f'<div xmlns="http://www.w3.org/1999/xhtml" style="{style}">{markup}</div>'
-    whole = f'<foreignObject width="{width}" height="{line * lines}">{inside}</foreignObject>'
-    return document(whole, width, line * lines, "")
 
 
 def page(picture: str, title: str) -> str:

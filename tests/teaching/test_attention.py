@@ -270,16 +270,6 @@ def test_what_leaving_out_positions_costs_is_as_measured(deeper_prose):
 # ---- The questions ----
 
 
-def test_the_right_option_is_no_longer_than_the_others():
-    longest = 0
-    for question in QUESTIONS.values():
-        others = [len(choice) for choice in question.choices if choice != question.right]
-        mean = sum(others) / len(others)
-        assert abs(len(question.right) - mean) <= 0.4 * mean, question.asks
-        longest += len(question.right) > max(others)
-    assert longest <= len(QUESTIONS) / 3
-
-
 @pytest.mark.parametrize("folder", ["", "deeper"])
 def test_every_question_that_is_asked_is_there_and_asked_once(folder):
     code = "\n".join(cells("code", folder))

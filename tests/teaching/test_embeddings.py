@@ -359,16 +359,6 @@ def test_the_similarity_of_sinusoidal_positions_depends_on_their_distance_only()
 # ---- The words ----
 
 
-def test_right_answers_do_not_stand_out_by_their_length():
-    longest = 0
-    for question in QUESTIONS.values():
-        wrong = [len(choice) for choice in question.choices if choice != question.right]
-        mean = sum(wrong) / len(wrong)
-        assert 0.6 * mean <= len(question.right) <= 1.4 * mean, question.asks
-        longest += len(question.right) > max(wrong)
-    assert longest <= len(QUESTIONS) / 3
-
-
 @pytest.mark.parametrize("path", [LESSON, DEEPER], ids=["lesson", "deeper"])
 def test_each_question_and_hint_has_its_cell(path):
     asked = re.findall(r"lesson\.\w+\(\"(\w+)\"\)", " ".join(cells(path, "code")))

@@ -12,7 +12,6 @@ import gptlib
 from gptlib import teaching
 from gptlib.checks.machine import right_counting, right_divergence, right_surprise
 from gptlib.corpora import pets as grammar
-from gptlib.teaching.machine import QUESTIONS
 from gptlib.widgets import machine, sampling_studio
 
 
@@ -32,16 +31,6 @@ def test_it_is_lesson_00_and_its_map_has_all_parts_alike():
     lesson = teaching.Lesson("machine")
     assert lesson.number == "00" and teaching.Lesson("tokenizer").number == "01"
     assert lesson._repr_mimebundle_()[0]["text/plain"].startswith("The whole machine. From left")
-
-
-def test_a_right_answer_cannot_be_told_by_its_length():
-    longest = 0
-    for question in QUESTIONS.values():
-        wrong = [len(choice) for choice in question.choices if choice != question.right]
-        mean = sum(wrong) / len(wrong)
-        assert abs(len(question.right) - mean) <= 0.4 * mean, question.asks
-        longest += len(question.right) > max(wrong)
-    assert longest <= len(QUESTIONS) / 3
 
 
 # ---- Once round the machine ----

@@ -50,6 +50,14 @@ def test_the_right_answer_cannot_be_told_by_its_length(part):
     questions = importlib.import_module(f"gptlib.teaching.{part}").QUESTIONS.values()
     longest = [max(question.choices, key=len) == question.right for question in questions]
     assert sum(longest) <= 0.5 * len(longest)
+    longer_than_all = 0
+    for question in questions:
+        wrong = [len(choice) for choice in question.choices if choice != question.right]
+        longer_than_all += len(question.right) > max(wrong)
+        if part not in ("sampling", "gpt2"):  # still of the first edition
+            mean = sum(wrong) / len(wrong)
+            assert abs(len(question.right) - mean) <= 0.4 * mean, question.asks
+    assert longer_than_all <= len(questions) / 3
 
 
 def test_names_that_are_not_there_are_listed(lesson):

@@ -203,15 +203,6 @@ def test_a_live_run_learns_at_one_rate_and_not_at_another(the_stories, rate, low
 # ---- Questions and hints ----
 
 
-def test_the_right_answer_is_neither_the_longest_nor_of_a_length_of_its_own():
-    longest = 0
-    for question in QUESTIONS.values():
-        others = [len(choice) for choice in question.choices if choice != question.right]
-        assert abs(len(question.right) - mean(others)) <= 0.4 * mean(others), question.asks
-        longest += len(question.right) > max(others)
-    assert longest <= len(QUESTIONS) / 3
-
-
 def test_no_hint_hands_the_solution_over():
     solutions = cells("solutions/06_training.ipynb")
     code = "\n".join("".join(c["source"]) for c in solutions if c["cell_type"] == "code")
