@@ -71,7 +71,9 @@ class Step(NamedTuple):
     values: Numbers
 
     def __repr__(self) -> str:
-        return ", ".join(f"{name} {array_shown(part.array)}" for name, part in self._asdict().items())
+        return ", ".join(
+            f"{name} {array_shown(part.array)}" for name, part in self._asdict().items()
+        )
 
 
 def _read_step(value: object) -> Step:

@@ -81,7 +81,7 @@ with_temperature = Exercise(
         ),
         Mistake("softmax twice", lambda logits, t: softmax(softmax(logits) / t)).as_if(
             "softmax was taken twice",
-            "The second softmax treats probabilities as logits. Divide the logits, and take only one.",
+            "The second one treats probabilities as logits. Divide the logits, and take only one.",
         ),
         Mistake("zero", lambda x, t: softmax(x / t)).as_if("the logits were divided by 0", ZERO),
     ),
@@ -187,7 +187,7 @@ keep_top_k = Exercise(
         ),
         Mistake("softmax of zeros", lambda probs, k: softmax(_first(probs, k))).as_if(
             "you took the softmax at the end",
-            "Then each 0 gets a share, since e^0 is 1. These are probabilities: divide them by their sum.",
+            "Then each 0 gets a share, since e^0 is 1. Divide the probabilities by their sum.",
         ),
     ),
 )

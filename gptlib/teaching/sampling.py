@@ -4,30 +4,17 @@ from .questions import Question
 
 QUESTIONS = {
     # ---- The lesson ----
-    "odds": Question(
-        "In one row, the logit of `sleeping` is 0.693 above that of `on`. What are the odds of "
-        "`sleeping` to `on`?",
-        "2 to 1",
-        {
-            "2 to 1": "The odds are e to the power of the difference, and e to the power 0.693 is "
-            "about 2.",
-            "0.7 to 1": "0.693 is the difference of the logits. Look at the formula for the odds "
-            "in lesson 05: they are e to the power of this difference.",
-            "unknown": "The two probabilities are unknown, their odds are not. Look at the formula "
-            "for the odds in lesson 05: the other logits don't occur in it.",
-        },
-    ),
     "learned": Question(
         'After "The cat is", the trained model gives `sleeping` about 0.60. Where does this '
         "number come from?",
         "from how often it came next",
         {
-            "from how often it came next": "In the stories, *sleeping* comes next in about 60 of "
+            "from how often it came next": "In the stories, `sleeping` comes next in about 60 of "
             "100 cases, and near this share the loss is smallest.",
             "from probabilities in its targets": "Look at the targets of lesson 06: each of them "
             "is the one token that really came next. No probability is among them.",
-            "from its weights before training": "Look at the last picture of lesson 06's training: "
-            "at its first step, *sleeping* has almost 0.",
+            "from its weights before training": "Look at lesson 06's picture of the four words: at "
+            "step 1, `sleeping` has almost 0.",
         },
     ),
     "others": Question(
@@ -35,9 +22,9 @@ QUESTIONS = {
         "together at temperature 5?",
         "about 0.75",
         {
-            "about 0.005": "Look at the bars of *others* in the picture: from T = 1 to T = 5 "
+            "about 0.005": "Look at the bars of `others` in the picture: from T = 1 to T = 5 "
             "their share does not become 5 times larger, but hundreds of times.",
-            "about 0.05": "Look at the bars of *others* in the picture: at T = 5 they have "
+            "about 0.05": "Look at the bars of `others` in the picture: at T = 5 they have "
             "far more than our four words.",
             "about 0.75": "A high temperature makes all 397 probabilities more alike, and 393 of "
             "them belong to other tokens.",
@@ -74,9 +61,9 @@ QUESTIONS = {
         "it writes the most probable sentence?",
         "no",
         {
-            "yes": "Look at the two marked ends of the picture: *on* is the most probable first "
+            "yes": "Look at the two marked ends of the picture: `on` is the most probable first "
             "step, but then its 0.40 is divided between two places.",
-            "no": "*On* is the most probable first step, but then its 0.40 is divided between two "
+            "no": "`on` is the most probable first step, but then its 0.40 is divided between two "
             "places.",
         },
     ),
@@ -97,7 +84,8 @@ QUESTIONS = {
         "How many tokens go through the layers, without a cache and with one?",
         "2,080 and 64",
         {
-            "2,080 and 64": "1 + 2 + ... + 64 is 64 · 65 / 2. With a cache, each goes through once.",
+            "2,080 and 64": "1 + 2 + ... + 64 is 64 · 65 / 2. With a cache, each token goes "
+            "through once.",
             "4,096 and 64": "Count again: the text does not have 64 tokens at each step. It has 1 "
             "at the first, 2 at the second, and so on.",
             "2,080 and 2,080": "Count again, with a cache: only the newest token goes through the "
@@ -105,16 +93,15 @@ QUESTIONS = {
         },
     ),
     "broken": Question(
-        "For which of the four loops is the sum of p not 1?",
-        "not divided",
+        "One of the four faults is not found by the first three tests (sum, end, grammar). Which?",
+        "same seed",
         {
-            "hot": "Look at its row of the output: the sum is 1.00. This p is a probability "
-            "distribution; it is only that of a different sampler.",
-            "not divided": "0.90 is left. Nothing else here changes a sum.",
-            "never read": "Look at its row of the output: the sum is 1.00. Each p is right, for "
-            "the text that was read.",
-            "same seed": "Look at its row of the output: the sum is 1.00. Its fault is in the "
-            "random numbers, not in p.",
+            "hot": "Look at its row of the output: none of its stories is possible, so the grammar "
+            "finds it.",
+            "not divided": "Look at its row of the output: the sum is 0.90, and not all stories "
+            "are possible.",
+            "never read": "Look at its row of the output: no story ends, and none is possible.",
+            "same seed": "Each story alone is right. Only many stories together show the fault.",
         },
     ),
 }
@@ -128,7 +115,7 @@ HINTS = {
         "numbers.",
     ),
     "top_k": (
-        "Sort, and take the first k of the *indices*: the ids that stay. What happens if k is "
+        "Sort, and take the first k of the indices: the ids that stay. What happens if k is "
         "larger than the number of tokens?",
         "`kept` has only zeros. At which ids does it need a probability, and which one?",
         "Probabilities have to sum to 1, and some of them are missing now.",

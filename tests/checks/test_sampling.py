@@ -425,12 +425,8 @@ ONE_MORE = Case(
         "y a matrix": slip(
             lambda x, k, v, Wq, Wk, Wv, ks, vs: (mixed(x @ Wq, ks, vs)[None], ks, vs)
         ),
-        "the sum of the values": slip(
-            lambda x, k, v, Wq, Wk, Wv, ks, vs: (vs.sum(0), ks, vs)
-        ),
-        "the mean of the values": slip(
-            lambda x, k, v, Wq, Wk, Wv, ks, vs: (vs.mean(0), ks, vs)
-        ),
+        "the sum of the values": slip(lambda x, k, v, Wq, Wk, Wv, ks, vs: (vs.sum(0), ks, vs)),
+        "the mean of the values": slip(lambda x, k, v, Wq, Wk, Wv, ks, vs: (vs.mean(0), ks, vs)),
         "the newest value": slip(lambda x, k, v, Wq, Wk, Wv, ks, vs: (vs[-1], ks, vs)),
         "rows computed again": slip(
             lambda x, k, v, Wq, Wk, Wv, ks, vs: (
@@ -441,7 +437,9 @@ ONE_MORE = Case(
         ),
         "side by side": slip(
             lambda x, k, v, Wq, Wk, Wv, ks, vs: (
-                mixed(x @ Wq, ks, vs), torch.cat([k.flatten(), x @ Wk]), vs
+                mixed(x @ Wq, ks, vs),
+                torch.cat([k.flatten(), x @ Wk]),
+                vs,
             )
         ),
     },
