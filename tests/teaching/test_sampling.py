@@ -57,7 +57,7 @@ def test_the_draws_by_hand():
     sums = torch.tensor(list(TRUTH.values())).cumsum(0)
     drawn = [list(TRUTH)[int((sums <= u).sum())] for u in (0.42, 0.93)]
     assert drawn == ["sleeping", "happy"]
-    assert "0.60, 0.90, 0.95, 1.00" in prose()
+    assert "0.90 for *on*, 0.95 for *happy*" in prose()
 
 
 def test_the_numbers_by_hand_are_those_of_gptlib():
