@@ -44,13 +44,14 @@ QUESTIONS = {
         },
     ),
     "exit": Question(
-        "At temperature 2, the model writes an odd sentence. Where did chance come in?",
+        "A model writes an odd sentence at temperature 2. For each token, the temperature changed "
+        "the probabilities, and then a token was drawn. Where did chance come in?",
         "only in the draw",
         {
             "only in the draw": "The temperature made odd words more probable, by calculation. "
             "Then a random number decided.",
-            "only in the temperature": "Run `gptlib.next_token_probs(logits, 2)` twice: the "
-            "probabilities are exactly the same. Dividing by 2 is no chance.",
+            "only in the change": "Run `gptlib.next_token_probs(logits, 2)` twice: the "
+            "probabilities are exactly the same. Nothing in this calculation is random.",
             "in both of them": "Run `gptlib.next_token_probs(logits, 2)` twice: the probabilities "
             "are exactly the same. So only the draw is left.",
         },

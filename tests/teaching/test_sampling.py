@@ -104,7 +104,7 @@ def test_temperature_is_no_chance(logits):
 
 
 def test_the_lessons_loop_gave_what_gptlib_generates():
-    assert "as gptlib.generate: True" in printed(LESSON, "gptlib.generate")
+    assert "the same as gptlib.generate: True" in printed(LESSON, "gptlib.generate")
     lines = printed(LESSON, "gptlib.generate").splitlines()
     assert lines[1] == lines[2] != lines[0].replace("seed 2", "seed 3")  # "may lead to"
     assert lines[3].partition(":")[2] == lines[4].partition(":")[2]
