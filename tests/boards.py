@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import socket
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -89,19 +92,19 @@ class Board:
 
 
 @contextmanager
-def running(room, **options):
-    """A board of this room at a free port, in a thread of its own."""
+def running(room, port=0, **options):
+    """A board of this room at this port (0: a free one), in a thread of its own."""
     pytest.importorskip("aiohttp")
     from gptlib.board.running import run  # noqa: PLC0415  (needs it)
 
-    ready, port = threading.Event(), []
+    ready, found = threading.Event(), []
     loop = asyncio.new_event_loop()
 
     def is_ready(number):
-        port.append(number)
+        found.append(number)
         ready.set()
 
-    task = loop.create_task(run(room, "127.0.0.1", 0, is_ready, **options))
+    task = loop.create_task(run(room, "127.0.0.1", port, is_ready, **options))
 
     def work():
         try:
@@ -113,9 +116,37 @@ def running(room, **options):
     thread.start()
     assert ready.wait(20)
     try:
-        yield Board(room, port[0])
+        yield Board(room, found[0])
     finally:
         loop.call_soon_threadsafe(task.cancel)
         thread.join(20)
         loop.close()
         assert not thread.is_alive()
+
+
+# ---- A board in a process of its own, as a teacher starts it ----
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def start_board(folder, port, code="ABCDE", *options):
+    """`gptlib board` in a process of its own; returned when it listens."""
+    command = [sys.executable, "-m", "gptlib", "board", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--data", str(folder), "--room", code, *options]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
+    lines = [process.stdout.readline() for _ in range(3)]
+    if not lines[-1]:
+        raise RuntimeError(f"the board did not start: {process.stderr.read()}")
+    process.lines = lines
+    return process
+
+
+def kill(process):
+    """kill -9, as a power cut would."""
+    process.kill()
+    process.communicate()

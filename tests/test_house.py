@@ -32,8 +32,8 @@ FLOORS = [
 HEIGHT = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 CORE = [room for rooms in FLOORS[:7] for room in rooms if room not in ("checks", "plots", "board")]
 CORE += ["cli", "__main__"]
-# Only when it is called: `gptlib plot` needs matplotlib, which a server may lack, and `gptlib board`
-# the words of the lessons and aiohttp.
+# Only when it is called: `gptlib plot` needs matplotlib, which a server may lack; `gptlib board`
+# needs aiohttp and the words of the lessons.
 WHEN_CALLED = {("cli", "plots"), ("cli", "board"), ("cli", "teaching")}
 MOST_ROOMS, MOST_LINES = 25, 250
 

@@ -142,9 +142,9 @@ def reachable(host: str) -> str:
     """
     if host not in EVERYWHERE:
         return host
-    family, far = (
-        (socket.AF_INET6, "2001:db8::1") if ":" in host else (socket.AF_INET, "10.254.0.1")
-    )
+    family, far = socket.AF_INET, "10.254.0.1"
+    if ":" in host:
+        family, far = socket.AF_INET6, "2001:db8::1"
     with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as asking:
         asking.connect((far, 9))
         return asking.getsockname()[0]

@@ -11,9 +11,8 @@ import sys
 from .. import __version__
 from ..formats.values import text_of
 from ..scale import starting
-from . import board
+from . import board, plot, prepare, sample, streams, tokenize, train
 from . import doctor as doctor_command
-from . import plot, prepare, sample, streams, tokenize, train
 from .doctor import checks, doctor
 from .messages import note
 from .options import Parser

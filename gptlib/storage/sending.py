@@ -85,7 +85,7 @@ class Seat:
         self._replied.wait(seconds)
 
     def _send_all(self) -> None:
-        """Send, one after the other and each until it is kept or refused, as long as we are here."""
+        """Send one after the other, each until it is kept or refused, as long as we are here."""
         pause = FIRST_PAUSE
         self._exchange(None)
         self._replied.set()

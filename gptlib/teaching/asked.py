@@ -1,4 +1,4 @@
-"""All that the lessons ask, as the class's board knows it; and a board of files that were collected."""
+"""All that the lessons ask, as the class's board knows it; and a board of collected files."""
 
 import importlib
 import secrets

@@ -1,4 +1,4 @@
-"""gptlib.board.server: the room's code lets in, the teacher's key opens the page, nothing else does."""
+"""gptlib.board.server: the code lets in, the key opens the teacher's page, nothing else does."""
 
 import json
 import socket

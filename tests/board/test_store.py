@@ -1,4 +1,4 @@
-"""gptlib.board.store: what was kept is there again, each answer once, and nothing else is opened."""
+"""gptlib.board.store: what was kept is there again, each answer once, and no other file opens."""
 
 import sqlite3
 
