@@ -1,9 +1,10 @@
-"""The board of a class under load, killed again and again. `python -m benchmarks.board --seconds 30`
+"""The board of a class under load, killed again and again.
 
-300 students vote, each on a connection of its own as their notebooks do, so many votes a second. The
-board runs in a process of its own, as a teacher starts it, and is killed (kill -9) and started again
-five times. A vote that gets no reply is sent again with the same id. Measured: from sending a vote to
-its acknowledgement while the board was there, and from then to the page; lost and doubled votes.
+300 students vote, each on a connection of its own as their notebooks do, so many votes a second.
+The board runs in a process of its own, as a teacher starts it, and is killed (kill -9) and started
+again five times. A vote that gets no reply is sent again with the same id. Measured: from sending a
+vote to its acknowledgement while the board was there, and from then to the page; lost and doubled
+votes. `python -m benchmarks.board --seconds 30` is a short run.
 """
 
 import argparse
@@ -87,7 +88,7 @@ class Class:
         self.measured.down += time.monotonic() - began
 
     async def vote(self, session, seat: int) -> None:
-        """One vote, sent until it is acknowledged; timed where the board was there all the while."""
+        """One vote, sent until it is acknowledged; timed where the board was there meanwhile."""
         (lesson, name), asked = random.choice(self.questions)
         id = f"{random.getrandbits(128):032x}"
         said = {"id": id, "seat": seat, "age": 0.0, "lesson": lesson, "question": name}
@@ -113,7 +114,7 @@ class Class:
             return False
 
     async def page(self, session) -> None:
-        """The teacher's page: after each state, which acknowledged votes it was the first to show."""
+        """The teacher's page: after each state, which votes it was the first to show."""
         import aiohttp  # noqa: PLC0415
 
         url, key = f"http://127.0.0.1:{self.port}/teacher", self.board.lines[1].strip()

@@ -11,8 +11,6 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 
-import pytest
-
 from gptlib.board.arriving import Answer
 from gptlib.board.catalogue import Asked, Catalogue, Exercise
 
@@ -94,7 +92,6 @@ class Board:
 @contextmanager
 def running(room, port=0, **options):
     """A board of this room at this port (0: a free one), in a thread of its own."""
-    pytest.importorskip("aiohttp")
     from gptlib.board.running import run  # noqa: PLC0415  (needs it)
 
     ready, found = threading.Event(), []

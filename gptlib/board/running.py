@@ -81,12 +81,13 @@ async def run(
     await runner.setup()
     writing = asyncio.create_task(room.write_all())
     try:
+        end = _end()
         site = web.TCPSite(runner, host, port, backlog=1024)
         await _started(site, host, port)
         port = runner.addresses[0][1]
         app[SERVER].wall = f"{address(reachable(host), port)}/room/{room.code}"
         ready(port)
-        told = asyncio.create_task(_told_to_end())
+        told = asyncio.create_task(end.wait())
         await asyncio.wait([told, writing], return_when=asyncio.FIRST_COMPLETED)
         if writing.done():
             writing.result()
@@ -106,13 +107,16 @@ async def _started(site: web.TCPSite, host: str, port: int) -> None:
         raise ValueError(f"--host {host}: {error.strerror or error}") from error
 
 
-async def _told_to_end() -> None:
-    """Returns when the process gets a signal to end. On Windows Ctrl-C is an exception instead."""
+def _end() -> asyncio.Event:
+    """Set when the process gets a signal to end.
+
+    On Windows Ctrl-C is an exception instead, and no other thread than the first gets signals.
+    """
     end, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):
+        with suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(number, end.set)
-    await end.wait()
+    return end
 
 
 def _say_where(room: Room, host: str, port: int, say: Callable[[str], None]) -> None:

@@ -4,10 +4,8 @@ import pytest
 from boards import COURSE, WIDE, running
 from browser import chromium, chromium_page, settled
 
-pytest.importorskip("aiohttp")
-
-from gptlib.board.room import Room  # noqa: E402
-from gptlib.board.store import Store  # noqa: E402
+from gptlib.board.room import Room
+from gptlib.board.store import Store
 
 
 @pytest.fixture(scope="module")

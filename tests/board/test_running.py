@@ -13,10 +13,8 @@ from collections import Counter
 import pytest
 from boards import COURSE, free_port, kill, message, start_board
 
-pytest.importorskip("aiohttp")
-
-from gptlib.board import running  # noqa: E402
-from gptlib.board.store import Store  # noqa: E402
+from gptlib.board import running
+from gptlib.board.store import Store
 
 
 def serve(folder, port, **different):

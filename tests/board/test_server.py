@@ -8,12 +8,10 @@ import urllib.error
 import pytest
 from boards import COURSE, message, running
 
-pytest.importorskip("aiohttp")
-
-from gptlib.board import counts, server  # noqa: E402
-from gptlib.board.limits import Allowance  # noqa: E402
-from gptlib.board.room import Room  # noqa: E402
-from gptlib.board.store import Store  # noqa: E402
+from gptlib.board import counts, server
+from gptlib.board.limits import Allowance
+from gptlib.board.room import Room
+from gptlib.board.store import Store
 
 TEACHERS = [
     ("GET", "/teacher/events", None),

@@ -32,7 +32,6 @@ def test_without_its_packages_it_says_what_to_install(capsys, monkeypatch):
 
 
 def test_a_port_in_use_and_other_peoples_data_are_one_line(capsys, tmp_path):
-    pytest.importorskip("aiohttp")
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -46,7 +45,6 @@ def test_a_port_in_use_and_other_peoples_data_are_one_line(capsys, tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 def test_collected_files_are_shown_until_ctrl_c(tmp_path):
-    pytest.importorskip("aiohttp")
     answer = {"lesson": "03", "question": "odd", "kind": "question", "chosen": "a", "right": True}
     (tmp_path / "mia.jsonl").write_text(json.dumps(answer) + "\n")
     process = start("board", "--from", tmp_path, "--port", "0", text=True)
