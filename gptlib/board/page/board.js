@@ -7,6 +7,7 @@ const at = (id) => document.getElementById(id);
 const numberOf = (lesson) => (lesson === "machine" ? "00" : lesson); // the exercises of lesson 00
 
 let told = "", course = null, state = null, chosen = null; // chosen: [lesson, name of a question]
+let turned = false; // whether the page is where the teacher, or the class's first answer, turned it
 let shownQuestion = null, shownExercises = null, source = null, lastNews = 0;
 
 // ---- The server ----
@@ -64,10 +65,14 @@ function begin() {
   at("lesson").replaceChildren(...lessons.map((lesson) => make("option", { value: lesson }, lesson)));
   if (lessons.includes(kept)) at("lesson").value = kept;
   chosen = null;
+  turned = false;
 }
 
 function update() {
-  if (!chosen) choose(state.last ? numberOf(state.last[0]) : at("lesson").value);
+  if (!chosen || (!turned && state.last)) {
+    turned = state.last !== null;
+    choose(turned ? numberOf(state.last[0]) : at("lesson").value);
+  }
   at("numbers").textContent = `${counted(state.seats, "student")}, ${counted(state.answers, "answer")}`;
   for (const button of at("questions").children) {
     const found = stateOf(button.dataset.name);
@@ -87,11 +92,13 @@ function choose(lesson) {
   const asked = course.questions.filter((one) => one.lesson === lesson);
   const last = asked.find((one) => state.last && one.lesson === state.last[0] && one.name === state.last[1]);
   at("questions").replaceChildren(...asked.map((one) => make("button", {
-    type: "button", "data-name": one.name, onclick: () => { turnTo(one); update(); },
+    type: "button", "data-name": one.name, onclick: () => { turned = true; turnTo(one); update(); },
   }, make("span", {}, spaced(one.name)), make("span"))));
   shownExercises = exercises(course.exercises.filter((one) => numberOf(one.lesson) === lesson));
   at("exercises").replaceChildren(shownExercises.root);
   chosen = [lesson, null];
+  shownQuestion = null;
+  at("question").replaceChildren();
   if (asked.length) turnTo(last ?? asked[0]);
 }
 
@@ -101,7 +108,11 @@ function turnTo(asked) {
   at("question").replaceChildren(shownQuestion.root);
 }
 
-at("lesson").addEventListener("change", () => { choose(at("lesson").value); update(); });
+at("lesson").addEventListener("change", () => {
+  turned = true;
+  choose(at("lesson").value);
+  update();
+});
 at("theme").addEventListener("change", () => paint(at("theme").value));
 at("covered").addEventListener("change", () => document.body.classList.toggle("covered", at("covered").checked));
 
