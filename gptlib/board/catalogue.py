@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 CHECK, VOTES = "check", ("question", "prediction")  # kinds of answers
 RIGHT, OTHER = "right", "not right yet"  # of a check; the second also for what has no known name
+NO_TRY = ("not written", "interrupted")  # what a check says where nothing was tried
 Key = tuple[str, str]  # (lesson, name): ("03", "spread")
 
 
@@ -54,10 +55,10 @@ class Catalogue:
         """What the page is told once: every question without its right answer, every exercise."""
         questions = [
             {"lesson": lesson, "name": name, "words": asked.words, "choices": asked.choices}
-            for (lesson, name), asked in sorted(self.questions.items())
+            for (lesson, name), asked in self.questions.items()
         ]
         exercises = [
             {"lesson": lesson, "name": name, "words": exercise.words}
-            for (lesson, name), exercise in sorted(self.exercises.items())
+            for (lesson, name), exercise in self.exercises.items()
         ]
         return {"questions": questions, "exercises": exercises}

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from .arriving import Answer
-from .catalogue import CHECK, RIGHT, Catalogue, Key
+from .catalogue import CHECK, NO_TRY, RIGHT, Catalogue, Key
 
 BEFORE, AFTER = 1, 2  # the two votes on a question: before the class has discussed it, and after
 STUCK = 3  # tries without success, from which on somebody is stuck
@@ -43,6 +43,8 @@ class Counts:
         self.last = answer.key
         if answer.kind != CHECK:
             self._voted.setdefault((answer.key, vote), {}).setdefault(answer.seat, answer.chosen)
+            return
+        if answer.chosen in NO_TRY:  # as when a notebook is run from top to bottom
             return
         tries = self._tries.setdefault(answer.key, {}).setdefault(answer.seat, Tries())
         tries.count += 1

@@ -79,21 +79,20 @@ async def run(
         keepalive_timeout=15,
     )
     await runner.setup()
-    writing = asyncio.create_task(room.write_all())
+    writing, told = asyncio.create_task(room.write_all()), asyncio.create_task(_end().wait())
     try:
-        end = _end()
         site = web.TCPSite(runner, host, port, backlog=1024)
         await _started(site, host, port)
         port = runner.addresses[0][1]
         app[SERVER].wall = f"{address(reachable(host), port)}/room/{room.code}"
         ready(port)
-        told = asyncio.create_task(end.wait())
         await asyncio.wait([told, writing], return_when=asyncio.FIRST_COMPLETED)
         if writing.done():
             writing.result()
     finally:
         await runner.cleanup()
         writing.cancel()
+        told.cancel()
         room.close()
 
 

@@ -56,6 +56,13 @@ def test_an_exercise_counts_students_and_names_the_commonest_mistake_first():
     ]
 
 
+def test_a_check_of_what_is_not_written_is_no_try_and_no_mistake():
+    made = counted(*[check(1, "not written")] * 4, check(2, "interrupted"), check(3, "wrong axis"))
+    (shown,) = made.exercises()
+    assert (shown["tried"], shown["stuck"]) == (1, 0)
+    assert shown["mistakes"] == [("wrong axis", 1)] and len(made.seats) == 3
+
+
 def test_who_has_passed_is_not_stuck_whatever_is_tried_afterwards():
     tries = [check(1, "right")] + [check(1, "wrong axis")] * 5
     assert counted(*tries).exercises()[0]["stuck"] == 0

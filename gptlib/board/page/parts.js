@@ -27,6 +27,7 @@ export function voteCell(name) {
   return {
     root,
     update(n, total) {
+      bar.hidden = !total;
       bar.style.width = total ? `${(100 * n) / total}%` : "0";
       share.textContent = total ? `${n} (${Math.round((100 * n) / total)} %)` : "–";
     },
@@ -82,7 +83,7 @@ export function exercises(known) {
   const heads = ["exercise", "tried", "passed", "stuck", "commonest mistakes"];
   const body = make("tbody");
   const root = make("table", {},
-    make("caption", {}, "In students. Stuck: three tries or more, and not passed."),
+    make("caption", {}, "Numbers of students. Stuck: three tries or more, and not passed."),
     make("thead", {}, make("tr", {}, ...heads.map((words, k) =>
       make("th", { scope: "col", class: k && k < 4 ? "number" : "" }, words)))), body);
 
