@@ -24,7 +24,7 @@ PICTURES = {
     "03_masked_attention": "Attention weights, layer 1, head 1",
     "04_feedforward": "The activation of unit 34",
     "05_logits_and_softmax": "Softmax. sleeping",
-    "06_training": "Next word by step",
+    "06_training": "Loss in nats per token",
     "07_sampling": "Tree of",
     "08_gpt2": "Share of all parameters",
 }
