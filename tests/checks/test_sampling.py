@@ -3,6 +3,7 @@ however they are written; and the capstone says what is the matter with a folder
 """
 
 import math
+import random
 from dataclasses import replace
 from functools import partial
 
@@ -241,7 +242,7 @@ def random_table(dice):
 
 
 BEND = Case(
-    sampling.bend,
+    sampling.with_temperature,
     right=[bend_by_loop, bend_by_torch, bend_by_powers],
     slips={
         "multiplied": lambda logits, t: softmax(t * logits),
@@ -340,11 +341,127 @@ BEST = Case(
 )
 
 
+# ---- One more token with a cache ----
+
+
+def one_more_by_loop(x, keys, values, Wq, Wk, Wv):
+    q, k, v = x @ Wq, x @ Wk, x @ Wv
+    keys, values = [*keys, k], [*values, v]
+    powers = [math.exp(float(q @ key) / len(q) ** 0.5) for key in keys]
+    y = sum(power / sum(powers) * value for power, value in zip(powers, values))
+    return y, torch.stack(keys), torch.stack(values)
+
+
+def one_more_by_torch(x, keys, values, Wq, Wk, Wv):
+    all_keys = torch.vstack((keys, x @ Wk))
+    all_values = torch.vstack((values, x @ Wv))
+    q = (x @ Wq)[None]
+    y = torch.nn.functional.scaled_dot_product_attention(q, all_keys, all_values)
+    return [y.squeeze(0), all_keys, all_values]
+
+
+def one_more_by_numpy(x, keys, values, Wq, Wk, Wv):
+    x, keys, values, Wq, Wk, Wv = (a.double().numpy() for a in (x, keys, values, Wq, Wk, Wv))
+    keys = np.concatenate([keys, x[None] @ Wk])
+    values = np.concatenate([values, x[None] @ Wv])
+    scores = keys @ (x @ Wq) / math.sqrt(Wq.shape[1])
+    weights = np.exp(scores - scores.max())
+    return weights @ values / weights.sum(), keys, values
+
+
+def longer(x, keys, values, Wk, Wv):
+    return torch.cat([keys, (x @ Wk)[None]]), torch.cat([values, (x @ Wv)[None]])
+
+
+def mixed(q, keys, values, scale=None):
+    return torch.softmax(keys @ q / (scale or math.sqrt(len(q))), 0) @ values
+
+
+def slip(change):
+    """An answer of which one part is changed: (x, keys, values, Wq, Wk, Wv, all keys, values)."""
+
+    def answer(x, keys, values, Wq, Wk, Wv):
+        more = longer(x, keys, values, Wk, Wv)
+        return change(x, keys, values, Wq, Wk, Wv, *more)
+
+    return answer
+
+
+ONE_MORE = Case(
+    sampling.one_more,
+    right=[one_more_by_loop, one_more_by_torch, one_more_by_numpy],
+    slips={
+        "put first": lambda x, keys, values, Wq, Wk, Wv: (
+            one_more_by_torch(x, keys, values, Wq, Wk, Wv)[0],
+            torch.cat([(x @ Wk)[None], keys]),
+            torch.cat([(x @ Wv)[None], values]),
+        ),
+        "without itself": slip(lambda x, k, v, Wq, Wk, Wv, ks, vs: (mixed(x @ Wq, k, v), ks, vs)),
+        "not scaled": slip(lambda x, k, v, Wq, Wk, Wv, ks, vs: (mixed(x @ Wq, ks, vs, 1), ks, vs)),
+        "scaled by hs": slip(
+            lambda x, k, v, Wq, Wk, Wv, ks, vs: (mixed(x @ Wq, ks, vs, Wq.shape[1]), ks, vs)
+        ),
+        "scaled by C": slip(
+            lambda x, k, v, Wq, Wk, Wv, ks, vs: (mixed(x @ Wq, ks, vs, len(x) ** 0.5), ks, vs)
+        ),
+        "the cache left as it was": slip(
+            lambda x, k, v, Wq, Wk, Wv, ks, vs: (mixed(x @ Wq, ks, vs), k, v)
+        ),
+        "the new rows alone": slip(
+            lambda x, k, v, Wq, Wk, Wv, ks, vs: (mixed(x @ Wq, ks, vs), ks[-1:], vs[-1:])
+        ),
+        "keys and values exchanged": slip(
+            lambda x, k, v, Wq, Wk, Wv, ks, vs: (mixed(x @ Wq, ks, vs), vs, ks)
+        ),
+        "the key as query": slip(
+            lambda x, k, v, Wq, Wk, Wv, ks, vs: (mixed(x @ Wk, ks, vs), ks, vs)
+        ),
+        "queries kept": lambda x, keys, values, Wq, Wk, Wv: one_more_by_torch(
+            x, keys, values, Wq, Wq, Wv
+        ),
+        "the vector kept as a key": lambda x, keys, values, Wq, Wk, Wv: one_more_by_torch(
+            x, keys, values, Wq, torch.eye(*Wk.shape), Wv
+        ),
+        "y a matrix": slip(
+            lambda x, k, v, Wq, Wk, Wv, ks, vs: (mixed(x @ Wq, ks, vs)[None], ks, vs)
+        ),
+        "the sum of the values": slip(lambda x, k, v, Wq, Wk, Wv, ks, vs: (vs.sum(0), ks, vs)),
+        "the mean of the values": slip(lambda x, k, v, Wq, Wk, Wv, ks, vs: (vs.mean(0), ks, vs)),
+        "the newest value": slip(lambda x, k, v, Wq, Wk, Wv, ks, vs: (vs[-1], ks, vs)),
+        "rows computed again": slip(
+            lambda x, k, v, Wq, Wk, Wv, ks, vs: (
+                mixed(x @ Wq, ks, vs),
+                torch.cat([torch.zeros_like(k), ks[-1:]]),
+                vs,
+            )
+        ),
+        "side by side": slip(
+            lambda x, k, v, Wq, Wk, Wv, ks, vs: (
+                mixed(x @ Wq, ks, vs),
+                torch.cat([k.flatten(), x @ Wk]),
+                vs,
+            )
+        ),
+    },
+    fuzz=lambda dice: random_step(dice),
+)
+
+
+def random_step(dice):
+    S, C, hs = dice.randint(0, 4), dice.randint(1, 5), dice.randint(1, 4)
+    generator = torch.Generator().manual_seed(dice.randrange(10**6))
+    return tuple(
+        (4 * torch.randn(*shape, generator=generator)).round() / 4
+        for shape in ((C,), (S, hs), (S, hs), (C, hs), (C, hs), (C, hs))
+    )
+
+
 class TestChecks(CheckRules):
     cases = {
-        sampling.bend: BEND,
+        sampling.with_temperature: BEND,
         sampling.keep_top_k: TOP_K,
         sampling.best_sentence: BEST,
+        sampling.one_more: ONE_MORE,
     }
 
 
@@ -361,7 +478,7 @@ def test_an_input_that_is_changed_is_named(capsys):
         return anew(probs)
 
     for check, function in (
-        (sampling.bend, divides_in_place),
+        (sampling.with_temperature, divides_in_place),
         (sampling.keep_top_k, zeroes_in_place),
     ):
         assert check(function).mistake == running.CHANGED
@@ -373,7 +490,7 @@ def test_a_sorted_list_turned_round_is_not_taken_for_topk():
         return anew(placed(probs, np.argsort(probs.numpy())[::-1][:k].copy()))
 
     verdict = sampling.keep_top_k(by_numpy)
-    assert verdict.property == "Of equals the smaller id stays."
+    assert verdict.property == "Among equal probabilities, the smaller id stays."
     assert "topk" not in (verdict.mistake, verdict.resembles)
 
 
@@ -389,7 +506,7 @@ def test_a_recursion_without_an_end_is_told_where_the_end_is(capsys):
 
     assert sampling.best_sentence(endless).mistake == running.STOPPED
     assert capsys.readouterr().out.endswith(
-        "\n  Nothing follows a full stop: with it the sentence is whole.\n"
+        "\n  Nothing follows a full stop: the sentence ends there.\n"
     )
     assert sampling.best_sentence(lambda table, text: table["The"]).mistake == running.STOPPED
     assert "full stop" not in capsys.readouterr().out
@@ -608,6 +725,23 @@ def test_gptlibs_parts_have_the_form_of_the_exercises(model):
         )
 
 
+def test_a_step_that_gives_only_the_result_is_asked_for_keys_and_values(capsys):
+    verdict = sampling.one_more(lambda *given: one_more_by_torch(*given)[0])
+    assert verdict.mistake == running.ODD
+    assert "return y, keys, values" in capsys.readouterr().out
+
+
+def test_the_right_step_is_the_last_row_of_attention_over_the_whole_text():
+    x, keys, values, Wq, Wk, Wv = random_step(random.Random(0))
+    text = torch.randn(6, len(x), generator=torch.Generator().manual_seed(0))
+    keys, values, rows = keys[:0], values[:0], []
+    for token in text:
+        y, keys, values = sampling.one_more.right(token, keys, values, Wq, Wk, Wv)
+        rows.append(y)
+    whole, _ = gptlib.attention.attention(text @ Wq, text @ Wk, text @ Wv)
+    torch.testing.assert_close(torch.stack(rows), whole)
+
+
 # ---- What verdicts must not say ----
 
 
@@ -624,10 +758,10 @@ def test_the_shortest_sentence_is_not_called_greedy(capsys):
 
     verdict = sampling.best_sentence(shortest)
     assert (verdict.mistake, verdict.resembles) == ("", "")
-    assert "No sentence that goes on from the prefix is more probable." in capsys.readouterr().out
+    assert "No other sentence with this prefix is more probable." in capsys.readouterr().out
 
 
 def test_a_temperature_that_is_never_below_a_tenth_is_refused(capsys):
-    verdict = sampling.bend(lambda logits, t: softmax(logits / max(t, 0.1)))
+    verdict = sampling.with_temperature(lambda logits, t: softmax(logits / max(t, 0.1)))
     assert "divided by the temperature" in verdict.property
     assert "<lambda>([0.1, 0.05, 0], 0.05)" in capsys.readouterr().out
