@@ -21,8 +21,8 @@ QUESTIONS = {
         "You train with rows of 8. What happens at positions 9 to 48?",
         "their embeddings keep their random start",
         {
-            "they work as well as the first 8 positions do": "Look at the model: each position has a vector of "
-            "its own, and a vector that no batch has used gets no gradient.",
+            "they work as well as the first 8 positions do": "Look at the model: each "
+            "position has a vector of its own, and what no batch has used gets no gradient.",
             "their embeddings keep their random start": "Positions 9 to 48 occur in no batch, so "
             "nothing adjusts their vectors. The check measures this.",
             "the model raises an error there": "Count the rows of the position matrix: there are "
@@ -36,8 +36,8 @@ QUESTIONS = {
         {
             "good, since most of it was seen": "Held-out text that occurs in the training text "
             "cannot tell a memory from a rule.",
-            "bad, since it was held out of training": "Look at the first line of the output above: it counts "
-            "how many of the stories are not new at all.",
+            "bad, since it was held out of training": "Look at the output above: it "
+            "counts how many of the stories are not new at all.",
         },
     ),
     "exit": Question(
@@ -47,8 +47,8 @@ QUESTIONS = {
         {
             "that it uses more than one letter back": "A table of pairs is the best that one "
             "letter back can do, up to its counts. Being below it needs more of the past.",
-            "that no model of its size can be better": "Compare with the floor of lesson 06: only where "
-            "the true probabilities are known can you say how far there is to go.",
+            "that no model of its size can be better": "Compare with the floor of lesson 06: "
+            "only where the true probabilities are known can you say how far there is to go.",
             "that its sentences are true": "Look at a few sentences that it wrote. The loss "
             "measures how likely text is, not whether it is true.",
         },
