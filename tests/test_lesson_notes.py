@@ -93,10 +93,10 @@ def test_no_exercise_is_without_an_objective(number):
 
 @each_lesson
 def test_what_only_deeper_asks_serves_an_objective_of_deeper(number):
-    here = source(number)
+    here, part = source(number), PARTS[int(number)]
     for objective in NOTES[number].objectives:
         asked = [f'("{name}")' in here for name in objective.questions]
-        asked += [f".{name}(" in here for name in objective.exercises]
+        asked += [f"checks.{part}.{name}(" in here for name in objective.exercises]
         deep = objective.words.startswith(DEEP)
         assert asked and all(there is not deep for there in asked), objective.words
 

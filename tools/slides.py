@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,7 @@ import exercises
 import lesson_clock
 import lesson_notes
 import nbformat
-from lesson_notes import START, Notes, short
+from lesson_notes import Notes, short
 from nbconvert.exporters import SlidesExporter
 
 from gptlib.teaching.lesson import PARTS
@@ -32,11 +33,13 @@ from gptlib.teaching.questions import PREDICTION, QUICK, TITLES, Question, marke
 ROOT = Path(__file__).resolve().parent.parent
 COURSE = ROOT / "notebooks"
 LOOKS = Path(__file__).resolve().parent / "reveal"
-WORDS, LINES = 58, 17  # the most on one slide, where it can be cut
+WORDS, SHORT, LINES, WIDTH = 58, 22, 17, 96  # the most on one slide, where it can be cut
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _ASKED = re.compile(r'lesson\.(ask|predict)\("(\w+)"\)')
 _DETAILS = re.compile(r"<details>\s*<summary>(.*?)</summary>(.*?)</details>", re.DOTALL)
 _COMPARE = "**Compare**"
+# What to press in the notebook, and nothing else.
+_ONLY_FOR_NOTEBOOKS = re.compile(r"(Now press|Press|Commit|Go back|Choose)\b[^.\n]{0,80}[.:]\s*$")
 
 
 @dataclass
@@ -55,23 +58,35 @@ class Deck:
 
     path: Path
     notes: Notes
-    questions: dict[str, Question]
     slides: list[Slide] = field(default_factory=list)
     section: str = ""
+    begins: str | None = None  # the notes of a section whose first slide is still to come
     waiting: list[str] = field(default_factory=list)  # predictions whose answer is still to come
 
-    def add(self, *cells: nbformat.NotebookNode, notes: str = "", begins: bool = False) -> None:
-        self.slides.append(Slide(list(cells), notes, begins, self.section))
+    def add(self, *cells: nbformat.NotebookNode, notes: str = "") -> None:
+        """A slide; the first of a section gets the notes to all of it."""
+        if cells:
+            said = "\n\n".join(filter(None, [self.begins, notes]))
+            self.slides.append(Slide(list(cells), said, self.begins is not None, self.section))
+            self.begins = None
 
-    def text(self, words: str, **how) -> None:
-        self.add(nbformat.v4.new_markdown_cell(words), **how)
+    def text(self, words: str, notes: str = "") -> None:
+        self.add(nbformat.v4.new_markdown_cell(words), notes=notes)
+
+    def below(self, *cells: nbformat.NotebookNode, notes: str = "") -> None:
+        """Cells under the sentences that lead to them, where both fit one slide."""
+        last = self.slides[-1] if self.slides else None
+        leads = last and [cell.cell_type for cell in last.cells] == ["markdown"]
+        if not leads or self.begins is not None or not _leads_in(last.cells[0].source):
+            self.add(*cells, notes=notes)
+            return
+        last.cells += cells
+        last.notes = "\n\n".join(filter(None, [last.notes, notes]))
 
 
 def cut(path: Path, notes: Notes) -> list[Slide]:
     """The slides of one lesson."""
-    part = PARTS[int(path.stem[:2])]
-    words = importlib.import_module(f"gptlib.teaching.{part}")
-    deck = Deck(path, notes, words.QUESTIONS)
+    deck = Deck(path, notes)
     first, *rest = nbformat.read(path, as_version=4).cells
     _title(deck, first.source)
     compared = sum(_COMPARE in cell.source for cell in rest if cell.cell_type == "markdown")
@@ -101,7 +116,8 @@ def _title(deck: Deck, header: str) -> None:
     ideas = re.search(r"^\*\*New ideas:\*\* .+$", header, re.MULTILINE)
     before = deck.notes.sections.get(lesson_notes.BEFORE, "")
     said = f"{deck.notes.sentence}\n\n**Before the lesson.** {before}"
-    deck.text(f"{head}\n\n# {question}\n\n{able[0] if able else ''}", notes=said, begins=True)
+    deck.begins = said
+    deck.text(f"{head}\n\n# {question}\n\n{able[0] if able else ''}")
     deck.text("\n\n".join(found[0] for found in (ideas, minutes) if found))
 
 
@@ -113,13 +129,8 @@ def _prose(deck: Deck, source: str) -> None:
     for words in pieces(before):
         _piece(deck, words)
     if heading:
-        title = heading[1]
-        deck.section = title
-        first, *others = [*pieces(after), ""]
-        head = f"## {title}\n\n"
-        one = isinstance(first, tuple) or not first
-        deck.text(head + ("" if one else first), notes=_said(deck.notes, title), begins=True)
-        for words in ([first] if isinstance(first, tuple) else []) + others:
+        deck.section, deck.begins = heading[1], _said(deck.notes, heading[1])
+        for words in pieces(after):
             _piece(deck, words)
 
 
@@ -128,10 +139,11 @@ def _piece(deck: Deck, words: "str | tuple[str, str]") -> None:
         title, body = words
         for part in pieces(body):
             deck.text(f"### {title}\n\n{part}")
-    elif words.strip():
+        return
+    if _COMPARE in words and deck.waiting:
+        _reveal(deck)
+    if words.strip() and not _ONLY_FOR_NOTEBOOKS.match(words):
         deck.text(words)
-        if _COMPARE in words and deck.waiting:
-            _reveal(deck)
 
 
 def _at_heading(source: str) -> tuple[str, re.Match | None, str]:
@@ -152,16 +164,32 @@ def pieces(source: str) -> "Iterator[str | tuple[str, str]]":
 def _grouped(source: str) -> Iterator[str]:
     """Paragraphs, as many as fit one slide; a list or a formula stays with what introduces it."""
     group: list[str] = []
-    for block in re.split(r"\n{2,}(?![ \t])", source.strip()):
-        if not block.strip():
-            continue
+    for block in _blocks(source):
         follows = bool(re.match(r"(\$\$|[-*|] |\d+\. |\||```)", block.lstrip()))
-        if group and not follows and _size([*group, block]) > WORDS:
+        room = WORDS if _size([block]) > SHORT else WORDS + SHORT  # nothing short stands alone
+        follows = follows and _size(group) <= WORDS
+        if group and not follows and _size([*group, block]) > room:
             yield "\n\n".join(group)
             group = []
         group.append(block)
     if group:
         yield "\n\n".join(group)
+
+
+def _blocks(source: str) -> Iterator[str]:
+    """Paragraphs, lists and formulas; a list that is long for one slide in two halves."""
+    for block in re.split(r"\n{2,}(?![ \t])", source.strip()):
+        items = re.split(r"\n(?=- |\d+\. )", block)
+        if len(items) > 2 and _size([block]) > 2 * WORDS:
+            half = (len(items) + 1) // 2
+            yield from ("\n".join(items[:half]), "\n".join(items[half:]))
+        elif block.strip():
+            yield block
+
+
+def _leads_in(words: str) -> bool:
+    """Is it short, and neither a question nor a picture nor an answer?"""
+    return not re.search("[<]|^### ", words) and _size([words]) <= WORDS // 2
 
 
 def _size(blocks: list[str]) -> int:
@@ -187,7 +215,8 @@ def _code(deck: Deck, cell: nbformat.NotebookNode) -> None:
     if _is_set_up(cell.source):
         deck.add(*_pictures(cell))  # the map alone
         return
-    printed, shown = _printed(cell), _pictures(cell)
+    printed = _printed(cell)
+    shown = [] if "widgets.set_up_check" in cell.source else _pictures(cell)
     explorer = bool(lesson_clock.EXPLORER.search(cell.source))
     if not explorer and not (asked and not printed and not shown):
         _lines(deck, cell, printed)
@@ -211,11 +240,11 @@ def _lines(deck: Deck, cell: nbformat.NotebookNode, printed: list) -> None:
     result = nbformat.v4.new_code_cell("", outputs=printed)
     lines = source.count("\n") + 1 + sum("".join(o.text).count("\n") + 1 for o in printed)
     if lines > LINES and printed:
-        deck.add(code)
+        deck.below(code)
         deck.add(result)
     else:
         code.outputs = printed
-        deck.add(code)
+        deck.below(code)
 
 
 def _printed(cell: nbformat.NotebookNode) -> list:
@@ -224,7 +253,11 @@ def _printed(cell: nbformat.NotebookNode) -> list:
     for o in cell.outputs:
         if o.get("data", {}).keys() == {"text/plain"}:
             said += o.data["text/plain"]
-    return [nbformat.v4.new_output("stream", text=said.rstrip("\n") + "\n")] if said.strip() else []
+    lines = [
+        textwrap.fill(line, WIDTH) if len(line) > WIDTH else line for line in said.splitlines()
+    ]
+    text = "\n".join(lines).strip("\n") + "\n"
+    return [nbformat.v4.new_output("stream", text=text)] if text.strip() else []
 
 
 def _pictures(cell: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
@@ -245,14 +278,22 @@ def _pictures(cell: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
 
 
 def _attribute(words: str) -> str:
-    return re.sub(r"\s+", " ", words).replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    return (
+        re.sub(r"\s+", " ", words).replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    )
 
 
 # ---- Questions and exercises ----
 
 
+def question_of(path: Path, name: str) -> Question:
+    """A question of a lesson, by its name."""
+    words = importlib.import_module(f"gptlib.teaching.{PARTS[int(path.stem[:2])]}")
+    return words.QUESTIONS[name]
+
+
 def _question(deck: Deck, name: str, kind: str) -> None:
-    question, options = deck.questions[name], deck.notes.questions[name]
+    question, options = question_of(deck.path, name), deck.notes.questions[name]
     listed = "".join(f"<li>{marked(choice)}</li>" for choice in question.shuffled())
     words = f"<h2>{TITLES[kind]}</h2><p>{marked(question.asks)}</p>"
     deck.text(
@@ -269,7 +310,7 @@ def _reveal(deck: Deck) -> None:
 
 
 def _answer(deck: Deck, name: str) -> None:
-    question = deck.questions[name]
+    question = question_of(deck.path, name)
     words = f"<p>{marked(question.asks)}</p>"
     words += f'<p class="right"><strong>{marked(question.right)}</strong></p>'
     words += f"<p>{marked(question.replies[question.right])}</p>"
@@ -285,7 +326,8 @@ def _exercise(deck: Deck, cell: nbformat.NotebookNode) -> None:
         if stub.open and f"def {stub.name}(" in cell.source:
             code = exercises.with_helpers(exercises.solution(stub, solved), COURSE)
             notes.append(f"A solution:\n\n```python\n{code}\n```")
-    deck.add(nbformat.v4.new_code_cell(cell.source), notes="\n\n".join(notes))
+    stub = re.sub(r"^lesson\.hint\(.*\n?", "", cell.source, flags=re.MULTILINE).rstrip()
+    deck.below(nbformat.v4.new_code_cell(stub), notes="\n\n".join(notes))
 
 
 # ---- The page ----
@@ -320,8 +362,9 @@ def page(path: Path, notes: Notes) -> str:
 
 def _with_kicker(slide: Slide) -> list[nbformat.NotebookNode]:
     cells = [nbformat.from_dict(cell) for cell in slide.cells]
-    if slide.section and not slide.begins_section:
-        top = nbformat.v4.new_markdown_cell(f'<div class="kicker">{slide.section}</div>')
+    if slide.section:
+        look = "begins" if slide.begins_section else "kicker"
+        top = nbformat.v4.new_markdown_cell(f'<div class="{look}">{slide.section}</div>')
         cells = [top, *cells]
     for place, cell in enumerate(cells):
         kind = ("slide" if slide.begins_section else "subslide") if place == 0 else "-"

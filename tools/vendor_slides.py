@@ -63,7 +63,11 @@ def main() -> None:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(content)
         hashes = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
-        listed[name] = {"version": version, "sha512": integrity, "files": dict(sorted(hashes.items()))}
+        listed[name] = {
+            "version": version,
+            "sha512": integrity,
+            "files": dict(sorted(hashes.items())),
+        }
     LIST.write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
 
 

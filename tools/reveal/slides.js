@@ -2,7 +2,7 @@
 
 const WIDTH = 1280;
 const HEIGHT = 720;
-const SMALLEST = 0.55; // of the usual size of type
+const SMALLEST = 0.5; // of the usual size of type
 
 renderMathInElement(document.querySelector(".slides"), {
   delimiters: [
@@ -12,11 +12,21 @@ renderMathInElement(document.querySelector(".slides"), {
   throwOnError: false,
 });
 
+/** Does all of a slide show, no line of code cut off either? */
+function fits(slide) {
+  const lines = [...slide.querySelectorAll("pre")];
+  return (
+    slide.scrollHeight <= HEIGHT &&
+    slide.scrollWidth <= WIDTH &&
+    lines.every((pre) => pre.scrollWidth <= pre.clientWidth)
+  );
+}
+
 /** Make the type of a slide smaller until it fits, in steps of a twentieth. */
 function fit(slide) {
   for (let size = 1; size >= SMALLEST; size -= 0.05) {
     slide.style.fontSize = `${size}em`;
-    if (slide.scrollHeight <= HEIGHT && slide.scrollWidth <= WIDTH) return;
+    if (fits(slide)) return;
   }
 }
 
