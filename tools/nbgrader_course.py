@@ -23,34 +23,10 @@ from student import COURSE, clean, keep_up
 import gptlib.checks
 
 POINTS = {"easy": 2, "medium": 4, "hard": 6}
-SKIP = "not-for-grades"  # the tag of a cell that no exercise needs
+SKIP = "not-for-grades"  # the tag of a cell that no exercise needs, as in nbgrader_config.py
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 BLANK = re.compile(r"(?P<before>.*?)(?P<what>raise NotImplementedError|\.\.\.)\s*(?P<note>#.*)?$")
-CONFIG = '''"""nbgrader's settings for this course. Made by `make nbgrader`; yours to change."""
-
-import os
-
-c = get_config()  # noqa: F821
-c.CourseDirectory.course_id = "gptlib"
-c.CourseDirectory.root = os.path.dirname(os.path.abspath(__file__))
-
-# What stays in a student's copy where the solution was.
-c.ClearSolutions.code_stub = {"python": "raise NotImplementedError  # write your answer here"}
-
-# A cell that takes longer is interrupted, and the next one runs. Checks end endless answers by
-# themselves, after 5 seconds for each input.
-c.ExecutePreprocessor.timeout = 120
-c.ExecutePreprocessor.interrupt_on_timeout = True
-c.ExecutePreprocessor.allow_errors = True
-
-# Only what the exercises need is run for grades, behind gptlib.checks.fence.
-c.ExecutePreprocessor.skip_cells_with_tag = "SKIP_TAG"
-c.ExecutePreprocessor.extra_arguments = [
-    "--IPKernelApp.exec_lines=from gptlib.checks.fence import fence as _fence; "
-    f"_fence({c.CourseDirectory.root!r}); del _fence"
-]
-os.environ.update(GPTLIB_ANSWERS="off", OMP_WAIT_POLICY="PASSIVE")
-'''
+CONFIG = Path(__file__).with_name("nbgrader_config.py")
 
 
 class Exercise(NamedTuple):
@@ -192,7 +168,7 @@ def course() -> dict[str, bytes]:
     Raises:
         ValueError: an exercise and its solution do not agree; says which.
     """
-    made = {"nbgrader_config.py": CONFIG.replace("SKIP_TAG", SKIP).encode()}
+    made = {CONFIG.name: CONFIG.read_bytes()}
     for path in sorted(COURSE.glob("[0-9]*.ipynb")):
         pair = (nbformat.read(each, as_version=4) for each in (path, COURSE / "solutions" / path.name))
         try:

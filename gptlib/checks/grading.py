@@ -5,7 +5,9 @@ writes them. Nothing here is shown or kept as a verdict is.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from functools import cache
+from io import StringIO
 from types import CodeType, ModuleType
 from typing import NamedTuple
 
@@ -40,11 +42,13 @@ def points(check: Exercise, student: Callable, most: float) -> float:
     if name := borrowed(student):
         print(f"0 of {most:g} points: the answer uses {name}, which is the course's own.")
         return 0.0
-    verdict = check.judge(student)
-    if verdict.mistake in (NOT_WRITTEN, INTERRUPTED):
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # for nbgrader, stderr is 0
+        verdict = check.judge(student)
+        open_yet = verdict.mistake in (NOT_WRITTEN, INTERRUPTED)
+        found = [Part(RIGHT, 1.0)] if verdict or open_yet else parts(check, student)
+    if open_yet:
         print(f"0 of {most:g} points. {verdict.words}")
         return 0.0
-    found = [Part(RIGHT, 1.0)] if verdict else parts(check, student)
     got = round(most * sum(part.earned for part in found) / len(found), 2)
     print(f"{got:g} of {most:g} points for {name_of(student)}.")
     for part in found:

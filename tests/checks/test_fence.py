@@ -1,0 +1,91 @@
+"""gptlib.checks.fence: what a submission cannot do while it is graded, tried in a process of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gptlib.checks
+
+CHECKS = Path(gptlib.checks.__file__).parent
+
+BEFORE = """
+import os, pathlib, signal, subprocess, socket, sys, time
+from gptlib import checks
+from gptlib.checks.fence import fence
+fence({course!r})
+try:
+    {code}
+except BaseException as error:
+    print(type(error).__name__)
+else:
+    print("done")
+"""
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("course")
+    for name in ("source/a.ipynb", "gradebook.db", "autograded/mia/a.ipynb", "autograded/tom/a.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("content")
+    return folder
+
+
+def tried(course, code):
+    """What comes of a line of code in the folder of Mia's submission."""
+    script = BEFORE.format(course=str(course), code=code)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=course / "autograded" / "mia",
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "open('../../source/a.ipynb').read()",
+        "pathlib.Path('../../source/a.ipynb').read_bytes()",
+        "os.listdir('../../source')",
+        "open('../../gradebook.db', 'wb')",
+        "os.remove('../../gradebook.db')",
+        "os.symlink('../../source/a.ipynb', 'mine.ipynb'); open('mine.ipynb')",
+        "open('../tom/a.txt').read()",
+        f"open({str(CHECKS / 'logits.py')!r}).read()",
+        "subprocess.run(['cat', '../../source/a.ipynb'])",
+        "os.system('cat ../../source/a.ipynb')",
+        "os.execv(sys.executable, [sys.executable, '-c', ''])",
+        "socket.create_connection(('127.0.0.1', 9))",
+        "os.kill(os.getpid(), signal.SIGKILL)",
+    ],
+)
+def test_what_is_the_teachers_is_closed(course, code):
+    assert tried(course, code) == "PermissionError"
+    assert (course / "gradebook.db").read_text() == "content"
+
+
+@pytest.mark.parametrize("code", ["exit()", "quit()", "os._exit(0)", "sys.exit()"])
+def test_leaving_ends_only_what_was_run(course, code):
+    assert tried(course, code) == "SystemExit"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "open('a.ipynb').read()",
+        "open('new.txt', 'w').write('1'); os.remove('new.txt')",
+        "import json, wave; import torch; torch.ones(2, 2) @ torch.ones(2, 2)",
+        "assert checks.logits.softmax.judge(lambda x: x.softmax(-1))",
+        "assert not checks.logits.softmax.judge(lambda x: 1 / 0)",
+        "assert not checks.logits.softmax.judge(lambda x: exit())",
+        "assert checks.training.nll.judge(lambda z, y: __import__('gptlib').nll(z, y))",
+    ],
+)
+def test_what_an_answer_needs_is_open(course, code):
+    assert tried(course, code) == "done"
