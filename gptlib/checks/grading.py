@@ -14,12 +14,15 @@ from typing import NamedTuple
 import numpy as np
 
 from .blanks import code_of
-from .exercise import Exercise, Property, name_of
+from .exercise import Exercise, name_of
+from .limits import quiet
 from .reading import Numbers
 from .running import INTERRUPTED, NOT_WRITTEN
 
 RIGHT = "Every result is right."
 CHECKS = "gptlib.checks"
+EMPTY_KINDS = (list, tuple, dict, set, str, int, float)
+HALF = 0.5  # of the inputs
 ODD = "cannot be seen in a result like this"
 
 
@@ -60,40 +63,52 @@ def points(check: Exercise, student: Callable, most: float) -> float:
 def parts(check: Exercise, student: Callable) -> list[Part]:
     """The parts of a wrong answer's points, the last for being right.
 
-    A property has to hold of every result that there is. What stops on some inputs, or does not
-    end, has of each property only the share of the inputs on which there was a result.
+    The properties that an answer without any work has, such as the right shape, earn nothing, but
+    without them the others earn nothing either. An answer that stops on some inputs has only the
+    share of those on which it gives a result, if these are half of them or more.
     """
+    held, share = holding(check, student)
+    start = without_work(check)
+    share = share if share >= HALF and all(held[:start]) else 0.0
+    earned = [share if holds else 0.0 for holds in held]
+    found = zip(check.properties[start:], earned[start:])
+    return [*(Part(prop.words, part) for prop, part in found), Part(RIGHT, 0.0)]
+
+
+def holding(check: Exercise, student: Callable) -> tuple[list[bool], float]:
+    """(does each property hold of all results, the share of the inputs that have a result)."""
     found = check.outcomes(student) if callable(student) else []
     results = {k: got.value for k, got in enumerate(found) if not got.kind}
-    share = len(results) / len(check.given)
-
-    def holds(prop: Property) -> bool:
-        return all(not check.observe(prop, student, k, v, ODD) for k, v in results.items())
-
-    held = [Part(prop.words, share if holds(prop) else 0.0) for prop in earning(check)]
-    return [*held, Part(RIGHT, 0.0)]
+    held = [
+        bool(results) and not any(check.observe(p, student, k, v, ODD) for k, v in results.items())
+        for p in check.properties
+    ]
+    return held, len(results) / len(check.given)
 
 
 @cache
-def earning(check: Exercise) -> tuple[Property, ...]:
-    """The properties that earn something: an answer that does nothing breaks each of them.
+def without_work(check: Exercise) -> int:
+    """How many of the first properties an answer has that does nothing.
 
-    Such answers give back their first argument, or 0, or zeros in the right shape. What holds of
-    them too, such as "no number is nan", shows no work.
+    Such answers give back their first argument, 0, 1, or what is empty or zero in the right form.
     """
-    idle = [lambda *given: given[0], lambda *given: 0]
-    if check.right and isinstance(check.wanted[0].value, Numbers):
-        idle.append(lambda *given: np.zeros_like(check.read(check.right(*given)).array, float))
-    runs = [(answer, check.outcomes(answer)) for answer in idle]
+    idle = [lambda *given: given[0], lambda *given: 0, lambda *given: 1]
+    if check.right:
+        idle.append(lambda *given: empty(check.read(check.right(*given))))
+    most = 0
+    with quiet():
+        for answer in idle:
+            held, share = holding(check, answer)
+            if share >= HALF:
+                most = max(most, [*held, False].index(False))
+    return most
 
-    def breaks(prop: Property) -> bool:
-        return all(
-            any(got.kind or check.observe(prop, answer, k, got.value, ODD) for k, got in seen)
-            for answer, outcomes in runs
-            for seen in [list(enumerate(outcomes))]
-        )
 
-    return tuple(prop for prop in check.properties if breaks(prop))
+def empty(value: object) -> object:
+    """Zeros in the shape of a result, or an empty one of its kind."""
+    if isinstance(value, Numbers):
+        return np.zeros_like(value.array, float)
+    return type(value)() if isinstance(value, EMPTY_KINDS) else None
 
 
 # ---- The course's own answers ----

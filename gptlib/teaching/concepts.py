@@ -68,7 +68,8 @@ def last_token(noun: str, other: str, verb: str, word: str) -> Posed:
     pooled = sum(likely[n] * words[n] for n in likely) / sum(likely.values())
     return Posed(
         f"In some stories, `{word}` follows `The {other} {verb}` in {its:.0%} of all cases, "
-        f"`The {noun} {verb}` in {mine:.0%}, and any text that ends in `{verb}` in {pooled:.0%}. "
+        f"`The {noun} {verb}` in {mine:.0%}, and `The ... {verb}` with any animal or thing in "
+        f"{pooled:.0%}. "
         f"A model has learned these stories well. It reads `The {noun} {verb}`. Which probability "
         f"does it give to `{word}`?",
         f"about {number(mine)}",
@@ -258,7 +259,7 @@ def linear(small: int, large: int) -> Posed:
         f"One matrix turns {small} numbers into {large}, and a second one turns these into {small} "
         f"again, with nothing in between. What can the two do that one matrix, {small} × {small}, "
         "cannot?",
-        "nothing that it cannot do",
+        "nothing at all",
         {
             f"{2 * large // small} times as many functions": "two linear layers do more",
             "functions that are not linear": "two linear layers do more",
@@ -421,9 +422,9 @@ def greedy(text: str, table: Ways | None = None) -> Posed:
 
 def plans(text: str, place: str) -> Posed:
     return Posed(
-        f"A model has just written `{text}`, and a place comes next. Where is it kept already which "
-        "place that will be?",
-        "nowhere: each place still has its p",
+        f"A model has just written `{text}`, and a place comes next. Where does the model keep the "
+        "place that it will name?",
+        "nowhere: no place is chosen yet",
         {
             f"in its cache: `{place}` is kept there": "the model plans",
             "in its vectors: they hold the plan": "the model plans",
@@ -438,14 +439,14 @@ def plans(text: str, place: str) -> Posed:
 def per_byte(long: tuple[float, float], short: tuple[float, float]) -> Posed:
     each = [loss / size for loss, size in (long, short)]
     return Posed(
-        f"Two models read the same text. P has a loss of {long[0]} nats a token, and its tokens have "
-        f"{long[1]:g} bytes on average. Q has {short[0]}, and its tokens have {short[1]:g}. Which one "
-        "predicts the text better?",
-        f"P, with {number(each[0])} against {number(each[1])}",
+        f"Two models read the same text. R has a loss of {short[0]} nats a token, and its tokens "
+        f"have {short[1]:g} bytes on average. S has {long[0]}, and its tokens have {long[1]:g}. "
+        "Which one predicts the text better?",
+        f"S, with {number(each[0])} against {number(each[1])}",
         {
-            f"Q, with {short[0]} against {long[0]}": "losses per token compare",
+            f"R, with {short[0]} against {long[0]}": "losses per token compare",
             "neither can be called better": "",
-            f"Q, with {short[1]:g} against {long[1]:g}": "",
+            f"R, with {short[1]:g} against {long[1]:g}": "",
         },
     )
 
