@@ -33,7 +33,7 @@ HEIGHT = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 CORE = [room for rooms in FLOORS[:7] for room in rooms if room not in ("checks", "plots")]
 CORE += ["cli", "__main__"]
 # Only when it is called: `gptlib plot` needs matplotlib, which a server may lack.
-WHEN_CALLED = {("cli", "plots")}
+WHEN_CALLED = {("cli", "plots"), ("cli", "teaching")}
 MOST_ROOMS, MOST_LINES = 24, 250
 
 NO_PICTURES = [*CORE, "checks"]  # a check runs in a terminal too

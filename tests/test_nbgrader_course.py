@@ -117,6 +117,7 @@ def nbgrader(folder, *command, status=0):
     own = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "HOME": str(folder)}
     own |= {"JUPYTER_CONFIG_DIR": str(folder / ".jupyter"), "JUPYTER_DATA_DIR": str(folder / ".data")}
     own |= {"IPYTHONDIR": str(folder / ".ipython"), "JUPYTER_PREFER_ENV_PATH": "1"}
+    own["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # alembic
     done = subprocess.run(
         [sys.executable, "-m", "nbgrader", *command],
         cwd=folder,

@@ -81,6 +81,7 @@ def test_leaving_ends_only_what_was_run(course, code):
         "open('a.ipynb').read()",
         "open('new.txt', 'w').write('1'); os.remove('new.txt')",
         "import json, wave; import torch; torch.ones(2, 2) @ torch.ones(2, 2)",
+        "from gptlib.checks.grading import points; from gptlib.checks.capstone import gptlibs_bpe",
         "assert checks.logits.softmax.judge(lambda x: x.softmax(-1))",
         "assert not checks.logits.softmax.judge(lambda x: 1 / 0)",
         "assert not checks.logits.softmax.judge(lambda x: exit())",
