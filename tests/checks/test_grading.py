@@ -6,9 +6,9 @@ import torch
 from checks.rules import ODD_ANSWERS
 
 from gptlib import checks
-from gptlib.checks import grading, running
+from gptlib.checks import running
 from gptlib.checks.exercise import Exercise, Mistake
-from gptlib.checks.grading import RIGHT, borrowed, earning, parts, points
+from gptlib.checks.grading import RIGHT, borrowed, parts, points, without_work
 
 LESSONS = "machine tokenizer embeddings attention feedforward logits training sampling gpt2".split()
 EXERCISES = {
@@ -31,9 +31,8 @@ def right(logits):
     return powers / powers.sum(dim=-1, keepdim=True)
 
 
-def columns(logits):
-    powers = torch.exp(logits)
-    return powers / powers.sum(dim=0, keepdim=True)
+def not_divided(logits):
+    return torch.exp(logits)
 
 
 def test_a_right_answer_has_all_points_and_an_open_exercise_none(capsys):
@@ -46,28 +45,35 @@ def test_a_right_answer_has_all_points_and_an_open_exercise_none(capsys):
     assert capsys.readouterr().out == "0 of 4 points. ○ stub: not written yet.\n"
 
 
-def test_a_wrong_answer_has_a_share_for_each_property_that_holds():
-    found = parts(SOFTMAX, columns)
-    held = [part for part in found if part.earned == 1]
-    assert 0 < len(held) < len(found)
-    assert points(SOFTMAX, columns, most=6) == round(6 * len(held) / len(found), 2)
-    assert found[-1] == (RIGHT, 0.0)
+def test_a_wrong_answer_has_a_share_for_each_property_that_holds(capsys):
+    """The odds are right, and the sums are not: a third, with the part for being right."""
+    assert points(SOFTMAX, not_divided, most=6) == 2.0
+    assert capsys.readouterr().out.splitlines() == [
+        "2 of 6 points for not_divided.",
+        "  ✘ Each row is one distribution: it sums to 1.",
+        "  ✔ The odds of two tokens are e to the difference of their logits.",
+        "  ✘ Every result is right.",
+    ]
 
 
-def test_where_an_answer_stops_on_some_inputs_a_property_counts_for_the_others():
-    seen = []
-
+def test_where_an_answer_stops_on_some_inputs_it_has_the_share_of_the_others():
     def now_and_then(logits):
-        seen.append(logits)
-        if logits.ndim != 1:
+        if logits.max() > 2:
             raise ValueError
-        return torch.softmax(logits, -1) ** 1.5  # not 1 in all, but in order
+        return not_divided(logits)
 
-    whole = parts(SOFTMAX, lambda logits: torch.softmax(logits, -1) ** 1.5)
-    some = parts(SOFTMAX, now_and_then)
-    share = sum(given[0].ndim == 1 for given in SOFTMAX.given) / len(SOFTMAX.given)
-    assert 0 < share < 1 and any(part.earned == share for part in some)
-    assert sum(part.earned for part in some) < sum(part.earned for part in whole) + 1
+    share = sum(float(given[0].max()) <= 2 for given in SOFTMAX.given) / len(SOFTMAX.given)
+    assert 0.5 <= share < 1
+    assert [part.earned for part in parts(SOFTMAX, now_and_then)] == [0, share, 0]
+
+
+def test_an_answer_that_stops_on_most_inputs_has_no_points():
+    def seldom(logits):
+        if logits.max() > 0:
+            raise ValueError
+        return not_divided(logits)
+
+    assert points(SOFTMAX, seldom, most=4) == 0.0
 
 
 def test_a_result_too_odd_for_a_property_does_not_count_as_if_it_held():
@@ -179,29 +185,30 @@ def test_what_a_lesson_lets_students_use_is_not_taken_for_the_courses_answer(che
     assert borrowed(own) == ""
 
 
-def test_each_exercise_of_the_course_has_a_part_to_earn():
-    few = [name for name, check in EXERCISES.items() if not earning(check)]
-    assert len(few) < len(EXERCISES) / 4, few
-
-
-def test_a_property_that_idle_answers_have_earns_nothing():
+def rows_of_softmax():
     from gptlib.checks import properties
     from gptlib.checks.reading import numbers
 
-    given = [(torch.tensor([[0.0, 1.0, 2.0]]),), (torch.tensor([[3.0, 1.0]]),)]
-    shape = properties.shape("There is one number for each.", lambda x: x.shape)
-    check = Exercise(
+    return Exercise(
         "logits.rows",
         right=lambda x: x.softmax(-1),
-        inputs=given,
+        inputs=[(torch.tensor([[0.0, 1.0, 2.0]]),), (torch.tensor([[3.0, 1.0]]),)],
         read=numbers,
-        properties=(shape, properties.no_nan(), properties.sums_to_one()),
+        properties=(
+            properties.shape("There is one number for each.", lambda x: x.shape),
+            properties.no_nan(),
+            properties.sums_to_one("It sums to 1."),
+        ),
         mistakes=(Mistake("axis", lambda x: x.softmax(0)),),
     )
-    assert [prop.words for prop in earning(check)] == ["Each row is one distribution: it sums to 1."]
-    assert grading.parts(check, lambda x: x.softmax(-1) / 2) == [
-        ("Each row is one distribution: it sums to 1.", 0.0),
-        (RIGHT, 0.0),
-    ]
-    reversed_rows = grading.parts(check, lambda x: x.softmax(-1).flip(-1))
-    assert [part.earned for part in reversed_rows] == [1.0, 0.0]
+
+
+def test_what_needs_no_work_earns_nothing_and_without_it_nothing_is_earned():
+    check = rows_of_softmax()
+    assert without_work(check) == 2
+    half = parts(check, lambda x: x.softmax(-1) / 2)
+    assert half == [("It sums to 1.", 0.0), (RIGHT, 0.0)]
+    turned = parts(check, lambda x: x.softmax(-1).flip(-1))
+    assert [part.earned for part in turned] == [1.0, 0.0]
+    other_shape = parts(check, lambda x: torch.ones(1))  # sums to 1
+    assert [part.earned for part in other_shape] == [0.0, 0.0]
