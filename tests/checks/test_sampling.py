@@ -3,7 +3,6 @@ however they are written.
 """
 
 import math
-import random
 from functools import partial
 
 import numpy as np
