@@ -34,11 +34,11 @@ QUESTIONS = {
         {
             "attention": "Compare the rows attn and mlp of the output: 22.8% and 45.5%. In each "
             "layer, attention has four matrices of size C x C, and feedforward as many as eight.",
-            "the embeddings of tokens": "Compare the rows wte and mlp of the output: 31.0% and "
+            "tokens (`wte`)": "Compare the rows wte and mlp of the output: 31.0% and "
             "45.5%. There are 50,257 embeddings, but twelve layers of feedforward are more.",
             "feedforward": "It has 45.5%: in each layer, as many parameters as eight matrices of "
             "size C x C, and attention has four.",
-            "the embeddings of positions": "Look at the row wpe of the output: 0.6%. There are "
+            "positions (`wpe`)": "Look at the row wpe of the output: 0.6%. There are "
             "only 1,024 positions.",
         },
     ),
@@ -91,7 +91,7 @@ QUESTIONS = {
             "matrix has the same shape when it is transposed.",
             "wrong logits, and no error": "The shape fits either way, so nothing complains. Only "
             "comparing logits shows the mistake.",
-            "right logits, as it is square": "Look at the distance in the output. Transposing a "
+            "right logits, as it is square": "Look at the last line of the output. Transposing a "
             "square matrix keeps its shape, but its rows become its columns.",
         },
     ),
@@ -122,8 +122,8 @@ QUESTIONS = {
         },
     ),
     "readers": Question(
-        "A server generates for 64 people at once, each with 1,024 tokens in a cache. What does it "
-        "read most of, for one new token each?",
+        "A server generates for 64 people at once, each with a cache of 1,024 tokens. It computes "
+        "one new token for each of them. What takes most of the reading?",
         "the 64 caches, 4.8 GB",
         {
             "the weights, 0.5 GB": "Look at the row of 64 in the output: the weights are read once "

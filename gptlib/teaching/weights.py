@@ -39,8 +39,8 @@ class GPT2(NamedTuple):
         """
         if not self.real_weights:
             return (
-                "Random weights have nothing to say. With a network, "
-                "teaching.gpt2_or_its_shape(download=True) downloads GPT-2's own once (0.5 GB)."
+                "With random weights, GPT-2 writes random tokens. With a network, "
+                "teaching.gpt2_or_its_shape(download=True) downloads its own weights once (0.5 GB)."
             )
         ids, dice = self.tokenizer.encode(text), torch.Generator().manual_seed(1)
         with torch.no_grad():

@@ -264,7 +264,7 @@ def test_with_an_empty_cache_the_shape_comes_with_gpt2s_tokenizer_and_says_so(
     assert not found.real_weights
     assert found.tokenizer == gpt2_tokenizer
     assert repr(found).startswith("weights: random, since GPT-2's own are not on this computer\n")
-    assert found.says("The cat is").startswith("Random weights have nothing to say.")
+    assert found.says("The cat is").startswith("With random weights, GPT-2 writes random tokens.")
     assert not list(tmp_path.iterdir()), "nothing was downloaded"
 
 
