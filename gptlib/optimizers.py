@@ -9,12 +9,13 @@ Axes: (O, I) a matrix; N matrices of one shape are stacked, (N, O, I).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
+from .fast.compiling import compiled, compiles
 from .model import GPT
 from .scale.settings import DEFAULTS, TrainConfig
 
@@ -55,6 +56,7 @@ def orthogonalize(matrices: Tensor) -> Tensor:
     return (x if wide else x.mT).to(matrices.dtype)
 
 
+@torch.compiler.assume_constant_result  # for a compiler: asked once, and no part of the graph
 def _fast_dtype(device: torch.device) -> torch.dtype:
     """bfloat16 where the device multiplies it fast: three digits are enough for a direction."""
     if device.type == "cpu":
@@ -72,6 +74,7 @@ class Muon(Optimizer):
         lr: how far each singular value moves at a step.
         momentum: share of the old gradients that stays; Nesterov's form looks one step ahead.
         weight_decay: as AdamW's, apart from the gradient.
+        compile: `torch.compile` the products.
 
     Raises:
         ValueError: a parameter is no matrix.
@@ -83,8 +86,10 @@ class Muon(Optimizer):
         lr: float = DEFAULTS["muon"].peak,
         momentum: float = 0.9,
         weight_decay: float = 0.0,
+        compile: bool = False,
     ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        self.compiled = compiled(orthogonalize) if compile else None
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.ndim != 2:
@@ -104,22 +109,23 @@ class Muon(Optimizer):
                     by_shape[direction.shape].append((part, direction))
             for (n_out, n_in), pairs in by_shape.items():
                 parts, directions = zip(*pairs)
-                updates = orthogonalize(torch.stack(directions))  # (N, O, I)
+                updates = (self.compiled or orthogonalize)(torch.stack(directions))  # (N, O, I)
                 rate = group["lr"] * max(1, n_out / n_in) ** 0.5
                 torch._foreach_mul_(parts, 1 - group["lr"] * group["weight_decay"])
                 torch._foreach_add_(parts, updates.unbind(0), alpha=-rate)
         return loss
 
-    def _ahead(self, group: dict) -> Iterator[tuple[Tensor, Tensor]]:
+    def _ahead(self, group: dict) -> Iterable[tuple[Tensor, Tensor]]:
         """Each parameter that has a gradient, with its momentum as it will be one step ahead."""
-        for weight in group["params"]:
-            if weight.grad is None:
-                continue
-            state = self.state[weight]
-            if not state:
-                state["momentum"] = torch.zeros_like(weight)
-            momentum = state["momentum"].lerp_(weight.grad, 1 - group["momentum"])
-            yield weight, weight.grad.lerp(momentum, group["momentum"])
+        weights = [weight for weight in group["params"] if weight.grad is not None]
+        if not weights:
+            return ()
+        for weight in weights:
+            if not self.state[weight]:
+                self.state[weight]["momentum"] = torch.zeros_like(weight)
+        momenta, grads = [self.state[w]["momentum"] for w in weights], [w.grad for w in weights]
+        torch._foreach_lerp_(momenta, grads, 1 - group["momentum"])  # all of them in one call
+        return zip(weights, torch._foreach_lerp(grads, momenta, group["momentum"]))
 
 
 def _parts(matrix: Tensor) -> tuple[Tensor, ...]:
@@ -142,13 +148,15 @@ def make_optimizers(model: GPT, config: TrainConfig) -> list[Optimizer]:
 
     Each group has its share of the schedule's learning rate as "share".
     """
-    groups = [group | {"share": 1.0} for group in decay_groups(model, config.weight_decay)]
+    decay = config.weight_decay
+    groups = [group | {"share": 1.0} for group in decay_groups(model, decay)]
     muon = []
     if config.optimizer == "muon":
         hidden = {id(p) for p in model.h.parameters()}
         matrices = [p for p in groups[0]["params"] if id(p) in hidden]
         tables = [p for p in groups[0]["params"] if id(p) not in hidden]
-        muon = [Muon([{"params": matrices, "share": 1.0}], weight_decay=config.weight_decay)]
+        compile = compiles(config.compile, model.device)
+        muon = [Muon([{"params": matrices, "share": 1.0}], weight_decay=decay, compile=compile)]
         groups = [group | {"share": BESIDE_MUON} for group in groups]
         groups[0]["params"] = tables
     # One call for all tensors; where a device has no such kernel, PyTorch's own choice.

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .cards import needs_padding, padded_linear
 from .tracing import is_traced
 
 # oneDNN prepares a kernel for each number of rows that it meets, and takes longer to be called. Few
@@ -32,7 +33,9 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def fast_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """The output of `linear`, same arguments: by oneDNN where that is the faster one."""
+    """The output of `linear`, same arguments: padded or by oneDNN, where that is the faster one."""
+    if needs_padding(x, weight):
+        return padded_linear(x, weight, bias)
     if not _for_onednn(x, weight):
         return linear(x, weight, bias)
     if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
