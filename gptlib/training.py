@@ -22,6 +22,7 @@ from .fast.compiling import compiled, compiles
 from .logits import nll, token_nll
 from .model import GPT, without_dropout
 from .optimizers import make_optimizers
+from .scale import kernels
 from .scale.devices import resolve_device
 from .scale.distributed import ALONE, Team
 from .scale.resuming import Resumable, seeded_dropout
@@ -93,6 +94,7 @@ class Trainer(Resumable):
             heldout = corpus_tokens(heldout, model.config.vocab_size, "the held-out text")
             x, y = evaluation_rows(heldout[:], self.block_size, config.eos_id)
             self.heldout_rows = x[: config.eval_rows], y[: config.eval_rows]
+        kernels.for_training(model, model.config, config.batch_size * self.block_size)
         self.optimizers = make_optimizers(model, config)
         self.step, self.seconds, self.history = 0, 0.0, []  # a Step for each update
         self.runs_ahead = self.device.type == "cuda"
@@ -114,8 +116,7 @@ class Trainer(Resumable):
         with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has set
             loss = self._backward()  # nats per token; the gradient is in each parameter's .grad
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.grad_clip)
-        norm = number(norm, stays=self.runs_ahead)
-        numbers = Numbers(self.step, config.peak, loss=loss, gradient=norm)
+        numbers = Numbers(self.step, config.peak, loss=loss, gradient=number(norm, self.runs_ahead))
         ahead = self.runs_ahead and self.step + 1 < config.steps
         if not ahead:
             numbers.read()  # no update is made of what is no number
@@ -142,12 +143,11 @@ class Trainer(Resumable):
         count, total = self.config.accumulate, 0.0
         for i in range(count):
             part = self.team.rank * count + i
-            last = i == count - 1
-            with nullcontext() if last else self.team.apart(self.shared):
+            with nullcontext() if i == count - 1 else self.team.apart(self.shared):
                 with tensor_cores(self.device):
                     loss = self._loss(*self.batch(self.step, part), part)
                     (loss / count).backward()
-            total += number(loss, stays=self.runs_ahead)
+            total += number(loss, self.runs_ahead)
         return self.team.mean(total / count)
 
     def _loss(self, x: Tensor, y: Tensor, part: int) -> Tensor:

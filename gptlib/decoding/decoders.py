@@ -25,6 +25,7 @@ from ..fast.threads import one_torch_thread
 from ..feedforward import EPS, MLP
 from ..formats.values import check_ids
 from ..model import GPT, Block, without_dropout
+from ..scale import kernels
 from .quantization import Int8Embedding, Int8Linear
 
 # What the fast ones know by heart, eight bits FastDecoder alone. A model with anything else in it
@@ -137,10 +138,11 @@ class FastDecoder(_StepDecoder):
 class OneRowDecoder(_StepDecoder):
     """The logits of `Decoder` for one row, in float32 on a CPU, for a model of `PLAIN_PARTS`.
 
-    A matrix times one vector is as fast as the matrix can be read. On AMD's processors PyTorch's
+    A matrix times one vector is as fast as the matrix can be read. On some processors PyTorch's
     MKL reads it on one core, and its oneDNN not as fast as NumPy's OpenBLAS; and to be asked takes
-    NumPy half as long. Its arrays are the model's own memory, so that it sees what is changed in
-    place between two tokens; weights that are replaced it sees when all are, as by `model.to`.
+    NumPy half as long. For a large model it is measured. The arrays are the model's own memory, so
+    that it sees what is changed in place between two tokens; weights that are replaced it sees when
+    all are, as by `model.to`.
     """
 
     threads = one_torch_thread
@@ -248,7 +250,8 @@ def decoder_for(model: GPT, batch_size: int) -> Decoder:
         return Decoder(model, batch_size)
     in_numpy = all(p.device.type == "cpu" and p.dtype == torch.float32 for p in model.parameters())
     if batch_size == 1 and in_numpy and is_plain(model):
-        return OneRowDecoder(model, batch_size)
+        if kernels.for_one_row(model, model.config) == "NumPy":
+            return OneRowDecoder(model, batch_size)
     return FastDecoder(model, batch_size)
 
 
