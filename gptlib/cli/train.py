@@ -37,6 +37,7 @@ from .options import (
     positive,
     vocab_size,
 )
+from .recipes import add_recipe, take_recipe
 
 
 def add(commands) -> None:
@@ -65,10 +66,12 @@ def add(commands) -> None:
     parser.add_argument(
         "--vocab-size", type=int, metavar="N", help=f"tokens at most ({VOCAB_SIZE})"
     )
+    add_recipe(parser)
     add_settings(parser)
 
 
 def run(a: argparse.Namespace) -> int:
+    take_recipe(a)
     device = TrainConfig.device if a.device is None else a.device
     with distributed.join(device) as team, ExitStack() as stack:
         check_writable(a.out)
