@@ -18,7 +18,7 @@ export JUPYTER_PATH :=
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab student test soak notebooks pictures data ablations bench hashes lint clean
+.PHONY: help install lab student site test soak notebooks pictures data ablations bench hashes lint clean
 
 help:  ## this list
 	@echo 'Usage: make TARGET [NAME=value]'
@@ -84,6 +84,10 @@ lab: install  ## open JupyterLab at the first lesson, in a copy of your own (my_
 
 student: install  ## write clean notebooks for a class into build/student/
 	$(PY) tools/student.py build/student
+
+# GPTLIB_REPOSITORY=https://github.com/OWNER/NAME adds the links out of it, to Colab and Binder.
+site: install  ## build the course as web pages into build/site/
+	OMP_NUM_THREADS=1 $(PY) tools/make_site.py build/site
 
 # One thread a worker: the workers already fill the cores. loadfile keeps a notebook's cells
 # together and in order.
