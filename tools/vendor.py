@@ -16,9 +16,7 @@ import tempfile
 from pathlib import Path
 
 KATEX = "katex@0.19.1"
-SHA512 = (
-    "jG8uKntjSEcm2EpQOh0XturpPuuC9r3Sq5HLHdsFdWZT27E672SF19QEi+of0/YeOy15lDgRhKvr5614uRrEfA=="
-)
+SHA512 = "jG8uKntjSEcm2EpQOh0XturpPuuC9r3Sq5HLHdsFdWZT27E672SF19QEi+of0/YeOy15lDgRhKvr5614uRrEfA=="
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "_static" / "vendor" / "katex"
 KEPT = ("dist/katex.min.js", "dist/katex.min.css", "LICENSE")
 
@@ -26,8 +24,8 @@ KEPT = ("dist/katex.min.js", "dist/katex.min.css", "LICENSE")
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         command = ["npm", "pack", "--silent", "--pack-destination", folder, KATEX]
-        name = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1]
-        packed = Path(folder) / name
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        packed = Path(folder) / done.stdout.split()[-1]
         digest = base64.b64encode(hashlib.sha512(packed.read_bytes()).digest()).decode()
         if digest != SHA512:
             sys.exit(f"{KATEX} has the SHA-512 {digest}, not the one that is expected")

@@ -16,8 +16,7 @@ def pages() -> dict[str, str]:
     order = FIRST + [room for room in rooms if room not in FIRST]
     made = {f"api/{room}.rst": _page(room, rooms[room]) for room in order}
     listed = "\n".join(f"   {room}" for room in order)
-    head = "API\n===\n\nEverything that has a docstring, room by room. The names that a lesson uses "
-    head += "are on the pages of its own module.\n"
+    head = "API\n===\n\nAll that has a docstring; the modules of the lessons come first.\n"
     made["api/index.rst"] = f"{head}\n.. toctree::\n   :maxdepth: 1\n\n{listed}\n"
     return made
 

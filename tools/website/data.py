@@ -108,7 +108,7 @@ def needs_python(explorer: Explorer) -> str | None:
     if isinstance(explorer, SetUpCheck):
         return "This page needs no set-up: the check is for the notebook."
     if isinstance(explorer, SamplingStudio) and explorer.sampler is not None:
-        return "This explorer draws with the sampler that you write, so it runs in the notebook only."
+        return "This explorer draws with the sampler that you write: it runs in the notebook only."
     if isinstance(explorer, TrainingExplorer):
         return "Here you see the recorded run. To train a model of your own, open the notebook."
     if hasattr(explorer, "model") and explorer.shared_model is None:

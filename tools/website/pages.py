@@ -42,7 +42,9 @@ class Links:
         picture: is given the path of a picture, and says where it is for this page.
     """
 
-    def __init__(self, file: str, known: dict[str, str], repository: str, picture: Callable) -> None:
+    def __init__(
+        self, file: str, known: dict[str, str], repository: str, picture: Callable[[Path], str]
+    ) -> None:
         self.file, self.known, self.repository, self.picture = file, known, repository, picture
 
     def rewritten(self, text: str) -> str:

@@ -6,7 +6,9 @@ begins with anything else.
 """
 
 import ast
+import io
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from gptlib.widgets import svg
 from gptlib.widgets.explorer import Explorer
 
 VIEW = "application/vnd.jupyter.widget-view+json"
+WHOLE = (ast.Assign, ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)  # not: added to
 DIFFERS = "nbval-ignore-output"  # the tag of cells that show something else at each run
 
 
@@ -42,7 +45,8 @@ def explorers(path: Path) -> list[Recorded]:
         views = [k for k, output in enumerate(cell.outputs) if VIEW in output.get("data", {})]
         if not views:
             continue
-        made = _made(cells[: place + 1])
+        with redirect_stdout(io.StringIO()):
+            made = _made(cells[: place + 1])
         said = [svg.writable(explorer.fallback()["text/plain"]) for explorer in made]
         shown = ["".join(cell.outputs[k].data["text/plain"]) for k in views]
         if said != shown:
@@ -84,7 +88,7 @@ def needed(statements: list[ast.stmt], cell: ast.AST) -> list[ast.stmt]:
     for statement in reversed(statements):
         if not wanted & {*_binds(statement), *(_changes(statement) - imported)}:
             continue
-        if isinstance(statement, ast.Assign | ast.FunctionDef | ast.ClassDef) or _imports(statement):
+        if isinstance(statement, WHOLE):
             wanted -= set(_binds(statement)) - set(_reads(statement))
         wanted |= set(_reads(statement))
         kept.append(statement)

@@ -12,7 +12,6 @@ import re
 from pathlib import Path
 
 import nbformat
-
 import student
 
 from . import api, data, recording, terms
@@ -180,8 +179,8 @@ class Site:
         """What Colab, which knows no gptlib, has to be told first."""
         if not notebook_links(file, self.repository):
             return ""
-        command = f"%pip install git+{self.repository}"
-        return f"<p>In Colab, first run <code>{html.escape(command)}</code> in a cell of its own.</p>"
+        command = html.escape(f"%pip install git+{self.repository}")
+        return f"<p>In Colab, first run <code>{command}</code> in a cell of its own.</p>"
 
 
 def _needs(words: str) -> str:
