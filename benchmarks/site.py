@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from playwright.sync_api import sync_playwright
+
 from tests.browser import FLAGS, NO_CHROMIUM, find_chromium
 
 ROUNDS = 5
