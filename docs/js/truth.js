@@ -37,7 +37,7 @@ export class Truth {
     const heard = words.slice(Math.max(0, k - BEFORE), k).join(" ") || "the start";
     const allowed = this.ways(state).map(({ place }) => this.table.words[place]).join(", ");
     return (
-      `the pets grammar cannot say '${words[k]}' (word ${k + 1}) after '${heard}'; ` +
+      `the pets grammar cannot say ${quoted(words[k])} (word ${k + 1}) after ${quoted(heard)}; ` +
       `it can say: ${allowed}`
     );
   }
@@ -55,4 +55,10 @@ export class Truth {
     }
     return found;
   }
+}
+
+/** A word in quotes, as Python's repr has it. */
+function quoted(word) {
+  const sign = word.includes("'") && !word.includes('"') ? '"' : "'";
+  return sign + word.replaceAll("\\", "\\\\").replaceAll(sign, `\\${sign}`) + sign;
 }
