@@ -28,8 +28,9 @@ nb_merge_streams = True
 myst_enable_extensions = ["dollarmath", "deflist", "attrs_inline"]
 myst_heading_anchors = 3
 myst_update_mathjax = False
-# Lessons begin sections where a class does, whatever the level; a language of a fence is a wish.
-suppress_warnings = ["myst.header", "misc.highlighting_failure"]
+# Lessons begin sections where a class does, whatever the level; a language of a fence is a wish; of
+# some kinds of page there may be none yet.
+suppress_warnings = ["myst.header", "misc.highlighting_failure", "toc.empty_glob"]
 
 default_role = "code"  # `x` in a docstring is code
 autodoc_member_order = "bysource"

@@ -140,6 +140,7 @@ def test_a_term_is_linked_once_as_a_whole_word_and_in_the_plural():
 
 
 def test_signs_of_plain_text_are_no_markup():
+    assert docstrings.escaped("`f`(x), a`b`") == r"`f`\ (x), a\ `b`"
     assert docstrings.escaped("a * b | `c * d` name_ x_y") == r"a \* b \| `c * d` name\_ x_y"
 
 

@@ -38,4 +38,4 @@ def _page(room: str, path: Path) -> str:
 
 
 def _module(name: str) -> str:
-    return f".. automodule:: {name}\n   :members:\n\n"
+    return f".. automodule:: {name}\n   :members:\n   :ignore-module-all:\n\n"

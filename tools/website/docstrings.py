@@ -3,12 +3,21 @@
 import re
 
 DOCTEST = re.compile(r"\s*(>>>|\.\.\. )")
+# After a closing backquote, and before an opening one, markup knows these signs alone.
+AFTER, BEFORE = re.compile(r"[\s'\")\]}>\-/\\:.,;!?]"), re.compile(r"[\s'\"(\[{<\-/:]")
 SIGNS = re.compile(r"([*|\\]|(?<=\w)_(?!\w))")
 
 
 def setup(app) -> dict:
     app.connect("autodoc-process-docstring", prepare, priority=400)  # before napoleon reads it
+    app.connect("autodoc-skip-member", skip)
     return {"parallel_read_safe": True}
+
+
+def skip(app, what, name, obj, skipped: bool, options) -> bool | None:
+    """Leave out what another library has put into a class of ours."""
+    module = getattr(obj, "__module__", None) or ""
+    return True if module.startswith(("matplotlib", "torch", "traitlets")) else None
 
 
 def prepare(app, what, name, obj, options, lines: list[str]) -> None:
@@ -27,6 +36,8 @@ def prepare(app, what, name, obj, options, lines: list[str]) -> None:
         if line.strip() and not indented:
             quoted = False
         made.append(line if code or quoted else escaped(line))
+    if what in ("property", "attribute") and made and ":" in made[0]:
+        made.insert(0, "")  # else what comes before the colon is taken for a type
     lines[:] = made
 
 
@@ -39,4 +50,10 @@ def _is_prose(made: list[str]) -> bool:
 def escaped(line: str) -> str:
     """A line in which only backquotes have a meaning."""
     parts = re.split(r"(`[^`]*`)", line)
-    return "".join(part if k % 2 else SIGNS.sub(r"\\\1", part) for k, part in enumerate(parts))
+    made = [part if k % 2 else SIGNS.sub(r"\\\1", part) for k, part in enumerate(parts)]
+    for k in range(0, len(made), 2):
+        if k and made[k] and not AFTER.match(made[k]):
+            made[k] = "\\ " + made[k]
+        if k + 1 < len(made) and made[k] and not BEFORE.match(made[k][-1]):
+            made[k] += "\\ "
+    return "".join(made)

@@ -67,7 +67,19 @@ class Site:
     def markdown(self, file: str) -> str:
         """A page of text."""
         text = self._links(file).rewritten((ROOT / file).read_text(encoding="utf-8"))
-        return MARKER.sub(lambda found: self._named(file, *found.groups()), text)
+        text = MARKER.sub(lambda found: self._named(file, *found.groups()), text)
+        return text.replace("<!-- lessons -->", self._lessons())
+
+    def _lessons(self) -> str:
+        """The lessons by their titles, each with its second hour."""
+        listed = []
+        for file, page in self.known.items():
+            if page.startswith(("lessons/", "capstone")):
+                title = nbformat.read(ROOT / file, as_version=4).cells[0].source.splitlines()[0]
+                deeper = f"deeper/{os.path.basename(file)}"
+                more = f" ([deeper]({deeper}))" if f"notebooks/{deeper}" in self.known else ""
+                listed.append(f"- [{title.lstrip('# ')}]({page}.ipynb){more}")
+        return "\n".join(listed)
 
     def _named(self, file: str, notebook: str, kind: str) -> str:
         """The place of a notebook's first explorer of some class, on another page."""
@@ -160,7 +172,8 @@ class Site:
         if data.stays_a_picture(one.explorer):
             return f'<div class="course-explorer">{picture}{needs}</div>'
         told = html.escape(json.dumps(self.data.state(one.explorer)), quote=True)
-        shown = f'<div class="course-explorer" data-explorer="{told}">{picture}</div>'
+        more = " course-question" if one.explorer.SCRIPT == "question" else ""
+        shown = f'<div class="course-explorer{more}" data-explorer="{told}">{picture}</div>'
         return f"{shown}{needs}"
 
     def _open(self, file: str) -> str:
