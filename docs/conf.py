@@ -28,9 +28,8 @@ nb_merge_streams = True
 myst_enable_extensions = ["dollarmath", "deflist", "attrs_inline"]
 myst_heading_anchors = 3
 myst_update_mathjax = False
-# Lessons begin sections where a class does, whatever the level; a language of a fence is a wish; of
-# some kinds of page there may be none yet.
-suppress_warnings = ["myst.header", "misc.highlighting_failure", "toc.empty_glob"]
+# Lessons begin sections where a class does, whatever the level; a language of a fence is a wish.
+suppress_warnings = ["myst.header", "misc.highlighting_failure"]
 
 default_role = "code"  # `x` in a docstring is code
 autodoc_member_order = "bysource"
@@ -41,6 +40,7 @@ napoleon_numpy_docstring = False
 add_module_names = False
 
 html_theme = "furo"
+html_favicon = "_static/favicon.svg"
 html_css_files = ["course.css"]
 html_copy_source = False
 html_show_sphinx = False

@@ -39,7 +39,7 @@ def write_static(static: Path) -> str:
 
 
 def build(out: Path, repository: str = "") -> int:
-    """Build the site into a folder that is made anew; 0 if nothing was wrong.
+    """Build the site, and only if nothing is wrong with it put it in the folder's place; then 0.
 
     Raises:
         ValueError: a notebook shows something else than its cells make, or a link leads nowhere.
@@ -55,7 +55,8 @@ def build(out: Path, repository: str = "") -> int:
     sources.Site(pages, static, repository).write()
     shutil.rmtree(extra, ignore_errors=True)
     sources.take_away(extra)
-    shutil.rmtree(out, ignore_errors=True)
+    made = work / "html"
+    shutil.rmtree(made, ignore_errors=True)
     settings = {
         "html_static_path": [str(static)],
         "html_extra_path": [str(extra)],
@@ -64,10 +65,13 @@ def build(out: Path, repository: str = "") -> int:
         "mathjax_options": {"type": "module"},
     }
     app = Sphinx(
-        pages, DOCS, out, work / "doctrees", "html", settings,
+        pages, DOCS, made, work / "doctrees", "html", settings,
         status=None, warningiserror=True, parallel=os.cpu_count() or 1,
     )  # fmt: skip
     app.build()
+    if not app.statuscode:
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.move(made, out)
     return app.statuscode
 
 

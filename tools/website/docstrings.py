@@ -5,11 +5,13 @@ import re
 DOCTEST = re.compile(r"\s*(>>>|\.\.\. )")
 # After a closing backquote, and before an opening one, markup knows these signs alone.
 AFTER, BEFORE = re.compile(r"[\s'\")\]}>\-/\\:.,;!?]"), re.compile(r"[\s'\"(\[{<\-/:]")
+KEPT: dict[str, list[str]] = {}
 SIGNS = re.compile(r"([*|\\]|(?<=\w)_(?!\w))")
 
 
 def setup(app) -> dict:
     app.connect("autodoc-process-docstring", prepare, priority=400)  # before napoleon reads it
+    app.connect("autodoc-process-docstring", restore, priority=600)
     app.connect("autodoc-skip-member", skip)
     return {"parallel_read_safe": True}
 
@@ -36,9 +38,15 @@ def prepare(app, what, name, obj, options, lines: list[str]) -> None:
         if line.strip() and not indented:
             quoted = False
         made.append(line if code or quoted else escaped(line))
-    if what in ("property", "attribute") and made and ":" in made[0]:
-        made.insert(0, "")  # else what comes before the colon is taken for a type
     lines[:] = made
+    if what in ("property", "attribute") and made and ":" in made[0]:
+        KEPT[name] = made  # napoleon would take what comes before the colon for a type
+        lines[:] = []
+
+
+def restore(app, what, name, obj, options, lines: list[str]) -> None:
+    """What was kept from napoleon."""
+    lines[:] = KEPT.pop(name, lines)
 
 
 def _is_prose(made: list[str]) -> bool:

@@ -9,6 +9,7 @@ import html
 import json
 import os
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 
 import nbformat
@@ -18,6 +19,7 @@ from . import api, data, recording, terms
 from .pages import ROOT, Links, notebook_links, pages
 
 MARKER = re.compile(r"<!-- explorer: (\S+) (\w+) -->")
+TOCTREE = re.compile(r"(```\{toctree\}\n(?::.*\n)+\n)((?:.+\n)+)```\n")
 INLINE = re.compile(r"data:(image/[a-z+]+);base64,([A-Za-z0-9+/=]+)")
 ENDINGS = {"image/png": "png", "image/svg+xml": "svg"}
 OWN_PICTURE = 40_000  # bytes: a smaller one is better off inside its page
@@ -68,7 +70,14 @@ class Site:
         """A page of text."""
         text = self._links(file).rewritten((ROOT / file).read_text(encoding="utf-8"))
         text = MARKER.sub(lambda found: self._named(file, *found.groups()), text)
-        return text.replace("<!-- lessons -->", self._lessons())
+        return TOCTREE.sub(self._listed, text.replace("<!-- lessons -->", self._lessons()))
+
+    def _listed(self, found: re.Match) -> str:
+        """A list of pages without the patterns that no page fits; nothing, if none is left."""
+        named = [*self.known.values(), "api/index"]
+        lines = found[2].splitlines()
+        kept = [line for line in lines if any(fnmatch(page, line) for page in named)]
+        return f"{found[1]}{chr(10).join(kept)}\n```\n" if kept else ""
 
     def _lessons(self) -> str:
         """The lessons by their titles, each with its second hour."""
