@@ -1,7 +1,6 @@
 """Lesson 07's exercises: temperature; top-k with ties; the best sentence; a step with a cache.
 
-Logits and probabilities are tensors of shape (V,). The capstone is in `capstone`, the step with a
-cache in `cache`.
+Logits and probabilities are tensors of shape (V,). The step with a cache is in `cache`.
 """
 
 import math
@@ -15,13 +14,12 @@ import torch
 from ..logits import softmax
 from ..sampling import next_token_probs
 from .cache import one_more
-from .capstone import capstone
 from .exercise import Exercise, Mistake, Property
 from .properties import SURE, in_turn, no_nan, not_below_zero, odds, shape, sums_to_one, unlike
 from .reading import numbers, one_number
 from .showing import short
 
-__all__ = ["best_sentence", "capstone", "keep_top_k", "one_more", "with_temperature"]
+__all__ = ["best_sentence", "keep_top_k", "one_more", "with_temperature"]
 
 ONE_EACH = shape("There is one probability for every token.", lambda x, _: x.shape)
 SUMS = sums_to_one("Probabilities sum to 1.")
