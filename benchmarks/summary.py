@@ -34,10 +34,7 @@ class Promise:
         Raises:
             ValueError: no row, or more than one, begins so.
         """
-        body = page.split(f"<!-- {self.section}: begin -->")[1].split(f"<!-- {self.section}: end")[
-            0
-        ]
-        found = [cells for cells in map(_cells, body.splitlines()) if self._begins(cells)]
+        found = [cells for cells in _rows(page, self.section) if self._begins(cells)]
         if len(found) != 1:
             raise ValueError(f"{self.section}: {len(found)} rows begin with {self.what!r}")
         cells = found[0]
