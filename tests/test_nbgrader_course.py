@@ -199,7 +199,7 @@ KEEPDIM = "    return powers / powers.sum(dim=-1, keepdim=True)\n"
 RIGHT = SOFTMAX.format("return powers / powers.sum(dim=-1, keepdim=True)")
 SUBMISSIONS = {
     "right": RIGHT,
-    "wrong": SOFTMAX.format("return powers / powers.sum(dim=0, keepdim=True)"),
+    "wrong": SOFTMAX.format("return powers"),
     "own_input": SOFTMAX.format("return logits"),
     "open": None,
     "broken": "def softmax(logits:\n",
