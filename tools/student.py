@@ -17,6 +17,7 @@ from pathlib import Path
 import nbformat
 
 COURSE = Path(__file__).resolve().parent.parent / "notebooks"
+FOR_HELPERS = Path(__file__).resolve().parent / "student_agents.md"  # a student's AGENTS.md
 HANDED_OUT = ".handed-out"  # in a folder that this program made whole, and may make anew
 COPIED = ".copied.json"  # in a student's own: {file: SHA-256 of the copy as it was made}
 
@@ -30,27 +31,33 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def copies() -> dict[str, bytes]:
-    """{name: content} of what a student gets: lessons, Deeper, capstone, appendix, glossary."""
+    """{name: content} of what a student gets: the notebooks, the glossary, rules for AI helpers."""
     found = {}
     for path in sorted((*COURSE.glob("*.ipynb"), *COURSE.glob("deeper/*.ipynb"))):
         made = nbformat.writes(clean(nbformat.read(path, as_version=4)))
         found[path.relative_to(COURSE).as_posix()] = made.encode() + b"\n"
     found["glossary.md"] = (COURSE / "glossary.md").read_bytes()
+    found["AGENTS.md"] = FOR_HELPERS.read_bytes()
     return found
 
 
 def hand_out(folder: Path) -> list[str]:
-    """Write all copies into an empty folder; what was made there before goes. Returns what to say.
+    """Write all copies into a folder, anew. Returns what to say; raises as `write_anew`."""
+    made = copies()
+    write_anew(folder, made)
+    return [f"{folder} has {len(made)} files for students."]
+
+
+def write_anew(folder: Path, made: dict[str, bytes]) -> None:
+    """Write files into an empty folder; what was made there before goes.
 
     Raises:
-        ValueError: the folder holds something that this program did not make.
+        ValueError: the folder holds something that `make` did not put there.
     """
     if folder.exists() and any(folder.iterdir()) and not (folder / HANDED_OUT).is_file():
         raise ValueError(f"{folder} was not made by this command: give an empty folder")
     shutil.rmtree(folder, ignore_errors=True)
-    made = copies()
-    _write(folder, made | {HANDED_OUT: b"Made by `make student`, which makes all of it anew.\n"})
-    return [f"{folder} has {len(made)} files for students."]
+    _write(folder, made | {HANDED_OUT: b"Made by `make`, which makes all of it anew.\n"})
 
 
 def keep_up(

@@ -76,8 +76,13 @@ class Tally:
         return "\n".join(lines)
 
 
-def tally(paths: str | os.PathLike | Iterable[str | os.PathLike] | None = None) -> Tally:
+def tally(
+    paths: str | os.PathLike | Iterable[str | os.PathLike] | None = None,
+    found: Tally | None = None,
+) -> Tally:
     """Count the answers of a class: a folder of .jsonl files, or files; None is your own.
+
+    `found` is what they are added to, a new Tally by default.
 
     One file is one student. Of a folder, what programs put there is not looked at: hidden files
     and folders, such as Jupyter's copies, and the `__MACOSX` of an archive. Lines that are no
@@ -94,7 +99,7 @@ def tally(paths: str | os.PathLike | Iterable[str | os.PathLike] | None = None) 
         paths = sorted(handed_in(folder)) if folder.is_dir() else [folder]
         if not paths:
             raise FileNotFoundError(f"{folder}: no .jsonl file in this folder")
-    found = Tally()
+    found = Tally() if found is None else found
     for path in paths:
         found.add_file(user_path(path))
     return found
