@@ -101,7 +101,8 @@ def worth(check: Exercise) -> tuple[int, tuple[bool, ...]]:
         held = [found for found, share in (holding(check, each) for each in idle) if share >= HALF]
     basics = max(([*each, False].index(False) for each in held), default=0)
     rows = [each for each in held if all(each[:basics])]
-    return basics, tuple(not any(column) for column in zip(*rows)) or (True,) * len(check.properties)
+    earns = tuple(not any(column) for column in zip(*rows))
+    return basics, earns or (True,) * len(check.properties)
 
 
 def empty(value: object) -> object:

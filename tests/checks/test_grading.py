@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from checks.rules import ODD_ANSWERS
 
+from checks.rules import ODD_ANSWERS
 from gptlib import checks
 from gptlib.checks import running
 from gptlib.checks.exercise import Exercise, Mistake
