@@ -18,7 +18,8 @@ export JUPYTER_PATH :=
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab student test soak notebooks pictures data ablations bench hashes lint clean
+.PHONY: help install lab student teacher slides nbgrader test soak notebooks pictures data \
+    ablations bench hashes lint clean
 
 help:  ## this list
 	@echo 'Usage: make TARGET [NAME=value]'
@@ -31,6 +32,7 @@ help:  ## this list
 	@echo '  JOBS=2              how many tests run side by side (default: one a core)'
 	@echo '  BENCH_ARGS="..."    options of the benchmarks, such as --only bpe, --nanogpt PATH'
 	@echo '  NOTEBOOKS=a.ipynb   the notebooks that `make notebooks` and `make test` run'
+	@echo '  PDF=1               `make slides` prints the slides too, by Chromium'
 
 # --- installing -----------------------------------------------------------------------------
 # .venv/made-with remembers PYTHON, TORCH_INDEX and the folder. What is not said again stays; where
@@ -84,6 +86,15 @@ lab: install  ## open JupyterLab at the first lesson, in a copy of your own (my_
 
 student: install  ## write clean notebooks for a class into build/student/
 	$(PY) tools/student.py build/student
+
+teacher: install  ## write the lessons with notes, answers and the clock into build/teacher/
+	$(PY) tools/teacher.py build/teacher
+
+slides: install  ## write slides with presenter's notes into build/slides/ (PDF=1: print them too)
+	$(PY) tools/slides.py build/slides $(if $(PDF),--pdf)
+
+nbgrader: install  ## write the exercises as a course for nbgrader into build/nbgrader/
+	$(PY) tools/nbgrader_course.py build/nbgrader
 
 # One thread a worker: the workers already fill the cores. loadfile keeps a notebook's cells
 # together and in order.

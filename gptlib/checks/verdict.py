@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from ..storage import answers
 from .html import verdict_html
 
-LESSONS = ("tokenizer", "embeddings", "attention", "feedforward", "logits", "training")
-LESSONS += ("sampling", "gpt2")  # in a class's answers a lesson goes by its number, 01 to 08
+# In a class's answers a lesson goes by its number, 00 to 08.
+LESSONS = ("machine", "tokenizer", "embeddings", "attention", "feedforward", "logits", "training")
+LESSONS += ("sampling", "gpt2")
 
 
 @dataclass(repr=False)
@@ -70,7 +71,7 @@ def key(exercise: str) -> tuple[str, str]:
     ('05', 'softmax')
     """
     lesson, _, name = exercise.rpartition(".")
-    return (f"{LESSONS.index(lesson) + 1:02d}" if lesson in LESSONS else lesson), name
+    return (f"{LESSONS.index(lesson):02d}" if lesson in LESSONS else lesson), name
 
 
 def _notebook() -> object | None:

@@ -4,7 +4,6 @@ import { counted, exercises, make, question, spaced } from "./parts.js";
 
 const QUIET = 25000; // milliseconds without news after which the board is gone: it sends every 10 s
 const at = (id) => document.getElementById(id);
-const numberOf = (lesson) => (lesson === "machine" ? "00" : lesson); // the exercises of lesson 00
 
 let told = "", course = null, state = null, chosen = null; // chosen: [lesson, name of a question]
 let turned = false; // whether the page is where the teacher, or the class's first answer, turned it
@@ -60,7 +59,7 @@ setInterval(() => {
 function begin() {
   at("room").textContent = course.open ? `Room ${course.room}` : "Collected files";
   at("address").textContent = course.open ? course.wall : "";
-  const lessons = [...new Set([...course.questions, ...course.exercises].map((one) => numberOf(one.lesson)))].sort();
+  const lessons = [...new Set([...course.questions, ...course.exercises].map((one) => one.lesson))].sort();
   const kept = at("lesson").value;
   at("lesson").replaceChildren(...lessons.map((lesson) => make("option", { value: lesson }, lesson)));
   if (lessons.includes(kept)) at("lesson").value = kept;
@@ -71,7 +70,7 @@ function begin() {
 function update() {
   if (!chosen || (!turned && state.last)) {
     turned = state.last !== null;
-    choose(turned ? numberOf(state.last[0]) : at("lesson").value);
+    choose(turned ? state.last[0] : at("lesson").value);
   }
   at("numbers").textContent = `${counted(state.seats, "student")}, ${counted(state.answers, "answer")}`;
   for (const button of at("questions").children) {
@@ -81,7 +80,7 @@ function update() {
     button.setAttribute("aria-pressed", String(button.dataset.name === chosen[1]));
   }
   shownQuestion?.update(stateOf(chosen[1]));
-  shownExercises.update(state.exercises.filter((one) => numberOf(one.lesson) === chosen[0]));
+  shownExercises.update(state.exercises.filter((one) => one.lesson === chosen[0]));
 }
 
 const stateOf = (name) => state.questions.find((one) => one.lesson === chosen[0] && one.name === name);
@@ -94,7 +93,7 @@ function choose(lesson) {
   at("questions").replaceChildren(...asked.map((one) => make("button", {
     type: "button", "data-name": one.name, onclick: () => { turned = true; turnTo(one); update(); },
   }, make("span", {}, spaced(one.name)), make("span"))));
-  shownExercises = exercises(course.exercises.filter((one) => numberOf(one.lesson) === lesson));
+  shownExercises = exercises(course.exercises.filter((one) => one.lesson === lesson));
   at("exercises").replaceChildren(shownExercises.root);
   chosen = [lesson, null];
   shownQuestion = null;
