@@ -54,9 +54,8 @@ def test_the_right_answer_cannot_be_told_by_its_length(part):
     for question in questions:
         wrong = [len(choice) for choice in question.choices if choice != question.right]
         longer_than_all += len(question.right) > max(wrong)
-        if part != "gpt2":  # still of the first edition
-            mean = sum(wrong) / len(wrong)
-            assert abs(len(question.right) - mean) <= 0.4 * mean, question.asks
+        mean = sum(wrong) / len(wrong)
+        assert abs(len(question.right) - mean) <= 0.4 * mean, question.asks
     assert longer_than_all <= len(questions) / 3
 
 
