@@ -108,6 +108,14 @@ def test_what_is_sent_is_a_seat_and_the_answer_and_nothing_else(teacher, monkeyp
     assert 0 <= said["age"] < 20 and 0 <= said["seat"] < 2**32 and len(said["id"]) == 32
 
 
+def test_the_answers_of_a_test_are_not_for_the_class(teacher):
+    sending.join(teacher.url, 5)
+    answers.record("inventorya", "softmax", "inventory", "B", True)
+    record()
+    soon(lambda: teacher.got)
+    assert [said["kind"] for said in teacher.got] == ["check"]
+
+
 def test_a_seat_stays_the_same_in_a_room_and_is_another_in_each_room(tmp_path, monkeypatch):
     monkeypatch.setenv("GPTLIB_ANSWERS", str(tmp_path / "me.jsonl"))
     seed = answers.own_number()
