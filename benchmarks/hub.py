@@ -232,15 +232,11 @@ def _of_sliders_and_training(students: list[Student]) -> str:
     moves(students)  # each once, or what is loaded at the first move would be measured
     idle, beside = moves(students), moves_beside_training(students)
     training = at_once(students, Student.train)
-    ms = (
-        f"{median(found):.0f} / {p90(found):.0f} ms" if found else "-" for found in (idle, beside)
-    )
+    ms = (f"{median(found):.0f} / {p90(found):.0f} ms" if found else "-" for found in (idle, beside))
     return " | ".join([*ms, f"{median(training):.1f} / {max(training):.1f} s"])
 
 
-FIGURES = (
-    "slider idle, median / p90 | slider while a third trains | training cell, median / longest"
-)
+FIGURES = "slider idle, median / p90 | slider while a third trains | training cell, median / longest"
 HEAD = [
     "| kernels | memory a student, lessons 00 / 05 / 07 | together | all lessons at once | "
     + FIGURES

@@ -83,11 +83,7 @@ def test_the_image_has_the_version_and_a_python_of_the_course():
 def test_a_hubs_own_packages_are_pinned_and_no_other_version_than_the_constraints():
     lines = (DEPLOY / "requirements-hub.txt").read_text(encoding="utf-8").splitlines()
     pins = [Requirement(line) for line in lines if line and not line.startswith("#")]
-    exact = {
-        Requirement(x.split("#")[0]).name
-        for x in read("constraints.txt").splitlines()
-        if x[:1] not in "#"
-    }
+    exact = {Requirement(x.split("#")[0]).name for x in read("constraints.txt").splitlines() if x[:1] not in "#"}
     for pin in pins:
         (only,) = pin.specifier
         assert only.operator == "==" and pin.name not in exact
@@ -147,9 +143,7 @@ def test_installing_takes_the_course_and_what_it_pins_in_this_order(tmp_path, in
     own |= {"TORCH_INDEX": index} if index else {}
     subprocess.run([DEPLOY / "install.sh", python], check=True, env=own, cwd=tmp_path)
     torch, rest, own_package, lab, doctor = log.read_text().splitlines()
-    assert torch == "-m pip install -c constraints.txt torch" + (
-        " --index-url INDEX" if index else ""
-    )
+    assert torch == "-m pip install -c constraints.txt torch" + (" --index-url INDEX" if index else "")
     assert rest == "-m pip install --require-hashes --no-deps -r requirements-server.txt"
     assert own_package == "-m pip install --no-deps ."
     assert lab.endswith("@jupyterlab/apputils-extension:announcements")

@@ -43,8 +43,7 @@ def test_every_lesson_is_an_assignment_with_all_its_exercises(made):
         stubs = [
             cell
             for cell in json.loads(text)["cells"]
-            if cell["cell_type"] == "code"
-            and "raise NotImplementedError" in "".join(cell["source"])
+            if cell["cell_type"] == "code" and "raise NotImplementedError" in "".join(cell["source"])
         ]
         assert len(of_kind(notebook, "solution")) == len(of_kind(notebook, "grade")) == len(stubs)
 
@@ -61,9 +60,7 @@ def test_what_gives_points_is_locked_and_what_is_to_be_written_is_not(made):
 
 
 def test_the_stub_keeps_what_the_lesson_gives_and_its_notes():
-    stub = (
-        "def f(x):  # (T,)\n    a = x + 1\n    b = ...  # 1: twice a\n    raise NotImplementedError"
-    )
+    stub = "def f(x):  # (T,)\n    a = x + 1\n    b = ...  # 1: twice a\n    raise NotImplementedError"
     solution = "def f(x):\n    a = x + 1\n    b = 2 * a\n    return b"
     assert with_solution(stub, solution).splitlines() == [
         "def f(x):  # (T,)",
@@ -118,10 +115,7 @@ def nbgrader(folder, *command, status=0):
     """Run nbgrader in a course's folder, with nothing of the user's; what it said."""
     paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
     own = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "HOME": str(folder)}
-    own |= {
-        "JUPYTER_CONFIG_DIR": str(folder / ".jupyter"),
-        "JUPYTER_DATA_DIR": str(folder / ".data"),
-    }
+    own |= {"JUPYTER_CONFIG_DIR": str(folder / ".jupyter"), "JUPYTER_DATA_DIR": str(folder / ".data")}
     own |= {"IPYTHONDIR": str(folder / ".ipython"), "JUPYTER_PREFER_ENV_PATH": "1"}
     own["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # alembic
     done = subprocess.run(

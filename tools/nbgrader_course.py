@@ -102,9 +102,7 @@ def with_solution(stub: str, solution: str) -> str:
     steps = difflib.SequenceMatcher(None, *keys, autojunk=False).get_opcodes()
     made: list[str] = []
     for what, a, b, c, d in steps:
-        made += (
-            mine[a:b] if what == "equal" else [kept for line in mine[a:b] for kept in note(line)]
-        )
+        made += mine[a:b] if what == "equal" else [kept for line in mine[a:b] for kept in note(line)]
         answer = [line for line in its[c:d] if line.strip()] if what != "equal" else []
         if answer:
             indent = " " * min(len(line) - len(line.lstrip()) for line in answer)
@@ -172,9 +170,7 @@ def course() -> dict[str, bytes]:
     """
     made = {CONFIG.name: CONFIG.read_bytes()}
     for path in sorted(COURSE.glob("[0-9]*.ipynb")):
-        pair = (
-            nbformat.read(each, as_version=4) for each in (path, COURSE / "solutions" / path.name)
-        )
+        pair = (nbformat.read(each, as_version=4) for each in (path, COURSE / "solutions" / path.name))
         try:
             notebook = nbformat.writes(assignment(*pair))
         except ValueError as error:

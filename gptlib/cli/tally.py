@@ -25,8 +25,6 @@ def run(a: argparse.Namespace) -> int:
     try:
         from ..teaching import gains, tally
     except ImportError as error:
-        raise ImportError(
-            "gptlib tally needs the lessons: pip install 'gptlib[lessons]'"
-        ) from error
+        raise ImportError("gptlib tally needs the lessons: pip install 'gptlib[lessons]'") from error
     print(gains.Gains(*a.inventory) if a.inventory else tally(a.folder))
     return 0

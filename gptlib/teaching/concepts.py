@@ -41,10 +41,7 @@ MISCONCEPTIONS = {  # name: (lesson, what is believed)
     "temperature is noise": ("07", "Temperature and seed make the probabilities themselves vary."),
     "greedy finds the best": ("07", "The best token at each step gives the best sentence."),
     "the model plans": ("07", "A model has in mind how its sentence will end."),
-    "losses per token compare": (
-        "08",
-        "Losses of different tokenizers can be compared as they are.",
-    ),
+    "losses per token compare": ("08", "Losses of different tokenizers can be compared as they are."),
 }
 
 
@@ -128,9 +125,7 @@ def new_word(text: str, word: str) -> Posed:
 def ids(*words: str) -> Posed:
     found = {word: _tokenizer().encode(f" {word}")[0] for word in words}
     low, high = sorted(found, key=found.get)[0], sorted(found, key=found.get)[-1]
-    near = min(
-        pairwise(sorted(found, key=found.get)), key=lambda two: found[two[1]] - found[two[0]]
-    )
+    near = min(pairwise(sorted(found, key=found.get)), key=lambda two: found[two[1]] - found[two[0]])
     listed = ", ".join(f"`{word}` {id}" for word, id in found.items())
     return Posed(
         f"Some tokens of a model and their ids: {listed}. What do these ids tell the model about "
@@ -467,19 +462,11 @@ def _dog() -> Ways:
 ITEMS: dict[str, tuple[Callable[..., Posed], tuple, tuple]] = {
     "last_token": (last_token, ("dog", "cat", "is", "sleeping"), ("bird", "dog", "was", "hungry")),
     "favourite": (favourite, ("The cat is", "sleeping", 100), ("The sky was", "grey", 200)),
-    "new_word": (
-        new_word,
-        ("The cat is snoozing.", "snoozing"),
-        ("The dog was dreaming.", "dreaming"),
-    ),
+    "new_word": (new_word, ("The cat is snoozing.", "snoozing"), ("The dog was dreaming.", "dreaming")),
     "ids": (ids, ("cat", "is", "dog"), ("sofa", "was", "bird")),
     "meaning": (meaning, ("red", "blue", "colours"), ("cat", "dog", "animals")),
     "same_vector": (same_vector, ("The cat is", "The dog is"), ("The sky was", "The bird was")),
-    "order": (
-        order,
-        ("Then Mia helps Tom.", "Then Tom helps Mia."),
-        ("Now Eve likes Ben.", "Now Ben likes Eve."),
-    ),
+    "order": (order, ("Then Mia helps Tom.", "Then Tom helps Mia."), ("Now Eve likes Ben.", "Now Ben likes Eve.")),
     "fixed": (fixed, (True,), (False,)),
     "average": (average, ((0.9, 0.1), (10, 20)), ((0.75, 0.25), (8, 16))),
     "after_softmax": (after_softmax, (4, 3), (5, 2)),
@@ -497,10 +484,7 @@ ITEMS: dict[str, tuple[Callable[..., Posed], tuple, tuple]] = {
     "greedy": (
         greedy,
         ("The dog is",),
-        (
-            "Ann sees",
-            {"a": (0.5, {"kite": 0.6, "ball": 0.4}), "nobody": (0.4, {}), "me": (0.1, {})},
-        ),
+        ("Ann sees", {"a": (0.5, {"kite": 0.6, "ball": 0.4}), "nobody": (0.4, {}), "me": (0.1, {})}),
     ),
     "plans": (plans, ("The dog is on", "bed"), ("The bird was on", "roof")),
     "per_byte": (per_byte, ((0.9, 3), (0.5, 1)), ((1.2, 4), (0.8, 2))),

@@ -144,12 +144,8 @@ def _letter(item: Item) -> str:
 
 def as_notebook(items: Sequence[Item], form: str, seed: int, key: bool = False) -> str:
     """A notebook in which a student writes letters, and one cell that keeps them."""
-    title = (
-        f"# What do you know about language models?\n\nForm {form}. {HOW}\n\nWrite the letter of "
-    )
-    title += (
-        "your answer between the quotation marks, `a`, `b`, `c` or `d`, and run the cell at the "
-    )
+    title = f"# What do you know about language models?\n\nForm {form}. {HOW}\n\nWrite the letter of "
+    title += "your answer between the quotation marks, `a`, `b`, `c` or `d`, and run the cell at the "
     title += "end once."
     cells = [_cell("markdown", 0, title)]
     for number, item in enumerate(items, 1):
@@ -158,9 +154,7 @@ def as_notebook(items: Sequence[Item], form: str, seed: int, key: bool = False) 
     blanks = [f'{number}: "", ' for number in range(1, len(items) + 1)]
     rows = "\n".join("    " + "".join(blanks[k : k + 6]).rstrip() for k in range(0, len(blanks), 6))
     code = "from gptlib.teaching.inventory import hand_in\n\nanswers = {\n" + rows + "\n}\n"
-    cells.append(
-        _cell("code", len(items) + 1, f'{code}hand_in(answers, form="{form}", seed={seed})')
-    )
+    cells.append(_cell("code", len(items) + 1, f'{code}hand_in(answers, form="{form}", seed={seed})'))
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     whole = {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
     return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
