@@ -18,8 +18,7 @@ export JUPYTER_PATH :=
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab student teacher slides nbgrader test soak notebooks pictures data \
-    ablations bench cuda hashes lint clean
+.PHONY: help install lab student teacher slides site nbgrader test soak notebooks pictures data ablations bench cuda hashes lint clean
 
 help:  ## this list
 	@echo 'Usage: make TARGET [NAME=value]'
@@ -96,6 +95,10 @@ slides: install  ## write slides with presenter's notes into build/slides/ (PDF=
 
 nbgrader: install  ## write the exercises as a course for nbgrader into build/nbgrader/
 	$(PY) tools/nbgrader_course.py build/nbgrader
+
+# GPTLIB_REPOSITORY=https://github.com/OWNER/NAME adds the links out of it, to Colab and Binder.
+site: install  ## build the course as web pages into build/site/
+	OMP_NUM_THREADS=1 $(PY) tools/make_site.py build/site
 
 # One thread a worker: the workers already fill the cores. loadfile keeps a notebook's cells
 # together and in order.
