@@ -18,7 +18,8 @@ export JUPYTER_PATH :=
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab student teacher slides test soak notebooks pictures data ablations bench hashes lint clean
+.PHONY: help install lab student teacher slides nbgrader test soak notebooks pictures data \
+    ablations bench hashes lint clean
 
 help:  ## this list
 	@echo 'Usage: make TARGET [NAME=value]'
@@ -91,6 +92,9 @@ teacher: install  ## write the lessons with notes, answers and the clock into bu
 
 slides: install  ## write slides with presenter's notes into build/slides/ (PDF=1: print them too)
 	$(PY) tools/slides.py build/slides $(if $(PDF),--pdf)
+
+nbgrader: install  ## write the exercises as a course for nbgrader into build/nbgrader/
+	$(PY) tools/nbgrader_course.py build/nbgrader
 
 # One thread a worker: the workers already fill the cores. loadfile keeps a notebook's cells
 # together and in order.

@@ -12,6 +12,7 @@ import gptlib
 from benchmarks import __main__ as command
 from benchmarks import (
     ablations,
+    board,
     bpe,
     clock,
     cuda,
@@ -31,7 +32,7 @@ from benchmarks.side_by_side import RESULTS, NotMeasured, Row, numbers_of
 
 @pytest.mark.parametrize(
     "module",
-    [bpe, clock, cuda, encoding, generation, growth, loading, mutation, training, widgets],
+    [board, bpe, clock, cuda, encoding, generation, growth, loading, mutation, training, widgets],
 )
 def test_each_section_has_its_place_in_the_results(module):
     page = RESULTS.read_text(encoding="utf-8")

@@ -60,9 +60,16 @@ def write_anew(folder: Path, made: dict[str, bytes]) -> None:
     _write(folder, made | {HANDED_OUT: b"Made by `make`, which makes all of it anew.\n"})
 
 
-def keep_up(folder: Path) -> list[str]:
-    """Add to a student's folder what is not there, and renew what nobody has changed."""
-    made = copies()
+def keep_up(
+    folder: Path, made: dict[str, bytes] | None = None, again: str = "make lab"
+) -> list[str]:
+    """Add to somebody's own folder what is not there, and renew what nobody has changed.
+
+    Args:
+        made: {name: content} of what belongs there; if None, a student's copies.
+        again: the command that does this once more.
+    """
+    made = copies() if made is None else made
     before = _remembered(folder)
     new, said = {}, []
     for name, content in made.items():
@@ -73,7 +80,7 @@ def keep_up(folder: Path) -> list[str]:
         elif before.get(name) != _digest(content):
             said.append(
                 f"{path}: the course has a newer version. Yours is kept; to have the new one, "
-                "rename yours and run `make lab` again."
+                f"rename yours and run `{again}` again."
             )
     _write(folder, new)
     known = before | {name: _digest(content) for name, content in new.items()}

@@ -25,7 +25,7 @@ PICTURES = {
     "04_feedforward": "The activation of unit 34",
     "05_logits_and_softmax": "Softmax. sleeping",
     "06_training": "Loss in nats per token",
-    "07_sampling": "Tree of",
+    "07_sampling": "Probabilities. sleeping: T = 0.5",
     "08_gpt2": "Share of all parameters",
 }
 
