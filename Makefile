@@ -18,8 +18,8 @@ export JUPYTER_PATH :=
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab student teacher slides nbgrader test soak notebooks pictures data \
-    ablations bench hashes lint clean
+.PHONY: help install lab student teacher slides site nbgrader test soak notebooks pictures data \
+    ablations bench cuda hashes lint clean
 
 help:  ## this list
 	@echo 'Usage: make TARGET [NAME=value]'
@@ -31,6 +31,7 @@ help:  ## this list
 	@echo '  LAB_ARGS="..."      more options for JupyterLab, such as --no-browser'
 	@echo '  JOBS=2              how many tests run side by side (default: one a core)'
 	@echo '  BENCH_ARGS="..."    options of the benchmarks, such as --only bpe, --nanogpt PATH'
+	@echo '  CUDA_ARGS="..."     options of `make cuda`, such as --nanogpt PATH'
 	@echo '  NOTEBOOKS=a.ipynb   the notebooks that `make notebooks` and `make test` run'
 	@echo '  PDF=1               `make slides` prints the slides too, by Chromium'
 
@@ -96,6 +97,10 @@ slides: install  ## write slides with presenter's notes into build/slides/ (PDF=
 nbgrader: install  ## write the exercises as a course for nbgrader into build/nbgrader/
 	$(PY) tools/nbgrader_course.py build/nbgrader
 
+# GPTLIB_REPOSITORY=https://github.com/OWNER/NAME adds the links out of it, to Colab and Binder.
+site: install  ## build the course as web pages into build/site/
+	OMP_NUM_THREADS=1 $(PY) tools/make_site.py build/site
+
 # One thread a worker: the workers already fill the cores. loadfile keeps a notebook's cells
 # together and in order.
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist loadfile
@@ -133,6 +138,11 @@ ablations: install  ## measure every "break it" again (data/ablations.json, abou
 
 bench: install  ## measure gptlib beside its peers, into benchmarks/RESULTS.md
 	env -u OMP_WAIT_POLICY $(PY) -m benchmarks $(BENCH_ARGS)
+
+# With the PyTorch that is there: an install would replace it by the one for which the outputs were
+# made, which may have no CUDA.
+cuda:  ## with a CUDA card: its tests, every notebook, its benchmarks; one table, under 8 minutes
+	@$(if $(wildcard $(PY)),$(PY),$(PYTHON)) tools/cuda.py $(CUDA_ARGS)
 
 # uv finds the packages for every system and Python at once. What is not in constraints.txt are the
 # CUDA packages of one build of PyTorch.

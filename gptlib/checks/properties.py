@@ -81,9 +81,9 @@ def neighbours(
 
     Args:
         got: the observation, of {name}, the given {a} and {b}, what is {mine} and should be {its}.
-        of_result: (p, q) -> what is compared. of_given: (a, b, *others) -> what it should be, from
-        `rows(*given)`, the first argument, at these places, and from all other arguments; nan
-        where nothing is compared.
+        of_result: (p, q) -> what is compared.
+        of_given: (a, b, *others) -> what it should be, from `rows(*given)`, the first argument, at
+            these places, and from all other arguments; nan where nothing is compared.
     """
 
     def seen(given: tuple, value: np.ndarray) -> str | None:

@@ -1,0 +1,154 @@
+// A page of the course: its explorers come alive as they come into view, and its answers are kept.
+
+import * as kept from "./answers.js";
+import { button } from "./controls.js";
+import { make, put, say } from "./dom.js";
+import { bytesOf, jsonOf, traitsOf } from "./files.js";
+import { Host } from "./host.js";
+import { loadTokenizer } from "./kernel.js";
+import { Recording } from "./recording.js";
+import { adopt } from "./style.js";
+import { Truth } from "./truth.js";
+
+const AHEAD = "400px"; // below the window: what is so near is made ready
+
+/** What the kernel would answer. told: as tools/website/data.py writes it. */
+function answersOf(told) {
+  const found = { reread: () => ({}) };
+  const once = (make) => {
+    let made = null;
+    return () => {
+      made ??= make();
+      made.catch(() => (made = null)); // the next question tries again
+      return made;
+    };
+  };
+  const truth = once(async () => new Truth(await jsonOf(told.truth)));
+  if (told.truth)
+    found.truth = async ({ ids }, host) => {
+      const [known, tokenizer] = await Promise.all([truth(), loadTokenizer(host)]);
+      try {
+        return { truth: [...known.nextTokens(tokenizer, ids)] };
+      } catch (error) {
+        return { note: `No truth here: ${error.message}` };
+      }
+    };
+  if (told.beside)
+    found.beside = async (_, host) => {
+      host.set("shared_beside", await traitsOf(told.beside));
+      return {};
+    };
+  if (told.commit)
+    found.commit = ({ chosen }) => {
+      kept.record({ ...told.commit, chosen, right: chosen === told.commit.right });
+      showAnswers();
+      return {};
+    };
+  if (told.prompt) {
+    const recording = once(() => recordingOf(told.prompt, truth));
+    found.prompt = async ({ prompt }) => (await recording()).see(prompt);
+  }
+  return found;
+}
+
+async function recordingOf(told, truth) {
+  const [history, shared, known] = await Promise.all([
+    bytesOf(told.history), traitsOf(told.tokenizer), told.truth && truth(),
+  ]);
+  const tokenizer = await loadTokenizer({ get: () => shared });
+  return new Recording(told, history, tokenizer, known);
+}
+
+/** A question goes on where its reader left it. */
+function resume(traits, asked) {
+  const name = JSON.stringify([asked.lesson, asked.question, asked.kind]);
+  traits.chosen = kept.latest(asked);
+  traits.compared = traits.chosen !== null && kept.remembers(name);
+  return (host) =>
+    host.on("change:compared", () => {
+      if (host.get("compared")) kept.remember(name);
+    });
+}
+
+async function open(place) {
+  const told = await jsonOf(JSON.parse(place.dataset.explorer));
+  const [traits, script] = await Promise.all([
+    traitsOf(told.traits), import(`./${told.script}.js`),
+  ]);
+  const follow = told.answers.commit && resume(traits, told.answers.commit);
+  const host = new Host(traits, answersOf(told.answers));
+  follow?.(host);
+  const el = make("div", {});
+  await script.default.render({ model: host, el });
+  put(place, el);
+}
+
+/** Open an explorer; if that fails, say so above its picture, and offer to try again. */
+async function mount(place) {
+  place.setAttribute("aria-busy", "true");
+  try {
+    await open(place);
+  } catch (error) {
+    console.error(error); // for who looks for a fault of ours
+    place.querySelector(":scope > .course-trouble")?.remove();
+    place.prepend(trouble(error, () => mount(place)));
+  } finally {
+    place.removeAttribute("aria-busy");
+  }
+}
+
+function trouble(error, again) {
+  adopt();
+  const why = error instanceof TypeError ? "a file that it needs did not arrive" : error.message;
+  const words = make("p", {}, `⚠ This explorer did not start: ${why}. You see its picture. `);
+  words.append(button({ name: "Try again", onClick: again }).root);
+  return make("div", { class: "gptlib-live course-trouble", role: "alert" }, words);
+}
+
+// ---- The reader's answers ----
+
+function showAnswers() {
+  const place = document.querySelector(".course-answers");
+  if (!place) return;
+  const count = kept.answers().length;
+  place.hidden = count === 0;
+  const words = place.querySelector(".course-count");
+  if (words) return say(words, inWords(count));
+  adopt();
+  const save = button({ name: "Save your answers", hint: "as answers.jsonl", onClick: download });
+  const forget = button({
+    name: "Forget them", hint: "from this browser",
+    onClick: () => {
+      kept.forget();
+      location.reload();
+    },
+  });
+  put(place, make("div", { class: "gptlib-live gptlib-row" },
+    make("span", { class: "course-count", role: "status" }, inWords(count)), save.root, forget.root));
+}
+
+function inWords(count) {
+  return `${count} answer${count === 1 ? " is" : "s are"} kept in this browser, and nowhere else.`;
+}
+
+function download() {
+  const address = URL.createObjectURL(kept.file());
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = "answers.jsonl";
+  link.click();
+  URL.revokeObjectURL(address);
+}
+
+// ---- The page ----
+
+const seen = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries)
+    if (isIntersecting) {
+      seen.unobserve(target);
+      mount(target);
+    }
+}, { rootMargin: AHEAD });
+
+for (const place of document.querySelectorAll("[data-explorer]")) seen.observe(place);
+showAnswers();

@@ -1,0 +1,1 @@
+"""The course as web pages: what the notebooks show, gathered for Sphinx; see tools/make_site.py."""
