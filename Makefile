@@ -18,8 +18,7 @@ export JUPYTER_PATH :=
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab student teacher slides site nbgrader test soak notebooks pictures data \
-    ablations bench cuda hashes lint clean
+.PHONY: help install lab student teacher slides site nbgrader test soak notebooks pictures data ablations bench cuda hashes lint clean
 
 help:  ## this list
 	@echo 'Usage: make TARGET [NAME=value]'
