@@ -25,7 +25,7 @@ NOTES = lesson_notes.all_notes()
 LESSONS = [path for path in sorted(slides.COURSE.glob("[0-9]*.ipynb")) if path.stem[:2] in NOTES]
 SOLVED = exercises.solutions()
 STUBS = {f"{stub.notebook} {stub.name}": stub for stub in exercises.stubs()}
-VENDORED = json.loads((ROOT / "tools" / "vendored.json").read_text(encoding="utf-8"))
+VENDORED = json.loads((slides.LOOKS / "vendor" / "VENDORED.json").read_text(encoding="utf-8"))
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 
@@ -289,13 +289,13 @@ class QuietHandler(SimpleHTTPRequestHandler):
 # ---- What the slides stand on, and the guide ----
 
 
-@pytest.mark.parametrize("where", VENDORED)
-def test_vendored_files_are_as_their_authors_published_them(where):
-    expected = VENDORED[where]["files"]
-    there = [path for path in (ROOT / where).rglob("*") if path.is_file()]
-    found = {path.relative_to(ROOT / where).as_posix(): path.read_bytes() for path in there}
-    assert {name: hashlib.sha256(data).hexdigest() for name, data in found.items()} == expected
-    assert "LICENSE" in found
+@pytest.mark.parametrize("name", VENDORED)
+def test_vendored_files_are_as_their_authors_published_them(name):
+    folder = slides.LOOKS / "vendor" / name
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert there == set(VENDORED[name]["files"]) and "LICENSE" in there
+    for path, expected in VENDORED[name]["files"].items():
+        assert hashlib.sha256((folder / path).read_bytes()).hexdigest() == expected, path
 
 
 GUIDE = sorted((ROOT / "docs" / "teach").rglob("*.md"))

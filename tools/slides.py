@@ -44,7 +44,6 @@ from gptlib.teaching.questions import (
 ROOT = Path(__file__).resolve().parent.parent
 COURSE = ROOT / "notebooks"
 LOOKS = Path(__file__).resolve().parent / "reveal"
-KATEX = ROOT / "docs" / "_static" / "vendor" / "katex"
 SCRIPTS = (ROOT / "gptlib" / "widgets" / "js", ROOT / "docs" / "js")
 Alive = dict[tuple[int, int], str]  # {(cell, output): what opens the explorer there}
 WORDS, SHORT, LINES, WIDTH = 58, 22, 17, 96  # the most on one slide, where it can be cut
@@ -406,7 +405,6 @@ def build(folder: Path, lessons: list[Path]) -> list[Path]:
     for name in ("reveal", "js", "data"):
         shutil.rmtree(folder / name, ignore_errors=True)
     shutil.copytree(LOOKS, folder / "reveal", ignore=shutil.ignore_patterns("template"))
-    shutil.copytree(KATEX, folder / "reveal" / "katex")
     for scripts in SCRIPTS:
         shutil.copytree(scripts, folder / "js", dirs_exist_ok=True)
     data = Data(folder / "data")
