@@ -18,7 +18,7 @@ export JUPYTER_PATH :=
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab student site test soak notebooks pictures data ablations bench hashes lint clean
+.PHONY: help install lab student teacher slides site nbgrader test soak notebooks pictures data ablations bench cuda hashes lint clean
 
 help:  ## this list
 	@echo 'Usage: make TARGET [NAME=value]'
@@ -30,7 +30,9 @@ help:  ## this list
 	@echo '  LAB_ARGS="..."      more options for JupyterLab, such as --no-browser'
 	@echo '  JOBS=2              how many tests run side by side (default: one a core)'
 	@echo '  BENCH_ARGS="..."    options of the benchmarks, such as --only bpe, --nanogpt PATH'
+	@echo '  CUDA_ARGS="..."     options of `make cuda`, such as --nanogpt PATH'
 	@echo '  NOTEBOOKS=a.ipynb   the notebooks that `make notebooks` and `make test` run'
+	@echo '  PDF=1               `make slides` prints the slides too, by Chromium'
 
 # --- installing -----------------------------------------------------------------------------
 # .venv/made-with remembers PYTHON, TORCH_INDEX and the folder. What is not said again stays; where
@@ -85,6 +87,15 @@ lab: install  ## open JupyterLab at the first lesson, in a copy of your own (my_
 student: install  ## write clean notebooks for a class into build/student/
 	$(PY) tools/student.py build/student
 
+teacher: install  ## write the lessons with notes, answers and the clock into build/teacher/
+	$(PY) tools/teacher.py build/teacher
+
+slides: install  ## write slides with presenter's notes into build/slides/ (PDF=1: print them too)
+	$(PY) tools/slides.py build/slides $(if $(PDF),--pdf)
+
+nbgrader: install  ## write the exercises as a course for nbgrader into build/nbgrader/
+	$(PY) tools/nbgrader_course.py build/nbgrader
+
 # GPTLIB_REPOSITORY=https://github.com/OWNER/NAME adds the links out of it, to Colab and Binder.
 site: install  ## build the course as web pages into build/site/
 	OMP_NUM_THREADS=1 $(PY) tools/make_site.py build/site
@@ -126,6 +137,11 @@ ablations: install  ## measure every "break it" again (data/ablations.json, abou
 
 bench: install  ## measure gptlib beside its peers, into benchmarks/RESULTS.md
 	env -u OMP_WAIT_POLICY $(PY) -m benchmarks $(BENCH_ARGS)
+
+# With the PyTorch that is there: an install would replace it by the one for which the outputs were
+# made, which may have no CUDA.
+cuda:  ## with a CUDA card: its tests, every notebook, its benchmarks; one table, under 8 minutes
+	@$(if $(wildcard $(PY)),$(PY),$(PYTHON)) tools/cuda.py $(CUDA_ARGS)
 
 # uv finds the packages for every system and Python at once. What is not in constraints.txt are the
 # CUDA packages of one build of PyTorch.

@@ -5,7 +5,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from . import bpe, clock, cuda, encoding, generation, growth, loading, mutation, training, widgets
+from . import (
+    board,
+    bpe,
+    clock,
+    cuda,
+    encoding,
+    generation,
+    growth,
+    loading,
+    mutation,
+    training,
+    widgets,
+)
 
 # Each one measures, prints, and replaces the part of RESULTS.md between its own two marks.
 SECTIONS: dict[str, Callable[[argparse.Namespace], None]] = {
@@ -19,6 +31,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], None]] = {
     "widgets": lambda given: widgets.main(),
     "clock": lambda given: clock.main(),
     "mutation": lambda given: mutation.main(),
+    "board": lambda given: board.main(),
 }
 
 

@@ -1,69 +1,77 @@
-"""GPT-2's 124M shape on a CUDA card, beside transformers and nanoGPT.
+"""GPT-2's 124M shape on a CUDA card, beside transformers and nanoGPT, both compiled.
 
 `python -m benchmarks --only cuda --nanogpt PATH`. Where there is no card each row says so. Blocks
-of 1,024 tokens, bfloat16. FLOPs of a token: 6 times the parameters, and attention's 12 L C T
-(Chowdhery et al. 2022, PaLM, arXiv 2204.02311, appendix B).
+of 1,024 tokens, bfloat16, fused AdamW. FLOPs of a token: 6 times the parameters, and attention's
+12 L C T (Chowdhery et al. 2022, PaLM, arXiv 2204.02311, appendix B).
 """
 
+import gc
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 import gptlib
+from gptlib.fast.cards import fused_nll
 
 from .generation import generates, transformers_generates
 from .peers import Missing
 from .side_by_side import NotMeasured, Row, compare, write_table
-from .training import Loss, nanogpts, transformers_gpt2
+from .training import ON_CUDA, Loss, nanogpts, to_a_loss, transformers_gpt2
 
 BEGIN, END = "<!-- cuda: begin -->", "<!-- cuda: end -->"
 
 SHAPE = gptlib.GPTConfig()
-N_ROWS, STEPS, N = 16, 10, 200
+PADDED = 50304  # GPT-2's vocabulary, rounded up as nanoGPT does by itself
+N_ROWS, STEPS, N, MANY = 16, 10, 200, 32
 PEAK = {"H100": 989e12, "H200": 989e12, "A100": 312e12}  # bf16 FLOP/s, dense, by NVIDIA's sheets
 NO_CARD = "there is no CUDA card here"
 STEP = f"{STEPS} training steps, 124M, {N_ROWS} rows of 1,024, bf16"
-WRITE = f"{N} tokens, 124M, bf16, one row"
+WRITE = f"{N} tokens, 124M"
+UTILISATION = "FLOP utilisation of a training step, 124M"
+
+Measure = Callable[[str, str, Path | None], Row | NotMeasured]
 
 
 def rows(nanogpt: Path | None) -> Iterator[Row | NotMeasured]:
-    if not torch.cuda.is_available():
-        for what in (STEP, WRITE):
-            yield NotMeasured(what, "transformers", NO_CARD)
-        yield NotMeasured(STEP, "nanoGPT, compiled", NO_CARD)
-        yield NotMeasured("FLOP utilisation of a training step, 124M", "the card's peak", NO_CARD)
-        return
-    model = gptlib.GPT(SHAPE, seed=0).cuda()
-    ours = _stepping(model, lambda x, y: gptlib.nll(model(x), y))
-    yield compare(STEP, "transformers", ours, _stepping(*_on_card(transformers_gpt2(SHAPE))))
-    try:
-        peer = torch.compile(nanogpts(SHAPE, nanogpt)[0].cuda())
-        yield compare(STEP, "nanoGPT, compiled", ours, _stepping(peer, lambda x, y: peer(x, y)[1]))
-    except Missing as missing:
-        yield NotMeasured(STEP, "nanoGPT, compiled", missing)
-    yield utilisation(ours, model.n_params())
-    peer = transformers_gpt2(SHAPE)[0].cuda().bfloat16().eval()
-    model = model.bfloat16().eval()
-    yield compare(WRITE, "transformers", generates(model, N), transformers_generates(peer, N))
+    """One after the other, each with the card for itself."""
+    for what, peer, measure in ROWS:
+        if not torch.cuda.is_available():
+            yield NotMeasured(what, peer, NO_CARD)
+            continue
+        try:
+            yield measure(what, peer, nanogpt)
+        except (Missing, torch.cuda.OutOfMemoryError) as missing:
+            yield NotMeasured(what, peer, missing)
+        gc.collect()
+        torch.compiler.reset()
+        torch.cuda.empty_cache()
 
 
-def _on_card(side: tuple[torch.nn.Module, Loss]) -> tuple[torch.nn.Module, Loss]:
-    side[0].cuda()
-    return side
+# ---- Training ----
 
 
-def _stepping(model: torch.nn.Module, loss_of: Loss) -> Callable[[], None]:
-    ids = torch.randint(SHAPE.vocab_size, (N_ROWS, SHAPE.block_size + 1), device="cuda")
+def bare_steps(n_rows: int = N_ROWS, shape: gptlib.GPTConfig = SHAPE) -> Callable[[], None]:
+    """Our step as `Trainer` compiles it, with nothing around it."""
+    model = gptlib.GPT(shape, seed=0).cuda()
+    return stepping(model, lambda x, y: fused_nll(model(x), y), shape, n_rows)
+
+
+def stepping(
+    model: torch.nn.Module, loss_of: Loss, shape: gptlib.GPTConfig = SHAPE, n_rows: int = N_ROWS
+) -> Callable[[], None]:
+    ids = torch.randint(SHAPE.vocab_size, (n_rows, shape.block_size + 1), device="cuda")
     x, y = ids[:, :-1].contiguous(), ids[:, 1:].contiguous()
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+    compiled = torch.compile(loss_of)
 
     def go():
         for _ in range(STEPS):
             optimizer.zero_grad()
             with torch.autocast("cuda", torch.bfloat16):
-                loss = loss_of(x, y)
+                loss = compiled(x, y)
             loss.backward()
             optimizer.step()
         torch.cuda.synchronize()
@@ -71,21 +79,101 @@ def _stepping(model: torch.nn.Module, loss_of: Loss) -> Callable[[], None]:
     return go
 
 
-def utilisation(steps: Callable[[], None], n_params: int) -> Row | NotMeasured:
+def by_trainer(optimizer: str) -> Callable[[], None]:
+    """The same by `Trainer.update`: batches, clipping and the loss of each step on top."""
+    tokens = torch.randint(SHAPE.vocab_size, (1_000_000,))
+    config = gptlib.TrainConfig(10**6, N_ROWS, device="cuda", optimizer=optimizer)
+    trainer = gptlib.Trainer(gptlib.GPT(SHAPE, seed=0), tokens, config)
+
+    def go():
+        for _ in range(STEPS):
+            trainer.update()
+        torch.cuda.synchronize()
+
+    return go
+
+
+def beside_transformers(what: str, peer: str, nanogpt: Path | None) -> Row:
+    model, loss_of = transformers_gpt2(SHAPE)
+    return compare(what, peer, bare_steps(), stepping(model.cuda(), loss_of))
+
+
+def beside_nanogpt(what: str, peer: str, nanogpt: Path | None, vocab_size=SHAPE.vocab_size) -> Row:
+    shape = replace(SHAPE, vocab_size=vocab_size)
+    model, loss_of = nanogpts(shape, nanogpt)
+    return compare(what, peer, bare_steps(shape=shape), stepping(model.cuda(), loss_of, shape))
+
+
+def beside_padded_nanogpt(what: str, peer: str, nanogpt: Path | None) -> Row:
+    return beside_nanogpt(what, peer, nanogpt, PADDED)
+
+
+def trainer_beside_bare_steps(what: str, peer: str, nanogpt: Path | None) -> Row:
+    return compare(what, peer, by_trainer("adamw"), bare_steps())
+
+
+def muon_beside_adamw(what: str, peer: str, nanogpt: Path | None) -> Row:
+    return compare(what, peer, by_trainer("muon"), by_trainer("adamw"))
+
+
+def utilisation(what: str, peer: str, nanogpt: Path | None, n_rows=N_ROWS) -> Row | NotMeasured:
     """Seconds of ten steps beside what the card would need at its peak."""
-    what = "FLOP utilisation of a training step, 124M (its inverse is the ratio)"
     card = torch.cuda.get_device_name()
     peak = next((flops for name, flops in PEAK.items() if name in card), None)
     if peak is None:
-        return NotMeasured(what, "the card's peak", f"its peak is not known here: {card}")
-    tokens = STEPS * N_ROWS * SHAPE.block_size
-    flops = tokens * (6 * n_params + 12 * SHAPE.n_layer * SHAPE.n_embd * SHAPE.block_size)
-    pairs = []
-    for _ in range(5):
-        began = time.perf_counter()
-        steps()
-        pairs.append((time.perf_counter() - began, flops / peak))
-    return Row.of_pairs(what, "the card's peak", pairs)
+        return NotMeasured(what, peer, f"its peak is not known here: {card}")
+    steps, tokens = bare_steps(n_rows), STEPS * n_rows * SHAPE.block_size
+    per_token = 12 * SHAPE.n_layer * SHAPE.n_embd * SHAPE.block_size
+    per_token += 6 * gptlib.GPT(SHAPE, seed=0).n_params()
+    return compare(what, peer, steps, lambda: time.sleep(tokens * per_token / peak))
+
+
+def utilisation_of_many(what: str, peer: str, nanogpt: Path | None) -> Row | NotMeasured:
+    return utilisation(what, peer, nanogpt, n_rows=4 * N_ROWS)
+
+
+# ---- Writing ----
+
+
+def writes(dtype: torch.dtype, n_rows: int = 1) -> Callable[[], object]:
+    return generates(gptlib.GPT(SHAPE, seed=0).cuda().to(dtype).eval(), N, n_rows)
+
+
+def beside_a_cache(what: str, peer: str, nanogpt: Path | None, **how) -> Row:
+    model = transformers_gpt2(SHAPE)[0].cuda().bfloat16().eval()
+    return compare(what, peer, writes(torch.bfloat16), transformers_generates(model, N, **how))
+
+
+def beside_a_static_cache(what: str, peer: str, nanogpt: Path | None) -> Row:
+    return beside_a_cache(what, peer, nanogpt, cache_implementation="static")
+
+
+def bf16_beside_float32(what: str, peer: str, nanogpt: Path | None) -> Row:
+    return compare(what, peer, writes(torch.bfloat16), writes(torch.float32))
+
+
+def many_beside_one(what: str, peer: str, nanogpt: Path | None) -> Row:
+    return compare(what, peer, writes(torch.bfloat16, MANY), writes(torch.bfloat16))
+
+
+def headline(what: str, peer: str, nanogpt: Path | None) -> Row | NotMeasured:
+    return to_a_loss(nanogpt, runs=1, race=ON_CUDA)
+
+
+ROWS: list[tuple[str, str, Measure]] = [
+    (STEP, "transformers, compiled", beside_transformers),
+    (STEP, "nanoGPT, compiled", beside_nanogpt),
+    (f"{STEP}, {PADDED:,} tokens", "nanoGPT, compiled", beside_padded_nanogpt),
+    (f"{STEP}, by Trainer", "the bare step", trainer_beside_bare_steps),
+    (f"{STEP}, by Trainer with Muon", "with AdamW", muon_beside_adamw),
+    (f"{UTILISATION}, {N_ROWS} rows (its inverse is the ratio)", "the card's peak", utilisation),
+    (f"{UTILISATION}, {4 * N_ROWS} rows", "the card's peak", utilisation_of_many),
+    (f"{WRITE}, bf16, one row", "transformers", beside_a_cache),
+    (f"{WRITE}, bf16, one row", "transformers, static cache", beside_a_static_cache),
+    (f"{WRITE}, bf16, one row", "gptlib, float32", bf16_beside_float32),
+    (f"{WRITE}, bf16, {MANY} rows", "gptlib, one row", many_beside_one),
+    (ON_CUDA.what, ON_CUDA.peer, headline),
+]
 
 
 def main(nanogpt: Path | None) -> None:

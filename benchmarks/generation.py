@@ -118,12 +118,13 @@ def busy_cores() -> Iterator[None]:
 # ---- The two sides ----
 
 
-def generates(model: gptlib.GPT, n: int) -> Callable[[], object]:
-    return lambda: gptlib.generate(model, PROMPT, n, top_k=50)
+def generates(model: gptlib.GPT, n: int, n_rows: int = 1) -> Callable[[], object]:
+    prompts = PROMPT.repeat(n_rows, 1)
+    return lambda: gptlib.generate(model, prompts, n, top_k=50)
 
 
-def transformers_generates(peer, n: int) -> Callable[[], object]:
-    settings = {"do_sample": True, "top_k": 50, "pad_token_id": 0, "use_cache": True}
+def transformers_generates(peer, n: int, **more) -> Callable[[], object]:
+    settings = {"do_sample": True, "top_k": 50, "pad_token_id": 0, "use_cache": True} | more
     prompt = PROMPT.to(peer.device)
     mask = torch.ones_like(prompt)
 

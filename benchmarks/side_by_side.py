@@ -111,12 +111,12 @@ def load_since(before: float) -> str:
     return f"load of the last minute {load}, on {os.cpu_count()} cores"
 
 
-def replace_section(begin: str, end: str, content: str) -> None:
-    """Put `content` between two marks of RESULTS.md; the rest of the page is written by hand."""
-    page = RESULTS.read_text(encoding="utf-8")
+def replace_section(begin: str, end: str, content: str, path: Path = RESULTS) -> None:
+    """Put `content` between two marks of a page; the rest of the page is written by hand."""
+    page = path.read_text(encoding="utf-8")
     head, rest = page.split(begin)
     tail = rest.split(end)[1]
-    with atomic_write(RESULTS) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(f"{head}{begin}\n{content}\n{end}{tail}", encoding="utf-8")
 
 

@@ -9,13 +9,15 @@ Axes: (O, I) a matrix; N matrices of one shape are stacked, (N, O, I).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
+from .fast.compiling import compiled, compiles
 from .model import GPT
+from .scale import kernels
 from .scale.settings import DEFAULTS, TrainConfig
 
 # Coefficients of Polar Express (Amsel et al. 2025, arXiv 2505.16932, algorithm 1), a step each: of
@@ -32,18 +34,19 @@ SAFETY = 1.01  # room for rounding: above 1 by a little, the first polynomials w
 BESIDE_MUON = 2 / 3  # AdamW's rate for what is no matrix, as a share of Muon's
 
 
-def orthogonalize(matrices: Tensor) -> Tensor:
+def orthogonalize(matrices: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """Each of N matrices (N, O, I) with its singular values brought near to 1: U V^T of U S V^T.
 
     Five steps of X <- a X + (b X X^T + c (X X^T)^2) X, which change singular values and leave the
     singular vectors as they are. Only products, so it is fast where a decomposition is slow; what
-    was above a thousandth of the norm ends between 0.85 and 1.15.
+    was above a thousandth of the norm ends between 0.85 and 1.15. In numbers of `dtype`, three
+    digits of which are enough for a direction; None: what the device is known to multiply fast.
 
     >>> spread = torch.diag(torch.tensor([1.0, 0.1, 0.01]))
     >>> orthogonalize(spread[None])[0].diagonal().round().tolist()
     [1.0, 1.0, 1.0]
     """
-    x = matrices.to(_fast_dtype(matrices.device))
+    x = matrices.to(dtype or _fast_dtype(matrices.device))
     wide = x.shape[-1] >= x.shape[-2]
     x = x if wide else x.mT  # the smaller side first: X X^T is then the smaller one
     x = x / (x.norm(dim=(-2, -1), keepdim=True) * SAFETY + 1e-7)  # no singular value above 1
@@ -55,8 +58,9 @@ def orthogonalize(matrices: Tensor) -> Tensor:
     return (x if wide else x.mT).to(matrices.dtype)
 
 
+@torch.compiler.assume_constant_result  # for a compiler: asked once, and no part of the graph
 def _fast_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where the device multiplies it fast: three digits are enough for a direction."""
+    """bfloat16 where the device has instructions for it, and float32 elsewhere."""
     if device.type == "cpu":
         has_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
         return torch.bfloat16 if has_bf16 else torch.float32
@@ -72,6 +76,7 @@ class Muon(Optimizer):
         lr: how far each singular value moves at a step.
         momentum: share of the old gradients that stays; Nesterov's form looks one step ahead.
         weight_decay: as AdamW's, apart from the gradient.
+        products: another way to `orthogonalize`, such as a compiled one.
 
     Raises:
         ValueError: a parameter is no matrix.
@@ -83,8 +88,10 @@ class Muon(Optimizer):
         lr: float = DEFAULTS["muon"].peak,
         momentum: float = 0.9,
         weight_decay: float = 0.0,
+        products: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        self.products = products
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.ndim != 2:
@@ -104,22 +111,23 @@ class Muon(Optimizer):
                     by_shape[direction.shape].append((part, direction))
             for (n_out, n_in), pairs in by_shape.items():
                 parts, directions = zip(*pairs)
-                updates = orthogonalize(torch.stack(directions))  # (N, O, I)
+                updates = (self.products or orthogonalize)(torch.stack(directions))  # (N, O, I)
                 rate = group["lr"] * max(1, n_out / n_in) ** 0.5
                 torch._foreach_mul_(parts, 1 - group["lr"] * group["weight_decay"])
                 torch._foreach_add_(parts, updates.unbind(0), alpha=-rate)
         return loss
 
-    def _ahead(self, group: dict) -> Iterator[tuple[Tensor, Tensor]]:
+    def _ahead(self, group: dict) -> Iterable[tuple[Tensor, Tensor]]:
         """Each parameter that has a gradient, with its momentum as it will be one step ahead."""
-        for weight in group["params"]:
-            if weight.grad is None:
-                continue
-            state = self.state[weight]
-            if not state:
-                state["momentum"] = torch.zeros_like(weight)
-            momentum = state["momentum"].lerp_(weight.grad, 1 - group["momentum"])
-            yield weight, weight.grad.lerp(momentum, group["momentum"])
+        weights = [weight for weight in group["params"] if weight.grad is not None]
+        if not weights:
+            return ()
+        for weight in weights:
+            if not self.state[weight]:
+                self.state[weight]["momentum"] = torch.zeros_like(weight)
+        momenta, grads = [self.state[w]["momentum"] for w in weights], [w.grad for w in weights]
+        torch._foreach_lerp_(momenta, grads, 1 - group["momentum"])  # all of them in one call
+        return zip(weights, torch._foreach_lerp(grads, momenta, group["momentum"]))
 
 
 def _parts(matrix: Tensor) -> tuple[Tensor, ...]:
@@ -142,15 +150,25 @@ def make_optimizers(model: GPT, config: TrainConfig) -> list[Optimizer]:
 
     Each group has its share of the schedule's learning rate as "share".
     """
-    groups = [group | {"share": 1.0} for group in decay_groups(model, config.weight_decay)]
+    decay = config.weight_decay
+    groups = [group | {"share": 1.0} for group in decay_groups(model, decay)]
     muon = []
     if config.optimizer == "muon":
         hidden = {id(p) for p in model.h.parameters()}
         matrices = [p for p in groups[0]["params"] if id(p) in hidden]
         tables = [p for p in groups[0]["params"] if id(p) not in hidden]
-        muon = [Muon([{"params": matrices, "share": 1.0}], weight_decay=config.weight_decay)]
+        products = _products(model, config, matrices)
+        group = {"params": matrices, "share": 1.0}
+        muon = [Muon([group], weight_decay=decay, products=products)]
         groups = [group | {"share": BESIDE_MUON} for group in groups]
         groups[0]["params"] = tables
     # One call for all tensors; where a device has no such kernel, PyTorch's own choice.
     fused = True if model.device.type in ("cpu", "cuda") else None
     return [*muon, AdamW(groups, betas=(config.beta1, config.beta2), fused=fused)]
+
+
+def _products(model: GPT, config: TrainConfig, matrices: list[Tensor]):
+    """The way to `orthogonalize` that is the fastest here; None: as it stands above."""
+    if compiles(config.compile, model.device):
+        return compiled(orthogonalize)
+    return kernels.for_muon(matrices, orthogonalize, usual=_fast_dtype(model.device))

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .decoding import graphs
 from .decoding.arguments import are_unequal, check_settings, prompt_rows, whole_number
 from .decoding.decoders import decoder_for, last_logits, without_unused_ids
 from .formats.values import as_ids, check_ids
@@ -229,6 +230,8 @@ def generate(
 
 def _continued(model: GPT, ids, max_new_tokens: int, settings: dict) -> Tensor:
     rows = prompt_rows(model, ids)
-    steps = stream(model, rows, max_new_tokens, **settings)
-    out = torch.cat([rows, *(step.ids[:, None] for step in steps)], dim=1)  # (B, T + n)
+    steps = stream(model, rows, max_new_tokens, **settings)  # checks what it is given
+    out = graphs.write(model, rows, int(max_new_tokens), **settings)  # on a CUDA card
+    if out is None:
+        out = torch.cat([rows, *(step.ids[:, None] for step in steps)], dim=1)  # (B, T + n)
     return out if as_ids(ids, "a prompt").ndim == 2 else out[0]

@@ -17,17 +17,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .fast.cards import fused_nll, tensor_cores, to_card
+from .fast.compiling import compiled, compiles
 from .logits import nll, token_nll
 from .model import GPT, without_dropout
 from .optimizers import make_optimizers
+from .scale import kernels
 from .scale.devices import resolve_device
 from .scale.distributed import ALONE, Team
 from .scale.resuming import Resumable, seeded_dropout
 from .scale.rows import NO_TARGET, check_sizes, corpus_tokens, evaluation_rows, row_starts
 from .scale.settings import TrainConfig
 from .scale.shards import StoredTokens
-from .scale.shown import progress_bar
+from .scale.shown import with_progress
 from .scale.signals import uninterrupted
+from .scale.unread import Numbers, Unread, check_finite, number, settle
 
 
 class Step(NamedTuple):
@@ -50,6 +54,7 @@ class Trainer(Resumable):
 
     A loop that was left (break, or an interrupted cell) continues where it stopped when iterated
     again: an update is done whole or not at all. `history` keeps every Step; `progress` has a bar.
+    A CUDA card works on while the next update is prepared: it is waited for by who reads a loss.
 
     Args:
         model: moved to the configured device.
@@ -89,8 +94,12 @@ class Trainer(Resumable):
             heldout = corpus_tokens(heldout, model.config.vocab_size, "the held-out text")
             x, y = evaluation_rows(heldout[:], self.block_size, config.eos_id)
             self.heldout_rows = x[: config.eval_rows], y[: config.eval_rows]
+        kernels.for_training(model, model.config, config.batch_size * self.block_size)
         self.optimizers = make_optimizers(model, config)
         self.step, self.seconds, self.history = 0, 0.0, []  # a Step for each update
+        self.runs_ahead = self.device.type == "cuda"
+        self.compiling = compiles(config.compile, self.device)  # the next update, before it starts
+        self.mean_loss = compiled(self._mean_loss) if self.compiling else self._mean_loss
 
     def __len__(self) -> int:
         return self.config.steps
@@ -106,33 +115,39 @@ class Trainer(Resumable):
         self.model.zero_grad()
         with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has set
             loss = self._backward()  # nats per token; the gradient is in each parameter's .grad
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.grad_clip).item()
-        self._check_finite(loss=loss, gradient=norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.grad_clip)
+        numbers = Numbers(self.step, config.peak, loss=loss, gradient=number(norm, self.runs_ahead))
+        ahead = self.runs_ahead and self.step + 1 < config.steps
+        if not ahead:
+            numbers.read()  # no update is made of what is no number
         with uninterrupted():
             rate = learning_rate_at(self.step, config)
             for optimizer in self.optimizers:
                 for group in optimizer.param_groups:
                     group["lr"] = rate * group["share"]
                 optimizer.step()
+            settle(self.history)  # the update before this one: by now a card has done it
             self.step += 1
             due = self.step % config.eval_every == 0 or self.step == config.steps
             val_loss = self.evaluate() if due and self.heldout_rows else None
             self.seconds += time.perf_counter() - began
             tokens = self.step * self.rows * self.block_size
-            step = Step(self.step, loss, rate, norm, tokens, self.seconds, val_loss)
-            self.history.append(step)
-        return step
+            step = Step(self.step, math.nan, rate, math.nan, tokens, self.seconds, val_loss)
+            told = Unread(step, ("loss", "grad_norm"), numbers)
+            self.history.append(told if ahead else told.read())
+            self.compiling = False
+        return self.history[-1]
 
-    def _backward(self) -> float:
+    def _backward(self) -> float | Tensor:
         """The gradient of this update, part by part, left in the parameters; its mean loss."""
         count, total = self.config.accumulate, 0.0
         for i in range(count):
             part = self.team.rank * count + i
-            last = i == count - 1
-            with nullcontext() if last else self.team.apart(self.shared):
-                loss = self._loss(*self.batch(self.step, part), part)
-                (loss / count).backward()
-            total += loss.item()
+            with nullcontext() if i == count - 1 else self.team.apart(self.shared):
+                with tensor_cores(self.device):
+                    loss = self._loss(*self.batch(self.step, part), part)
+                    (loss / count).backward()
+            total += number(loss, self.runs_ahead)
         return self.team.mean(total / count)
 
     def _loss(self, x: Tensor, y: Tensor, part: int) -> Tensor:
@@ -143,30 +158,23 @@ class Trainer(Resumable):
             seeded_dropout(self.model.config.dropout, self.device, *seed),
             torch.autocast(self.device.type, torch.bfloat16, enabled=bf16),
         ):
-            logits = self.shared(x)  # (B, T, V)
-        return nll(logits.float(), y)
+            return self.mean_loss(x, y)
+
+    def _mean_loss(self, x: Tensor, y: Tensor) -> Tensor:
+        """What `compiled` makes one of: the model and its loss."""
+        logits = self.shared(x)  # (B, T, V)
+        return fused_nll(logits, y) if x.device.type == "cuda" else nll(logits.float(), y)
 
     def batch(self, step: int, part: int = 0) -> tuple[Tensor, Tensor]:
         """Inputs and targets (B, T) of a part of update `step` (both from 0), on the device."""
         sizes = (self.block_size, self.config.batch_size)
         which = {"seed": self.config.seed, "step": step, "part": part, "parts": self.parts}
-        x, y = get_batch(self.tokens, *sizes, starts=self.starts, **which)
-        return x.to(self.device), y.to(self.device)
+        rows = get_batch(self.tokens, *sizes, starts=self.starts, **which)
+        return to_card(rows[0], self.device), to_card(rows[1], self.device)
 
     def progress(self) -> Iterator[Step]:
         """The same loop with a progress bar, which shows the losses."""
-        with progress_bar(total=self.config.steps, initial=self.step, unit="step") as bar:
-            for step in self:
-                losses = {"loss": f"{step.loss:.3f}"}
-                losses |= {} if self.val_loss is None else {"held-out": f"{self.val_loss:.3f}"}
-                bar.set_postfix(losses, refresh=False)
-                bar.update()
-                yield step
-
-    @property
-    def val_loss(self) -> float | None:
-        """The last held-out loss, if any; nats per token."""
-        return next((s.val_loss for s in reversed(self.history) if s.val_loss is not None), None)
+        return with_progress(self, self.config.steps)
 
     def evaluate(self) -> float:
         """The held-out loss now, in nats per token."""
@@ -174,16 +182,8 @@ class Trainer(Resumable):
             raise ValueError("this Trainer was given no held-out tokens")
         x, y = self.heldout_rows
         loss = evaluate(self.model, x, y)
-        self._check_finite(**{"held-out loss": loss})
+        check_finite(self.step, self.config.peak, **{"held-out loss": loss})
         return loss
-
-    def _check_finite(self, **numbers: float) -> None:
-        for name, number in numbers.items():
-            if not math.isfinite(number):
-                raise FloatingPointError(
-                    f"the {name} is {number} after {self.step} steps: "
-                    f"try a learning rate below {self.config.peak}"
-                )
 
 
 def get_batch(

@@ -12,6 +12,7 @@ import gptlib
 from benchmarks import __main__ as command
 from benchmarks import (
     ablations,
+    board,
     bpe,
     clock,
     cuda,
@@ -31,7 +32,7 @@ from benchmarks.side_by_side import RESULTS, NotMeasured, Row, numbers_of
 
 @pytest.mark.parametrize(
     "module",
-    [bpe, clock, cuda, encoding, generation, growth, loading, mutation, training, widgets],
+    [board, bpe, clock, cuda, encoding, generation, growth, loading, mutation, training, widgets],
 )
 def test_each_section_has_its_place_in_the_results(module):
     page = RESULTS.read_text(encoding="utf-8")
@@ -117,7 +118,32 @@ def test_a_childs_peak_does_not_count_what_its_parent_held():
 def test_without_a_card_each_row_of_cuda_says_so(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     rows = list(cuda.rows(None))
-    assert len(rows) == 4 and all("there is no CUDA card here" in str(row) for row in rows)
+    assert len(rows) == 12 and all("there is no CUDA card here" in str(row) for row in rows)
+    assert len({str(row) for row in rows}) == len(rows)
+
+
+def test_a_row_whose_peer_is_missing_or_too_large_leaves_the_others_their_turn(monkeypatch):
+    def missing(what, peer, nanogpt):
+        raise Missing("no clone")
+
+    def large(what, peer, nanogpt):
+        raise torch.cuda.OutOfMemoryError("out of memory")
+
+    def there(what, peer, nanogpt):
+        return Row(what, peer, 1.0, 2.0, 0.5)
+
+    measures = [("a", "p", missing), ("b", "p", large), ("c", "p", there)]
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr(cuda, "ROWS", measures)
+    said = [str(row) for row in cuda.rows(None)]
+    assert ["not measured: no clone" in said[0], "out of memory" in said[1]] == [True, True]
+    assert said[2] == "| c | p | 1.00 s | 2.00 s | 0.50 |"
+
+
+def test_a_race_without_a_clone_says_so():
+    for race in (training.ON_CPU, training.ON_CUDA):
+        row = training.to_a_loss(None, race=race)
+        assert isinstance(row, NotMeasured) and "no clone was given" in str(row)
 
 
 def test_each_broken_trainer_is_broken_in_the_way_that_it_says():

@@ -16,6 +16,7 @@ from kernels import Lesson, start_kernel
 
 LESSONS = ("00_the_whole_machine", "03_masked_attention", "06_training", "07_sampling")
 QUICK = "07_sampling"
+TRAIN = ("00_the_whole_machine", "06_training")
 
 each_lesson = pytest.mark.parametrize("name", LESSONS)
 
@@ -66,7 +67,7 @@ def test_any_cell_of_a_lesson_runs_twice_and_again_at_the_end(tmp_path):
 
 
 def test_a_lesson_goes_on_after_its_training_was_interrupted(tmp_path):
-    with Lesson(QUICK, tmp_path / "notebooks") as lesson:
+    with Lesson(TRAIN[0], tmp_path / "notebooks") as lesson:
         assert interrupted(lesson) > 0
 
 
@@ -87,7 +88,7 @@ def test_restart_and_run_all_and_any_cell_again_leave_a_lesson_right(
 
 
 @pytest.mark.soak
-@each_lesson
+@pytest.mark.parametrize("name", TRAIN)
 def test_a_lesson_goes_on_after_each_of_its_trainings_was_interrupted(
     name, tmp_path, record_property
 ):

@@ -22,13 +22,11 @@ NOTEBOOKS = sorted(
 )
 LESSONS = [path for path in NOTEBOOKS if re.match(r"notebooks/\d", "/".join(path.parts[-2:]))]
 DEEPER = [path for path in NOTEBOOKS if path.parent.name == "deeper"]
-SECOND = [path for path in LESSONS if path.stem[:2] not in ("07", "08")]  # not rewritten yet
 HOUR = 45  # minutes
 A_PATH = re.compile(r"/(?:home|root|Users|tmp|work|usr|opt|mnt|content)/[\w.-]|\b[A-Za-z]:\\\\")
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-each_second = pytest.mark.parametrize("path", SECOND, ids=lambda path: path.stem)
 each_deeper = pytest.mark.parametrize("path", DEEPER, ids=lambda path: path.stem)
 
 
@@ -46,10 +44,8 @@ def outputs(path: Path) -> list[dict]:
     return [output for cell in cells(path, "code") for output in cell["outputs"]]
 
 
-def test_each_lesson_of_the_second_edition_has_a_notebook_that_goes_deeper():
-    """07 and 08 are still those of the first edition."""
-    assert [path.name for path in DEEPER] == [path.name for path in SECOND]
-    assert [path.stem[:2] for path in SECOND] == ["00", "01", "02", "03", "04", "05", "06"]
+def test_each_lesson_has_a_notebook_that_goes_deeper():
+    assert [path.name for path in DEEPER] == [path.name for path in LESSONS]
 
 
 @each_notebook
@@ -103,12 +99,12 @@ def lines(cell: dict) -> int:
     return sum(1 for line in source(cell).splitlines() if line.strip())
 
 
-@pytest.mark.parametrize("path", SECOND + DEEPER, ids=lambda path: "/".join(path.parts[-2:]))
+@pytest.mark.parametrize("path", LESSONS + DEEPER, ids=lambda path: "/".join(path.parts[-2:]))
 def test_code_cells_are_short(path):
     assert max(map(lines, cells(path, "code"))) <= 8
 
 
-@each_second
+@each_lesson
 def test_there_is_no_more_code_than_a_class_hour_holds(path):
     code = cells(path, "code")
     assert len(code) <= 16
@@ -189,7 +185,7 @@ def test_no_lesson_names_the_folder_that_it_saves_in():
         assert not re.search(r"\bruns/|\.save\([\"']", "".join(map(source, cells(path, "code"))))
 
 
-@each_second
+@each_lesson
 def test_there_is_no_more_prose_than_a_class_hour_holds(path):
     before, _, after = "\n".join(source(c) for c in cells(path, "markdown")).partition("Stop here")
     assert after
@@ -197,7 +193,7 @@ def test_there_is_no_more_prose_than_a_class_hour_holds(path):
     assert max(len(source(cell).split()) for cell in cells(path, "markdown")[1:-1]) <= 130
 
 
-@each_second
+@each_lesson
 def test_a_lesson_is_an_hour_of_45_minutes_and_each_section_says_its_minutes(path):
     total = sum(map(lesson_clock.counts, lesson_clock.cells(path)), start=Counter())
     assert lesson_clock.minutes(total) <= HOUR
@@ -211,13 +207,13 @@ def test_a_lesson_is_an_hour_of_45_minutes_and_each_section_says_its_minutes(pat
     assert [int(says) for _, says in table] == [says for _, (says, _) in sections]
 
 
-@each_second
+@each_lesson
 def test_it_says_its_new_ideas_and_they_are_few(path):
     (ideas,) = re.findall(r"^\*\*New ideas:\*\* (.+)$", source(cells(path, "markdown")[0]), re.M)
     assert 3 <= len(ideas.split(" · ")) <= 8
 
 
-@each_second
+@each_lesson
 def test_it_begins_with_its_question_and_the_map_and_ends_with_what_comes_next(path):
     first = source(cells(path, "markdown")[0])
     assert first.startswith(f"# {path.stem[:2]} · ") and "?" in first.splitlines()[0]
@@ -273,7 +269,7 @@ def in_bold(path: Path) -> str:
 def words_of_today(path: Path) -> list[str]:
     """The words that a lesson says it has explained."""
     text = "\n\n".join(source(cell) for cell in cells(path, "markdown"))
-    found = re.search(r"\*\*Words of today\.\*\*(.*?)(?:\n\n|$)", text, re.DOTALL)
+    found = re.search(r"\*\*(?:Today's words|Words of today)\.\*\*(.*?)(?:\n\n|$)", text, re.DOTALL)
     assert found, path.stem
     named = re.findall(r"(?:^|[.;,] )\*([^*]+)\*", found[1].strip())
     return [word.strip().lower() for words in named for word in words.split(",")]
@@ -283,7 +279,7 @@ def test_every_lesson_has_its_terms():
     assert sorted(TERMS) == [path.stem[:2] for path in LESSONS]
 
 
-@each_second
+@each_lesson
 def test_a_lesson_gives_the_names_of_the_field_where_it_explains_a_thing(path):
     bold, known = in_bold(path), GLOSSARY.lower()
     missing = [term for term in terms_of(path.stem[:2]) if not any(t in bold for t in term)]

@@ -36,9 +36,11 @@ def write(path, source, count=3):
 def test_a_teacher_hands_out_all_but_solutions_and_outputs(course, tmp_path):
     out = tmp_path / "build" / "student"
     (said,) = student.hand_out(out)
-    assert said == f"{out} has 3 files for students."
+    assert said == f"{out} has 4 files for students."
     names = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
-    assert names == {"01_a.ipynb", "deeper/01_a.ipynb", "glossary.md", student.HANDED_OUT}
+    assert names == {"01_a.ipynb", "deeper/01_a.ipynb", "glossary.md", "AGENTS.md"} | {
+        student.HANDED_OUT
+    }
     assert "the answer" not in (out / "01_a.ipynb").read_text()
     cell = nbformat.read(out / "01_a.ipynb", as_version=4).cells[1]
     assert (cell.outputs, cell.execution_count) == ([], None)
@@ -124,6 +126,16 @@ def test_the_real_course_is_handed_out_with_exercises_open(tmp_path):
         assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
         whole = "".join("".join(cell["source"]) for cell in cells)
         assert "NotImplementedError" in whole or path.stem.startswith("00")
+
+
+@pytest.mark.parametrize("make", [student.hand_out, student.keep_up])
+def test_a_students_folder_tells_ai_helpers_to_explain_and_never_to_write_an_exercise(
+    make, tmp_path
+):
+    make(tmp_path / "folder")
+    rules = (tmp_path / "folder" / "AGENTS.md").read_text(encoding="utf-8")
+    assert "Never write an exercise" in rules and "lesson.hint(...)" in rules
+    assert "notebooks/" not in rules and "](" not in rules  # nothing that a student lacks
 
 
 def test_make_lab_opens_a_students_own_copy_which_git_ignores():

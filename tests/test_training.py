@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import TOKENS, same_weights, trainer
 
+import gptlib
 from gptlib import Step, TrainConfig
 from gptlib.scale.rows import NO_TARGET, document_starts
+from gptlib.scale.unread import Unread
 from gptlib.training import (
     evaluate,
     evaluation_rows,
@@ -276,6 +278,96 @@ def test_progress_gives_the_same_steps_and_shows_the_losses_on_stderr(capsys):
     assert shown.out == "" and "loss=2." in shown.err and "held-out=2." in shown.err
 
 
+# ---- A step that is compiled, and one that does not wait for a card ----
+
+
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_compiled_run_is_the_plain_one_and_saves_the_same_files(
+    monkeypatch, tmp_path, backend, optimizer
+):
+    monkeypatch.setattr("gptlib.fast.compiling.BACKEND", backend)
+    torch.compiler.reset()
+    plain, run = (trainer(optimizer=optimizer, compile=choice) for choice in (None, True))
+    assert run.compiling and not plain.compiling
+    losses = [step.loss for step in plain]
+    assert [step.loss for step in run] == pytest.approx(losses, abs=1e-4) and not run.compiling
+    gptlib.save(tmp_path, run.model)
+    opened = gptlib.GPT.from_pretrained(tmp_path)
+    assert all(map(torch.equal, opened.parameters(), run.model.parameters()))
+
+
+def test_the_bar_says_that_the_first_step_is_compiled_before_it_begins(monkeypatch, capsys):
+    monkeypatch.setattr("gptlib.fast.compiling.BACKEND", "eager")
+    run, said = trainer(compile=True, steps=2), []
+    first = run.update
+    run.update = lambda: said.append(capsys.readouterr().err) or first()
+    list(run.progress())
+    assert "compiling first" in said[0]
+    assert "compiling" not in capsys.readouterr().err.rpartition("2/2")[2]
+    list(trainer(steps=2).progress())
+    assert "compiling" not in capsys.readouterr().err
+
+
+def ahead(*arguments, **settings):
+    """A Trainer that reads a loss when the next update is on its way, as on a card."""
+    run = trainer(*arguments, **settings)
+    run.runs_ahead = True
+    return run
+
+
+def without_seconds(history):
+    return [step._replace(seconds=0) for step in history]
+
+
+@pytest.mark.parametrize("how", [{}, {"dropout": 0.5}, PARTS, {"heldout": TOKENS[:50]}], ids=str)
+def test_a_run_that_waits_for_nothing_has_the_same_steps_and_weights(how):
+    plain, run = trainer(**how), ahead(**how)
+    told = list(run)
+    assert without_seconds(told) == without_seconds(run.history) == without_seconds(plain)
+    assert same_weights(plain, run) and all(type(step) is Step for step in run.history)
+
+
+def test_the_loss_of_an_update_is_read_when_the_next_one_is_made():
+    run, seen = ahead(steps=4), []
+    for step in run:
+        assert step is run.history[-1] and step.step == run.step  # said without a wait
+        seen.append([type(row) for row in run.history])
+    whole = [[Step] * k + [Unread] for k in range(3)]
+    assert seen == [*whole, [Step] * 4]  # the last one is waited for
+
+
+def test_a_run_that_waits_for_nothing_can_be_left_and_taken_up_from_its_state():
+    whole, first = trainer(dropout=0.5), ahead(dropout=0.5)
+    list(whole)
+    for step in first:
+        if step.step == 3:
+            break
+    state = copy.deepcopy(first.state())
+    second = ahead(dropout=0.5)
+    second.model.load_state_dict(first.model.state_dict())
+    second.load_state(*state)
+    list(first), list(second)
+    for run in (first, second):
+        assert same_weights(whole, run)
+        assert without_seconds(run.history) == without_seconds(whole.history)
+
+
+def test_divergence_is_noticed_an_update_later_and_nothing_of_it_is_kept():
+    run = ahead(learning_rate=1e30, warmup_steps=0)
+    with pytest.raises(FloatingPointError, match="after [12] steps: try .* below 1e[+]30"):
+        list(run)
+    assert run.step == len(run.history) < 6
+    with pytest.raises(FloatingPointError):
+        run.state()
+
+
+def test_the_bar_shows_the_losses_that_are_known(capsys):
+    steps = list(ahead().progress())
+    assert [step.step for step in steps] == [1, 2, 3, 4, 5, 6]
+    assert "loss=2." in capsys.readouterr().err
+
+
 # ---- Bad input ----
 
 
@@ -317,6 +409,29 @@ def test_cuda_trains_to_nearly_the_losses_of_the_cpu():
     assert on_cuda.model.device.type == "cuda"
     in_bf16 = trainer(TOKENS[:50], dropout=0.1, device="cuda")
     assert all(math.isfinite(step.loss) for step in in_bf16)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_on_cuda_a_compiled_run_is_nearly_the_plain_one(optimizer):
+    how = {"device": "cuda", "bf16": False, "optimizer": optimizer}
+    plain = [step.loss for step in trainer(**how, compile=False)]
+    compiled = trainer(**how, compile=True)
+    assert [step.loss for step in compiled] == pytest.approx(plain, abs=5e-3)
+    assert all(type(step) is Step for step in compiled.history)
+
+
+@pytest.mark.cuda
+def test_a_run_on_cuda_is_taken_up_from_its_state():
+    whole, first, second = (trainer(TOKENS[:50], device="cuda", compile=False) for _ in range(3))
+    list(whole)
+    for step in first:
+        if step.step == 3:
+            break
+    state = copy.deepcopy(first.state())
+    second.model.load_state_dict(first.model.state_dict())
+    second.load_state(*state)
+    assert [s.loss for s in second] == pytest.approx([s.loss for s in whole.history[3:]], abs=1e-4)
 
 
 # ---- Models in an unusual state ----

@@ -28,10 +28,20 @@ FOLDED = re.compile(r"<details>.*?</details>|```.*?```", re.DOTALL)
 HEADER = "header"
 
 
+def whole(path: Path) -> list[dict]:
+    """All cells of a notebook."""
+    return json.loads(path.read_text(encoding="utf-8"))["cells"]
+
+
+def timed(path: Path) -> bool:
+    """Whether the sections of a lesson say their minutes."""
+    return any(says for says, _ in sections(path).values())
+
+
 def cells(path: Path) -> list[dict]:
     """The cells of a notebook up to its "Stop here"."""
     found = []
-    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+    for cell in whole(path):
         if re.search("[Ss]top here", _source(cell)):
             break
         found.append(cell)

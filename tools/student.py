@@ -17,6 +17,7 @@ from pathlib import Path
 import nbformat
 
 COURSE = Path(__file__).resolve().parent.parent / "notebooks"
+FOR_HELPERS = Path(__file__).resolve().parent / "student_agents.md"  # a student's AGENTS.md
 HANDED_OUT = ".handed-out"  # in a folder that this program made whole, and may make anew
 COPIED = ".copied.json"  # in a student's own: {file: SHA-256 of the copy as it was made}
 
@@ -30,32 +31,45 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def copies() -> dict[str, bytes]:
-    """{name: content} of what a student gets: lessons, Deeper, capstone, appendix, glossary."""
+    """{name: content} of what a student gets: the notebooks, the glossary, rules for AI helpers."""
     found = {}
     for path in sorted((*COURSE.glob("*.ipynb"), *COURSE.glob("deeper/*.ipynb"))):
         made = nbformat.writes(clean(nbformat.read(path, as_version=4)))
         found[path.relative_to(COURSE).as_posix()] = made.encode() + b"\n"
     found["glossary.md"] = (COURSE / "glossary.md").read_bytes()
+    found["AGENTS.md"] = FOR_HELPERS.read_bytes()
     return found
 
 
 def hand_out(folder: Path) -> list[str]:
-    """Write all copies into an empty folder; what was made there before goes. Returns what to say.
+    """Write all copies into a folder, anew. Returns what to say; raises as `write_anew`."""
+    made = copies()
+    write_anew(folder, made)
+    return [f"{folder} has {len(made)} files for students."]
+
+
+def write_anew(folder: Path, made: dict[str, bytes]) -> None:
+    """Write files into an empty folder; what was made there before goes.
 
     Raises:
-        ValueError: the folder holds something that this program did not make.
+        ValueError: the folder holds something that `make` did not put there.
     """
     if folder.exists() and any(folder.iterdir()) and not (folder / HANDED_OUT).is_file():
         raise ValueError(f"{folder} was not made by this command: give an empty folder")
     shutil.rmtree(folder, ignore_errors=True)
-    made = copies()
-    _write(folder, made | {HANDED_OUT: b"Made by `make student`, which makes all of it anew.\n"})
-    return [f"{folder} has {len(made)} files for students."]
+    _write(folder, made | {HANDED_OUT: b"Made by `make`, which makes all of it anew.\n"})
 
 
-def keep_up(folder: Path) -> list[str]:
-    """Add to a student's folder what is not there, and renew what nobody has changed."""
-    made = copies()
+def keep_up(
+    folder: Path, made: dict[str, bytes] | None = None, again: str = "make lab"
+) -> list[str]:
+    """Add to somebody's own folder what is not there, and renew what nobody has changed.
+
+    Args:
+        made: {name: content} of what belongs there; if None, a student's copies.
+        again: the command that does this once more.
+    """
+    made = copies() if made is None else made
     before = _remembered(folder)
     new, said = {}, []
     for name, content in made.items():
@@ -66,7 +80,7 @@ def keep_up(folder: Path) -> list[str]:
         elif before.get(name) != _digest(content):
             said.append(
                 f"{path}: the course has a newer version. Yours is kept; to have the new one, "
-                "rename yours and run `make lab` again."
+                f"rename yours and run `{again}` again."
             )
     _write(folder, new)
     known = before | {name: _digest(content) for name, content in new.items()}

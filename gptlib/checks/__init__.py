@@ -6,6 +6,7 @@ a right answer will do, as in the solutions: `assert checks.tokenizer.decode(my_
 
 from . import (
     attention,
+    capstone,
     embeddings,
     feedforward,
     gpt2,
@@ -17,5 +18,5 @@ from . import (
 )
 from .verdict import Verdict
 
-__all__ = ["Verdict", "attention", "embeddings", "feedforward", "gpt2", "logits", "machine"]
-__all__ += ["sampling", "tokenizer", "training"]
+__all__ = ["Verdict", "attention", "capstone", "embeddings", "feedforward", "gpt2", "logits"]
+__all__ += ["machine", "sampling", "tokenizer", "training"]

@@ -11,24 +11,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import corpora
 from ..attention import fast_attention, merge_heads, split_heads
+from ..corpora import Corpus
 from ..model import GPT
 from ..sampling import next_token_probs
 from ..storage.checkpoint import load
 from ..tokenizer import Tokenizer
 from ..training import TrainConfig, Trainer, evaluation_rows, token_nll
+from . import own_text
 from .limits import quiet
+from .own_text import letter_pairs, text
 from .reading import numbers
 from .running import STOPPED, error_words, run
 from .showing import short
 from .tokenizer import right_train as gptlibs_bpe  # in place of train_bpe (01, Deeper)
 from .verdict import Verdict
 
+__all__ = ["capstone", "gptlibs_attention", "gptlibs_bpe", "gptlibs_training", "text"]
+
 SCORED, COUNTED = 4_000, 100_000  # tokens of held-out text, and of the text that was trained on
 LARGEST_PADDING = 128  # ids without a token: a vocabulary may be padded to a multiple of 8 to 128
 READ, MERGES = 2_000, 30  # characters and merges on which two trainings of BPE are compared
 BETTER = 0.3  # nats below what counts of single tokens reach
+CLEARLY = 0.97  # of the letter pairs' loss: a model must be below it
 UNTRAINED = 0.5  # nats by which later positions may be worse than earlier ones
 AGREE = 1e-3  # logits of the same weights, by the student's attention and by gptlib's
 SETTINGS = ((1.0, None, None), (0.5, 2, None), (0.0, None, None))  # temperature, top_k, top_p
@@ -40,7 +45,7 @@ def gptlibs_attention(q: Tensor, k: Tensor, v: Tensor, n_head: int) -> Tensor:
 
 
 def gptlibs_training(model: GPT, tokens: Tensor, steps: int) -> None:
-    """gptlib's training loop; in place of lesson 06's exercise 3. tokens: (N,) ids."""
+    """gptlib's training loop; in place of lesson 06's. tokens: (N,) ids."""
     config = TrainConfig(steps, learning_rate=5e-3, device="cpu", optimizer="adamw")
     for _ in Trainer(model, tokens, config):
         pass
@@ -70,7 +75,7 @@ def capstone(
     except BaseException as error:  # whatever the student's parts raise, Ctrl-C too
         right, name, words = False, STOPPED, f"stops with {error_words(error)}"
     words = f"{'✔' if right else '✘'} capstone: {words}"
-    return Verdict(right, words, name, "sampling.capstone").told()
+    return Verdict(right, words, name, "capstone.capstone").told()
 
 
 Trouble = tuple[str, str] | None  # (name, words)
@@ -87,21 +92,24 @@ def _judge(folder, corpus, train_bpe, trained, sampler) -> tuple[bool, str, str]
         words = f"the tokenizer has {ids} ids and the model {vocab_size}: is it another model's "
         words += "tokenizer? GPTConfig(tokenizer.vocab_size, ...) makes them fit."
         return False, "tokenizer does not fit", words
-    corpus = corpora.load(corpus) if not isinstance(corpus, corpora.Corpus) else corpus
+    corpus = own_text.in_two(corpus)
     losses, bars = _losses(model, tokenizer, corpus)
+    by_letters, pairs = losses.mean().item() / _length(corpus, tokenizer), letter_pairs(corpus)
     trouble = (
         _untrained_places(losses, bars[1])
         or _no_better(losses.mean().item(), *bars)
+        or _no_better_than_pairs(by_letters, pairs, corpus)
         or _another_model(model, trained)
         or _odd_sampler(sampler, vocab_size)
         or _other_merges(train_bpe, corpus.train[:READ])
     )
     if trouble:
         return False, *trouble
-    words = f"it opens: {ids} tokens, {model.n_params():,} parameters. Held-out loss "
-    words += f"{losses.mean():.2f} nats a token; a model that knows nothing has ln {vocab_size} = "
-    words += f"{bars[0]:.2f}, and one that knows only how frequent each token is has {bars[1]:.2f}."
-    return True, "", words
+    words = f"it opens: {ids} tokens, {model.n_params():,} parameters. Held-out loss: "
+    words += f"{losses.mean():.2f} nats a token, where a model that knows nothing has "
+    words += f"ln {vocab_size} = {bars[0]:.2f}. That is {by_letters:.2f} nats a character, where "
+    words += f"a table of letter pairs has {pairs:.2f}. {own_text.repeats(corpus)}"
+    return True, "", words.strip()
 
 
 # ---- Has it learned? ----
@@ -138,6 +146,22 @@ def _no_better(loss: float, knows_nothing: float, by_frequency: float) -> Troubl
         words += f"only how frequent each token is has {by_frequency:.2f}. Train it longer, with "
         return "only frequencies", words + "larger batches, or with a better learning rate."
     return None
+
+
+def _length(corpus: Corpus, tokenizer: Tokenizer) -> float:
+    """Characters per token in the held-out text: nats a token / this = nats a character."""
+    text = corpus.heldout[: 10 * SCORED]
+    allowed = "all" if corpus.documents else ()
+    return len(own_text.characters(text)) / len(tokenizer.encode(text, allowed_special=allowed))
+
+
+def _no_better_than_pairs(loss: float, pairs: float, corpus: Corpus) -> Trouble:
+    """Both in nats a character, so that no tokenizer has an advantage."""
+    if loss < CLEARLY * pairs:
+        return None
+    words = f"its held-out loss is {loss:.2f} nats a character, and a table of letter pairs has "
+    words += f"{pairs:.2f}. " + (own_text.too_small(corpus) or "Train it longer, or make it wider.")
+    return "no better than letter pairs", words
 
 
 def _untrained_places(losses: Tensor, by_frequency: float) -> Trouble:

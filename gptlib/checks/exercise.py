@@ -172,8 +172,18 @@ class Exercise:
                     return k, prop, saw
         return None
 
-    def observe(self, prop: Property, student: Callable, k: int, value: object) -> str | None:
-        """What is seen of a result where a property does not hold; None where it holds."""
+    def observe(
+        self,
+        prop: Property,
+        student: Callable,
+        k: int,
+        value: object,
+        not_to_be_seen: str | None = None,
+    ) -> str | None:
+        """What is seen of a result where a property does not hold; None where it holds.
+
+        not_to_be_seen: what is said of a result so odd that the property cannot be seen in it.
+        """
         value = value.array if isinstance(value, Numbers) else value
 
         def ask(*given: object) -> object:
@@ -184,7 +194,7 @@ class Exercise:
             with quiet():
                 return prop.seen(self.given[k], value, *([ask] if prop.asks else []))
         except ODD_FOR_A_PROPERTY:
-            return None
+            return not_to_be_seen
 
     def _told(self, student, name: str, found: list[Outcome], wrong: list[int]) -> Verdict:
         first = wrong[0]

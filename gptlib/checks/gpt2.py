@@ -1,4 +1,4 @@
-"""Lesson 08's exercises: parameters by part; what the next token costs; a layer of Hugging Face's.
+"""Lesson 08's exercises: parameters by part; what the next token costs; a layer of GPT-2's file.
 
 Axes as in `gptlib.model`.
 """
@@ -19,13 +19,13 @@ from .showing import short
 
 # ---- 1. Parameters by part ----
 
-# The lesson's own on paper; no two sizes alike; one of everything; the pets; GPT-2.
+# The one on paper; no two sizes alike; one of everything; the pets; GPT-2.
 SHAPES = ((6, 3, 1, 2), (11, 5, 3, 7), (1, 1, 1, 1), (397, 64, 2, 64), (50257, 1024, 12, 768))
-PARTS = ("tokens", "places", "attention", "feedforward", "norms")
+PARTS = ("tokens", "positions", "attention", "feedforward", "norms")
 
 
 def right_count(vocab_size, block_size, n_layer, n_embd, biases=5) -> dict[str, int]:
-    """{part: how many numbers it has}; or with other biases in the feedforward part."""
+    """{part: how many parameters it has}; or with other biases in the feedforward part."""
     c, norms = n_embd, 2 * n_layer + 1
     counts = (vocab_size * c, block_size * c, n_layer * (4 * c * c + 4 * c))
     counts += (n_layer * (8 * c * c + biases * c), norms * 2 * c)
@@ -72,9 +72,9 @@ def _read_counts(value: object) -> dict[str, int]:
 
 count = Exercise(
     "gpt2.count",
-    """Exercise 1, easy: `student(vocab_size, block_size, n_layer, n_embd)` gives {part: numbers}.
+    """Exercise 1, easy: `student(vocab_size, block_size, n_layer, n_embd)` gives {part: count}.
 
-    The parts are "tokens", "places", "attention", "feedforward", "norms".
+    The parts are "tokens", "positions", "attention", "feedforward", "norms".
     """,
     right=right_count,
     inputs=SHAPES,
@@ -82,16 +82,29 @@ count = Exercise(
     properties=(
         Property(f"The parts are {', '.join(PARTS)}.", _five_parts),
         _part(
-            "tokens", "The token table has vocab_size rows of n_embd numbers, and the head is it."
+            "tokens",
+            "The embedding matrix has vocab_size rows of n_embd numbers, and it serves as the "
+            "linear layer to the vocabulary too.",
         ),
-        _part("places", "The table of places has block_size rows of n_embd numbers."),
-        _part("attention", "Attention has matrices C to 3C and C to C, each with a bias."),
-        _part("norms", "Each norm has a gain and a bias; two in each layer, and one at the end."),
-        _part("feedforward", "It has two matrices, C to 4C and back, and a bias after each."),
+        _part("positions", "There is one row of n_embd numbers for each of block_size positions."),
+        _part(
+            "attention",
+            "In each layer, attention has two matrices, C to 3C and C to C, each with a bias.",
+        ),
+        _part(
+            "norms",
+            "Each LayerNorm has a gain and a bias of C numbers; there are two in each layer, and "
+            "one after the last.",
+        ),
+        _part(
+            "feedforward",
+            "In each layer, feedforward has two matrices, C to 4C and 4C to C, each with a bias.",
+        ),
     ),
     mistakes=(
         Mistake("biases of C", partial(right_count, biases=2)).as_if(
-            "both biases had C numbers", "The first is added in the middle, which has 4C."
+            "both biases had C numbers",
+            "The first bias is added to the hidden vector, which has 4C numbers.",
         ),
     ),
 )
@@ -99,16 +112,16 @@ count = Exercise(
 
 # ---- 2. What the next token costs ----
 
-# n_params, n_layer, n_embd, n_tokens, bytes a second: small; an empty cache; one token; two that
+# n_params, n_layer, n_embd, n_tokens, bytes per second: small; an empty cache; one token; two that
 # differ in the tokens alone; GPT-2.
 COSTS = ((96, 1, 2, 3, 1000.0), (1000, 3, 5, 0, 100.0), (129_600, 2, 64, 1, 1e6))
 COSTS += ((1000, 3, 5, 40, 500.0), (1000, 3, 5, 80, 500.0), (124_439_808, 12, 768, 256, 20e9))
 
 
 def right_cost(n_params, n_layer, n_embd, n_tokens, bandwidth) -> tuple[int, float, int]:
-    """(bytes of the cache, seconds to read weights and cache, FLOP)."""
-    held = 2 * n_layer * n_embd * 4 * n_tokens
-    return held, (4 * n_params + held) / bandwidth, 2 * n_params
+    """(bytes of the cache, seconds to read weights and cache, FLOPs)."""
+    held = 2 * n_layer * n_embd * n_tokens
+    return 4 * held, 4 * (n_params + held) / bandwidth, 2 * (n_params + held)
 
 
 _cost = partial(_entry, right_cost)
@@ -120,7 +133,7 @@ def _read_three(value: object) -> Numbers:
             raise ValueError(f"there is still a `...`: blank {k + 1} is empty")
     found = numbers(value)
     if found.array.shape != (3,):
-        raise ValueError("three numbers were expected: cache, seconds, flop")
+        raise ValueError("three numbers were expected: cache, seconds, flops")
     return found
 
 
@@ -128,7 +141,7 @@ token_cost = Exercise(
     "gpt2.token_cost",
     """Exercise 2, medium: `student(n_params, n_layer, n_embd, n_tokens, bandwidth)`.
 
-    Gives the cache's bytes, the seconds to read weights and cache once, and the FLOP, in float32.
+    Gives the cache's bytes, the seconds to read weights and cache once, and the FLOPs, in float32.
     """,
     right=right_cost,
     inputs=COSTS,
@@ -136,39 +149,47 @@ token_cost = Exercise(
     properties=(
         _cost(
             0,
-            "The cache keeps a key and a value of n_embd numbers for each token in each layer, and "
+            "In each layer, the cache has a key and a value of n_embd numbers for each token, and "
             "a number takes 4 bytes.",
-            "the bytes of the cache are",
+            "the cache's bytes are",
         ),
         _cost(
             1,
-            "All weights and the cache are read once, and seconds are bytes divided by bytes a "
-            "second.",
+            "All weights and the cache are read once, and the time is their bytes divided by the "
+            "bytes per second.",
             "the seconds are",
         ),
         _cost(
             2,
-            "For the new token each parameter is multiplied once, and the product added: 2 FLOP.",
-            "the FLOP are",
+            "Each number of the weights and of the cache is used in one multiplication and one "
+            "addition: 2 FLOPs.",
+            "the FLOPs are",
         ),
     ),
     mistakes=(
         Mistake(
             "no cache used",
-            lambda N, L, C, T, rate: (8 * L * C * T, (4 * N * T + 8 * L * C * T) / rate, 2 * N),
+            lambda N, L, C, T, rate: (
+                8 * L * C * T,
+                (4 * N * T + 8 * L * C * T) / rate,
+                2 * N + 4 * L * C * T,
+            ),
         ).as_if(
-            "the weights were read once for each token before",
-            "They are read once for the new token. That is what the cache saves.",
+            "the weights were read once for each token of the text",
+            "With a cache, only the new token goes through the layers, so they are read once.",
         ),
         Mistake(
-            "FLOP of the whole text",
-            lambda N, L, C, T, rate: (8 * L * C * T, (4 * N + 8 * L * C * T) / rate, 2 * N * T),
-        ).as_if("the whole text went through the layers", "With a cache only the new token does."),
+            "arithmetic of the cache left out",
+            lambda N, L, C, T, rate: (8 * L * C * T, (4 * N + 8 * L * C * T) / rate, 2 * N),
+        ).as_if(
+            "the FLOPs of the weights were counted alone",
+            "The new query is multiplied by every key, and every value by its attention weight.",
+        ),
     ),
 )
 
 
-# ---- 3. A layer of Hugging Face's GPT-2 ----
+# ---- Deeper: a layer of GPT-2's file ----
 
 N_LAYER, C, LIMIT = 12, 4, 3
 LINEAR = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
@@ -187,7 +208,7 @@ class Tensors(dict):
 
 @cache
 def stored_model(prefix: str, buffers: bool, seed: int = 0) -> dict[str, Tensor]:
-    """A small GPT-2 as a file holds it: matrices (in, out), and the mask that old files have."""
+    """A small GPT-2 as its file has it: matrices (in, out), and the mask that old files have."""
     model = GPT(GPTConfig(7, LIMIT, N_LAYER, n_head=2, n_embd=C), seed=seed)
     model, state = stirred(model, seed), {}  # no two numbers are alike, biases too
     for name, tensor in to_hf_tensors(model).items():
@@ -215,9 +236,9 @@ def right_read(
 
 
 NAMES = "The names are those of GPT.h[i]: `ln_1.weight` and eleven more."
-OUT_IN = "The file's linear matrices are (in, out), and ours (out, in): .T."
+OUT_IN = "The file has its linear matrices as (in, out), and ours are (out, in)."
 COUNTED = "Layers are counted from 0, in the file as in GPT.h."
-ALL_FOUR = "All four linear matrices are turned, a square one too."
+ALL_FOUR = "All four linear matrices are transposed, the square one too."
 AS_THEY_ARE = "The numbers stay as they are."
 
 
@@ -264,7 +285,7 @@ def _read_layer(value: object) -> Tensors:
 
 read_layer = Exercise(
     "gpt2.read_layer",
-    """Exercise 3, hard: `student(state, i)` gives {our name: tensor} for `GPT.h[i]`.
+    """Deeper, hard: `student(state, i)` gives {our name: tensor} for `GPT.h[i]`.
 
     `state` is a Hugging Face state dict of GPT-2: names begin with "transformer." or do not, linear
     matrices are (in, out), and old files hold the mask as attn.bias and attn.masked_bias.
@@ -275,20 +296,21 @@ read_layer = Exercise(
     properties=in_turn(_of_layer, NAMES, OUT_IN, COUNTED, ALL_FOUR, AS_THEY_ARE),
     mistakes=(
         Mistake(
-            "square not turned",
+            "square not transposed",
             partial(right_read, turned=lambda name, t: name in LINEAR and t.shape[0] != t.shape[1]),
         ).as_if(
-            "a matrix was turned only if its shape did not fit",
-            "attn.c_proj.weight is square, so it fits either way and nothing complains. Turn it "
-            "like the other three.",
+            "a matrix was transposed only if its shape did not fit",
+            "attn.c_proj.weight is square, so it fits either way and no error is raised. Transpose "
+            "it like the other three.",
         ),
         Mistake("mask kept", partial(right_read, skip=())).as_if(
             "the mask was kept",
-            "attn.bias is the mask of old files, attn.masked_bias its minus infinity: skip both.",
+            "attn.bias is the mask in old files, and attn.masked_bias its minus infinity. Leave "
+            "out both.",
         ),
         Mistake("layers 10 and 11 too", partial(right_read, start="h.{}")).as_if(
             "layers 10 and 11 were taken for layer 1",
-            'Their names begin with "h.1" as well. Ask for "h.1.", with the dot.',
+            'Their names begin with "h.1" as well. Look for "h.1.", with the second dot.',
         ),
     ),
 )

@@ -1,6 +1,6 @@
-"""Lesson 07's exercises: temperature; top-k where some are equal; the best sentence; the capstone.
+"""Lesson 07's exercises: temperature; top-k with ties; the best sentence; a step with a cache.
 
-Logits and probabilities are tensors of shape (V,). The capstone is in `capstone`.
+Logits and probabilities are tensors of shape (V,). The step with a cache is in `cache`.
 """
 
 import math
@@ -13,13 +13,13 @@ import torch
 
 from ..logits import softmax
 from ..sampling import next_token_probs
-from .capstone import capstone
+from .cache import one_more
 from .exercise import Exercise, Mistake, Property
 from .properties import SURE, in_turn, no_nan, not_below_zero, odds, shape, sums_to_one, unlike
 from .reading import numbers, one_number
 from .showing import short
 
-__all__ = ["bend", "best_sentence", "capstone", "keep_top_k"]
+__all__ = ["best_sentence", "keep_top_k", "one_more", "with_temperature"]
 
 ONE_EACH = shape("There is one probability for every token.", lambda x, _: x.shape)
 SUMS = sums_to_one("Probabilities sum to 1.")
@@ -43,7 +43,7 @@ def _greedy_at_zero(given: tuple, value: np.ndarray) -> str | None:
     return None
 
 
-ZERO = "Temperature 0 is greedy, as a tiny one is: divide by max(temperature, 1e-6)."
+ZERO = "Temperature 0 is greedy decoding, and so is a tiny one: never divide by less than 1e-6."
 
 
 def _odds_by_temperature(a: float, b: float, temperature: float) -> float:
@@ -51,11 +51,11 @@ def _odds_by_temperature(a: float, b: float, temperature: float) -> float:
     return np.exp(by) if abs(by) < 12 else np.nan
 
 
-bend = Exercise(
-    "sampling.bend",
+with_temperature = Exercise(
+    "sampling.with_temperature",
     """Exercise 1, easy, 3 minutes: `student(logits, temperature)` gives probabilities, (V,).
 
-    Temperature 0 is greedy: all of it on the largest logit (no two are equal there).
+    Temperature 0 is greedy decoding: 1 for the largest logit (no two are equal there).
     """,
     right=next_token_probs,
     inputs=lambda: [(torch.tensor(logits), temperature) for logits, temperature in BENT],
@@ -66,17 +66,20 @@ bend = Exercise(
         no_nan(),
         not_below_zero(),
         SUMS,
-        Property("Temperature 0 is greedy: the largest logit gets probability 1.", _greedy_at_zero),
+        Property(
+            "Temperature 0 is greedy decoding: the largest logit gets probability 1.",
+            _greedy_at_zero,
+        ),
         odds("The logits are divided by the temperature before softmax.", _odds_by_temperature),
     ),
     mistakes=(
         Mistake("multiplied", lambda logits, t: softmax(logits * t)).as_if(
             "the logits were multiplied by the temperature",
-            "Then a high temperature is cold. Divide: it brings the logits together.",
+            "Divide: a high temperature has to bring the logits closer together.",
         ),
         Mistake("softmax twice", lambda logits, t: softmax(softmax(logits) / t)).as_if(
             "softmax was taken twice",
-            "The second one takes probabilities for logits. Divide the logits, and take one.",
+            "The second one treats probabilities as logits. Divide the logits, and take only one.",
         ),
         Mistake("zero", lambda x, t: softmax(x / t)).as_if("the logits were divided by 0", ZERO),
     ),
@@ -149,40 +152,40 @@ def _ratios_stay(given: tuple, value: np.ndarray) -> str | None:
     return None
 
 
-PLACES = "Choose places, not values: the first k of the sorted ids."
+PLACES = "Choose ids, not values: the first k of the sorted ids."
 
 keep_top_k = Exercise(
     "sampling.keep_top_k",
-    """Exercise 2, medium, 6 minutes: `student(probs, k)` keeps exactly k, and divides anew; (V,).
+    """Exercise 2, medium, 6 minutes: `student(probs, k)` keeps exactly k; they sum to 1, (V,).
 
-    Among equals the smaller id stays; with k beyond V all stay. The input stays as it is.
+    Among equals the smaller id stays; with k beyond V all stay. The input is not changed.
     """,
     right=_right_top_k,
     inputs=lambda: [(torch.tensor(probs), k) for probs, k in KEPT],
     read=numbers,
-    notes={"out of (range|bounds)": "Where k is more than there are tokens, all stay: ids[:k]."},
+    notes={"out of (range|bounds)": "If k is larger than the number of tokens, all of them stay."},
     properties=(
         ONE_EACH,
         no_nan(),
         not_below_zero(),
         Property("Exactly k tokens stay, or all where there are fewer.", _k_stay),
-        Property("The likeliest tokens stay.", _the_likeliest_stay),
-        Property("Of equals the smaller id stays.", _smaller_ids_stay),
-        Property("What stays keeps its ratios: all are divided by one number.", _ratios_stay),
+        Property("The most probable tokens stay.", _the_likeliest_stay),
+        Property("Among equal probabilities, the smaller id stays.", _smaller_ids_stay),
+        Property("All that stay are divided by the same number, their sum.", _ratios_stay),
         SUMS,
     ),
     mistakes=(
         Mistake("a threshold", _threshold).as_if(
-            "everything stayed that is as large as the k-th largest",
-            f"A threshold cannot tell equals apart. {PLACES}",
+            "every probability stayed that is as large as the k-th largest",
+            f"Then too many stay if some are equal. {PLACES}",
         ),
         Mistake("not stable", partial(_right_top_k, stable=False)).as_if(
-            "the sort promised no order among equals",
+            "equal probabilities were sorted in no particular order",
             "sort(descending=True, stable=True) keeps equals in the order of their ids.",
         ),
         Mistake("softmax of zeros", lambda probs, k: softmax(_first(probs, k))).as_if(
             "you took the softmax at the end",
-            "It makes e^0 = 1 of the zeros. These are probabilities already: divide by the sum.",
+            "Then each 0 gets a share, since e^0 is 1. Divide the probabilities by their sum.",
         ),
     ),
 )
@@ -249,11 +252,11 @@ def _greedy(table, prefix) -> tuple[str, float]:
     return prefix, p
 
 
-WHOLE = "The sentence is whole, with the prefix it began with."
+WHOLE = "The whole sentence is asked for, from its prefix on."
 ENDS = "A sentence ends with its full stop."
-FROM_THE_TABLE = "Each token comes from the table's row of the text before it."
+FROM_THE_TABLE = "Each token comes from the row of the table for the text before it."
 PRODUCT = "The probability of a sentence is the product of all its steps."
-LIKELIEST = "No sentence that goes on from the prefix is more probable."
+LIKELIEST = "No other sentence with this prefix is more probable."
 
 
 def _of_sentences(given: tuple, value: tuple) -> tuple[str, str] | None:
@@ -264,7 +267,7 @@ def _of_sentences(given: tuple, value: tuple) -> tuple[str, str] | None:
     if not text.endswith("."):
         return ENDS, f"your sentence is {text!r}"
     if text not in found:
-        return FROM_THE_TABLE, f"the table has no way to {text!r}"
+        return FROM_THE_TABLE, f"{text!r} cannot be made with the table"
     p, (best, most) = found[text], _right_best(*given)
     if not np.isclose(mine, p, rtol=1e-3):
         seen = f"{text!r} has probability {unlike(p, mine)}, and you say {unlike(mine, p)}"
@@ -286,25 +289,25 @@ def _read_sentence(value: object) -> tuple:
 
 best_sentence = Exercise(
     "sampling.best_sentence",
-    """Exercise 3, hard, 12 minutes: `student(table, prefix)` gives (sentence, probability).
+    """Deeper, hard, 12 minutes: `student(table, prefix)` gives (sentence, probability).
 
-    table: {text: {token: probability}}, where token goes after text as it is. The sentence is
-    the most probable of all that go on from prefix to a full stop, with the prefix and the stop.
+    table: {text: {token: probability}}, where the next text is text + token. The sentence is
+    the most probable one that begins with prefix and ends with a full stop, both included.
     """,
     right=_right_best,
     inputs=TABLES,
     read=_read_sentence,
-    notes={r"KeyError: '.*\.'": "Nothing follows a full stop: with it the sentence is whole."},
+    notes={r"KeyError: '.*\.'": "Nothing follows a full stop: the sentence ends there."},
     properties=in_turn(_of_sentences, WHOLE, ENDS, FROM_THE_TABLE, PRODUCT, LIKELIEST),
     mistakes=(
         Mistake("greedy", _greedy).as_if(
-            "the likeliest token was taken at each place",
-            "A less likely beginning may end better: go through all of them.",
+            "the most probable token was taken every time",
+            "A less probable token may lead to a better sentence: go through all of them.",
         ),
         Mistake(
             "first branch only", lambda *given: next(iter(_probabilities(*given).items()))
         ).as_if(
-            "the first sentence found was given back",
+            "the first sentence found was returned",
             "Is there a `return` inside the loop? Compare all of them, and keep the best.",
         ),
     ),

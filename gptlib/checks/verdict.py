@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from ..storage import answers
 from .html import verdict_html
 
-LESSONS = ("tokenizer", "embeddings", "attention", "feedforward", "logits", "training")
-LESSONS += ("sampling", "gpt2")  # in a class's answers a lesson goes by its number, 01 to 08
+# In a class's answers a lesson goes by its number, 00 to 08.
+LESSONS = ("machine", "tokenizer", "embeddings", "attention", "feedforward", "logits", "training")
+LESSONS += ("sampling", "gpt2")
 
 
 @dataclass(repr=False)
@@ -55,14 +56,22 @@ class Verdict:
 
     def keep(self) -> str:
         """Add it to the student's answers, without code or name; "" or why that failed."""
-        lesson, _, exercise = self.exercise.rpartition(".")
         chosen = "right" if self.right else self.mistake or self.property or "not right yet"
         try:
-            number = f"{LESSONS.index(lesson) + 1:02d}" if lesson in LESSONS else lesson
-            answers.record(number, exercise, "check", chosen, self.right)
+            answers.record(*key(self.exercise), "check", chosen, self.right)
         except ValueError as error:
             return str(error)
         return ""
+
+
+def key(exercise: str) -> tuple[str, str]:
+    """The lesson and the name of an exercise, as they are kept.
+
+    >>> key("logits.softmax")
+    ('05', 'softmax')
+    """
+    lesson, _, name = exercise.rpartition(".")
+    return (f"{LESSONS.index(lesson):02d}" if lesson in LESSONS else lesson), name
 
 
 def _notebook() -> object | None:

@@ -1,4 +1,4 @@
-"""The `gptlib` command: train, prepare, plot, sample, tokenize, doctor.
+"""The `gptlib` command: train, prepare, plot, sample, tokenize, tally, inventory, board, doctor.
 
 Each subcommand is a file here, a few lines over the library. Errors are one line on stderr, and
 exit status 2.
@@ -11,15 +11,15 @@ import sys
 from .. import __version__
 from ..formats.values import text_of
 from ..scale import starting
+from . import board, inventory, plot, prepare, sample, streams, tally, tokenize, train
 from . import doctor as doctor_command
-from . import plot, prepare, sample, streams, tokenize, train
 from .doctor import checks, doctor
 from .messages import note
 from .options import Parser
 
 __all__ = ["checks", "doctor", "main"]
 
-COMMANDS = (train, plot, prepare, sample, tokenize, doctor_command)
+COMMANDS = (train, plot, prepare, sample, tokenize, tally, inventory, board, doctor_command)
 NO_MEMORY = "out of memory: try a smaller --batch-size, --block-size or model"
 
 

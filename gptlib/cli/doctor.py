@@ -9,8 +9,10 @@ import torch
 
 from .. import __version__
 from ..fast import waiting
+from ..fast.compiling import has_compiler
 from ..formats.files import cache_dir, data_dir
 from ..sampling import generate
+from ..scale import kernels
 from ..storage import checkpoint
 
 
@@ -23,6 +25,8 @@ def add(commands) -> None:
 def run(a: argparse.Namespace) -> int:
     well = doctor()
     print(f"    {'data':<14}{data_dir()}\n    {'cache':<14}{cache_dir()}")
+    for what, found in kernels.remembered().items() or [("nothing yet", "a large run does it")]:
+        print(f"    {'measured':<14}{what}: {found}")
     return 0 if well else 1
 
 
@@ -46,7 +50,12 @@ def checks() -> Iterator[tuple[str, str, bool]]:
             yield name, version(name), True
         except PackageNotFoundError:
             yield name, "missing: install gptlib[lessons]", False
-    cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "none; the CPU will do"
+    cuda = "none; the CPU will do"
+    if torch.cuda.is_available():
+        compiles = (
+            "" if has_compiler() else ", without Triton and a C compiler: nothing is compiled"
+        )
+        cuda = torch.cuda.get_device_name() + compiles
     yield "CUDA", cuda, True
     try:
         model, tokenizer = checkpoint.load("pets")

@@ -16,6 +16,7 @@ from ..scale.devices import resolve_device
 from ..scale.distributed import LostProcess, Team
 from ..scale.shards import Prepared
 from ..scale.signals import end_as_ctrl_c, undisturbed
+from ..scale.unread import settle
 from ..storage import checkpoint
 from ..storage.going_on import check_writable, resumed_config, saved_run
 from ..storage.runs import Run, check_place
@@ -36,6 +37,7 @@ from .options import (
     positive,
     vocab_size,
 )
+from .recipes import add_recipe, take_recipe
 
 
 def add(commands) -> None:
@@ -64,10 +66,12 @@ def add(commands) -> None:
     parser.add_argument(
         "--vocab-size", type=int, metavar="N", help=f"tokens at most ({VOCAB_SIZE})"
     )
+    add_recipe(parser)
     add_settings(parser)
 
 
 def run(a: argparse.Namespace) -> int:
+    take_recipe(a)
     device = TrainConfig.device if a.device is None else a.device
     with distributed.join(device) as team, ExitStack() as stack:
         check_writable(a.out)
@@ -119,7 +123,7 @@ def _steps(a: argparse.Namespace, trainer: Trainer, run: Run | None) -> int:
         with distributed.others_needed():
             for step in trainer.progress() if shown else trainer:
                 if run is not None:
-                    run.log(step)
+                    run.log()
                     if step.step % a.save_every == 0 and step.step < trainer.config.steps:
                         run.save()
         if run is not None:
@@ -142,7 +146,8 @@ def _stopped(a: argparse.Namespace, trainer: Trainer, run: Run | None, error) ->
     why = f"{error}: stopped" if isinstance(error, LostProcess) else "interrupted"
     told = distributed.speaks()  # asked before the save, which may take its time
     if run is not None:
-        run.log(trainer.history[-1])
+        settle(trainer.history)
+        run.log()
         run.save()
         why += f" after step {trainer.step} of {trainer.config.steps}, saved in {a.out}"
     if told:

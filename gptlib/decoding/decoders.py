@@ -25,6 +25,7 @@ from ..fast.threads import one_torch_thread
 from ..feedforward import EPS, MLP
 from ..formats.values import check_ids
 from ..model import GPT, Block, without_dropout
+from ..scale import kernels
 from .quantization import Int8Embedding, Int8Linear
 
 # What the fast ones know by heart, eight bits FastDecoder alone. A model with anything else in it
@@ -106,17 +107,7 @@ class FastDecoder(_StepDecoder):
 
     def __init__(self, model: GPT, batch_size: int) -> None:
         super().__init__(model, batch_size)
-        # Each layer's weights, found once: no module is asked for them at each token.
-        self.layers = [
-            (
-                (block.ln_1.weight, block.ln_1.bias),
-                (block.attn.c_attn.for_few_rows(), block.attn.c_proj.for_few_rows()),
-                (block.ln_2.weight, block.ln_2.bias),
-                (block.mlp.c_fc.for_few_rows(), block.mlp.c_proj.for_few_rows()),
-            )
-            for block in _blocks(model)
-        ]
-        self.lm_head = model.lm_head.for_few_rows()
+        self.layers, self.lm_head = layers_of(model), model.lm_head.for_few_rows()
 
     def _read_one(self, ids: Tensor) -> Tensor:
         with torch.inference_mode():  # no bookkeeping for a backward pass: an eighth of the time
@@ -147,10 +138,11 @@ class FastDecoder(_StepDecoder):
 class OneRowDecoder(_StepDecoder):
     """The logits of `Decoder` for one row, in float32 on a CPU, for a model of `PLAIN_PARTS`.
 
-    A matrix times one vector is as fast as the matrix can be read. On AMD's processors PyTorch's
+    A matrix times one vector is as fast as the matrix can be read. On some processors PyTorch's
     MKL reads it on one core, and its oneDNN not as fast as NumPy's OpenBLAS; and to be asked takes
-    NumPy half as long. Its arrays are the model's own memory, so that it sees what is changed in
-    place between two tokens; weights that are replaced it sees when all are, as by `model.to`.
+    NumPy half as long. For a large model it is measured. The arrays are the model's own memory, so
+    that it sees what is changed in place between two tokens; weights that are replaced it sees when
+    all are, as by `model.to`.
     """
 
     threads = one_torch_thread
@@ -228,6 +220,19 @@ class OneRowDecoder(_StepDecoder):
         return self.lm_head.dot(x) + self.lm_head_bias
 
 
+def layers_of(model: GPT) -> list[tuple]:
+    """Each layer's weights and products, found once: no module is asked for them at each token."""
+    return [
+        (
+            (block.ln_1.weight, block.ln_1.bias),
+            (block.attn.c_attn.for_few_rows(), block.attn.c_proj.for_few_rows()),
+            (block.ln_2.weight, block.ln_2.bias),
+            (block.mlp.c_fc.for_few_rows(), block.mlp.c_proj.for_few_rows()),
+        )
+        for block in _blocks(model)
+    ]
+
+
 def _blocks(model: GPT) -> Iterable[Block]:
     """The model's blocks, of the type that they are known to have."""
     return cast(Iterable[Block], model.h)
@@ -241,13 +246,18 @@ def _arrays(layer: Linear) -> tuple[np.ndarray, np.ndarray | float]:
 
 def decoder_for(model: GPT, batch_size: int) -> Decoder:
     """The fastest one that runs `model` as it is: ablated, watched or wrapped parts stay in use."""
-    kinds = {type(module) for module in model.modules()}
-    if not kinds <= PLAIN_PARTS | EIGHT_BIT_PARTS or any(map(_watched, model.modules())):
+    if not is_plain(model, PLAIN_PARTS | EIGHT_BIT_PARTS):
         return Decoder(model, batch_size)
-    plain = all(p.device.type == "cpu" and p.dtype == torch.float32 for p in model.parameters())
-    if batch_size == 1 and plain and kinds <= PLAIN_PARTS:
-        return OneRowDecoder(model, batch_size)
+    in_numpy = all(p.device.type == "cpu" and p.dtype == torch.float32 for p in model.parameters())
+    if batch_size == 1 and in_numpy and is_plain(model):
+        if kernels.for_one_row(model, model.config) == "NumPy":
+            return OneRowDecoder(model, batch_size)
     return FastDecoder(model, batch_size)
+
+
+def is_plain(model: GPT, parts: set[type] = PLAIN_PARTS) -> bool:
+    """Whether the model is made of these parts alone, and nobody watches or replaced one."""
+    return all(type(module) in parts and not _watched(module) for module in model.modules())
 
 
 def _watched(module: nn.Module) -> bool:

@@ -1,8 +1,9 @@
 """y = x W^T + b, the multiplication that a GPT spends its time in: the plain way and the fast one.
 
-PyTorch hands float32 on a CPU to MKL. On AMD's processors MKL leaves the widest instructions alone
+PyTorch hands float32 on a CPU to MKL. On some processors MKL leaves the widest instructions alone
 and multiplies a matrix by a single vector on one core; oneDNN, which PyTorch has too, does neither.
-So `fast_linear` asks oneDNN by name. A test holds the two equal, gradients too.
+So `fast_linear` asks oneDNN by name, but where `scale.kernels` has measured that MKL is sooner. A
+test holds the two equal, gradients too.
 
 Axes: ... any leading axes, I input channels, O output channels.
 """
@@ -14,12 +15,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .cards import needs_padding, padded_linear
 from .tracing import is_traced
 
 # oneDNN prepares a kernel for each number of rows that it meets, and takes longer to be called. Few
 # rows times a small matrix are done sooner than that.
 MANY_ROWS = 128
 LARGE = 2**18  # numbers in a matrix
+
+# What was measured here: whether oneDNN is the faster one for (rows, O, I).
+preferred: dict[tuple[int, int, int], bool] = {}
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -32,9 +37,16 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def fast_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """The output of `linear`, same arguments: by oneDNN where that is the faster one."""
+    """The output of `linear`, same arguments: padded or by oneDNN, where that is the faster one."""
+    if needs_padding(x, weight):
+        return padded_linear(x, weight, bias)
     if not _for_onednn(x, weight):
         return linear(x, weight, bias)
+    return by_onednn(x, weight, bias)
+
+
+def by_onednn(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """The output of `linear`, same arguments, by oneDNN."""
     if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
         return _OneDNN.apply(x, weight, bias)
     return _product(x, weight, bias)
@@ -53,7 +65,7 @@ class Linear(nn.Linear):
         It reads the layer's own weights, so that it sees what training does to them.
         """
         weight, bias = self.weight, self.bias
-        if weight.device.type == "cpu" and weight.numel() >= LARGE and has_onednn():
+        if weight.device.type == "cpu" and is_sooner(1, *weight.shape) and has_onednn():
             return self.forward
         return lambda x: F.linear(x, weight, bias)
 
@@ -67,7 +79,18 @@ def _for_onednn(x: Tensor, weight: Tensor) -> bool:
     if x.device.type != "cpu" or weight.device.type != "cpu" or x.ndim < 2:
         return False
     rows = x.numel() // x.shape[-1] if x.shape[-1] == weight.shape[1] else 0  # 0: let it be refused
-    return rows > 0 and (rows >= MANY_ROWS or weight.numel() >= LARGE)
+    return rows > 0 and is_sooner(rows, *weight.shape)
+
+
+def is_sooner(rows: int, n_out: int, n_in: int) -> bool:
+    """Whether oneDNN is the faster one: as it was measured, or else as it is usual."""
+    found = preferred.get((rows, n_out, n_in))
+    return is_usual(rows, n_out, n_in) if found is None else found
+
+
+def is_usual(rows: int, n_out: int, n_in: int) -> bool:
+    """Whether oneDNN is asked where nothing was measured."""
+    return rows >= MANY_ROWS or n_out * n_in >= LARGE
 
 
 @cache

@@ -70,10 +70,10 @@ def machine(lit: str | None = None, *, theme: str | None = None) -> Picture:
     picture.description = (
         f"The whole machine{f', with {lit} lit' if lit else ''}. From left to right: the text "
         '"The cat is"; the tokenizer cuts it into three tokens; embeddings make each a vector; '
-        "attention and feedforward, repeated in every layer, work on the vectors; logits, after "
-        "softmax, give sleeping 0.60, on 0.30, happy 0.05, running 0.05; sampling draws sleeping, "
-        "which joins the text, and it all begins again. Training adjusts the numbers from "
-        "embeddings to logits."
+        "attention and feedforward, repeated in every layer, work on the vectors; logits become "
+        "probabilities by softmax: sleeping has the longest bar, then on, then happy and running; "
+        "sampling draws sleeping, which joins the text, and it all begins again. Training adjusts "
+        "the numbers from embeddings to logits."
     )
     return picture
 

@@ -64,7 +64,7 @@ def merge_strips(
         labels: a name for each step, such as "t + h"; None: its number.
 
     >>> merge_strips([["t", "h", "e"], ["th", "e"]], ["letters", "t + h"]).description
-    'The text "the" after each merge. letters: 3 tokens. t + h: 2 tokens, new: th.'
+    'The text "the" after more and more merges. letters: 3 tokens. t + h: 2 tokens, new: th.'
     """
     rows = [[visible(token, 1000) for token in step] for step in steps]
     texts = {"".join(row) for row in rows}
@@ -91,7 +91,7 @@ def merge_strips(
             said.append(f"{label}: {count}{new}.")
             before = set(spans)
     text = texts.pop().replace("␣", " ").strip()
-    picture.description = f"The text {quoted(text)} after each merge. {' '.join(said)}"
+    picture.description = f"The text {quoted(text)} after more and more merges. {' '.join(said)}"
     return picture
 
 

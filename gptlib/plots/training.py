@@ -25,8 +25,8 @@ def loss_curve(
     *,
     vocab_size: int | None = None,
     floor: float | None = None,
+    truth: float | None = None,
     heldout=None,
-    floor_range: tuple[float, float] | None = None,
     log_steps: bool = False,
     theme: str | None = None,
 ) -> Picture:
@@ -35,8 +35,9 @@ def loss_curve(
     Args:
         history: a History, a list of Step (`trainer.history`), or (S, 2) of (step, loss).
         vocab_size: V, for the line at ln V. floor: for the line at the floor; None: History's.
+        truth: for a line at the loss of the truth on the held-out text itself, which by chance may
+            be easier or harder than the floor expects.
         heldout: (S, 2) of (step, held-out loss); None: History's or the Steps' own.
-        floor_range: the lowest and the highest loss of the truth on single samples, for a band.
         log_steps: each tenfold of steps as wide as the last, since most is learned early.
 
     >>> loss_curve([(1, 2.0), (2, 1.5)], vocab_size=10, floor=1.0).description
@@ -48,6 +49,8 @@ def loss_curve(
         levels["ln V"] = (math.log(vocab_size), "ln V: every token alike")
     if floor is not None:
         levels["Floor"] = (float(floor), "floor: the truth itself")
+    if truth is not None:
+        levels["The truth on the held-out text"] = (float(truth), "the truth on the held-out text")
     with sheet(9, 4.8, theme) as (picture, paint):
         ax = picture.add_subplot(xlabel="step", ylabel="loss (nats per token)")
         ax.plot(*lines["Training"].T, color=paint.accent, linewidth=1.5, label="training")
@@ -60,16 +63,10 @@ def loss_curve(
             ax.set_xscale("symlog", linthresh=1, linscale=0.5)
             ax.xaxis.set_major_formatter("{x:g}")
             ax.minorticks_off()
-        if floor_range is not None:
-            style = {"color": paint.soft, "alpha": 0.3, "linewidth": 0, "zorder": 0}
-            ax.axhspan(*floor_range, label="the truth, on single batches", **style)
-        _draw_levels(ax, levels.values(), list(lines.values()), floor_range, paint)
+        _draw_levels(ax, levels.values(), list(lines.values()), paint)
         picture.legend(loc="outside upper right", ncols=3)
     said = [_ends(name, line) for name, line in lines.items()]
     said += [f"{name}: {two(level)}." for name, (level, _) in levels.items()]
-    if floor_range is not None:
-        low, high = map(two, floor_range)
-        said.append(f"The truth, on single batches: {low} to {high}.")
     picture.description = f"Loss in nats per token. {' '.join(said)}"
     return picture
 
@@ -141,25 +138,20 @@ def _losses(history, heldout, floor) -> tuple[dict[str, np.ndarray], float | Non
     return lines, floor
 
 
-def _draw_levels(ax, levels, lines, band: tuple[float, float] | None, paint: Theme) -> None:
-    """Dashed lines with their names on them, and an axis from the floor or 0 to ln V.
-
-    The name of a line inside the band is below the band, where no curve runs through it.
-    """
+def _draw_levels(ax, levels, lines, paint: Theme) -> None:
+    """Dashed lines with their names on them, and an axis from the floor or 0 to ln V."""
     heights = [level for level, _ in levels] + [y for line in lines for y in line[:, 1]]
-    heights += band or ()
     low, high = min(heights), max(heights)
     margin = 0.1 * (high - low or 1)
     ax.set_ylim(low - margin, high + margin)
     ax.margins(x=0.01)
     for level, text in levels:
-        inside = band is not None and band[0] <= level <= band[1]
         under = any(line[-1, 1] < level for line in lines)  # a curve would run through the name
-        above = not inside and (under or level > (low + high) / 2)
+        above = under or level > (low + high) / 2
         ax.axhline(level, color=paint.soft, linewidth=1.4, linestyle=(0, (5, 3)), zorder=1)
         style = {"xycoords": ax.get_yaxis_transform(), "textcoords": "offset points"}
         style |= {"va": "bottom" if above else "top", "fontsize": SMALL, "color": paint.ink}
-        at = (0.995, band[0] if band and inside else level), (0, 4 if above else -5)
+        at = (0.995, level), (0, 4 if above else -5)
         ax.annotate(f"{text} = {shown(level)}", *at, ha="right", **style)
 
 
@@ -197,10 +189,13 @@ def _stack(ax, places, rows: np.ndarray, names: list[str], paint: Theme) -> None
 
 
 def _ends(name: str, line: np.ndarray) -> str:
-    """The first and the last loss of a line."""
-    ends = line[[0, -1]] if len(line) > 1 else line
-    said = ", ".join(f"{two(loss)} at step {step:.0f}" for step, loss in ends)
-    return f"{name}: {said}."
+    """The first and the last loss of a line, and of a held-out line one that is lower than both."""
+    places = [0, len(line) - 1] if len(line) > 1 else [0]
+    best = int(line[:, 1].argmin())
+    said = [f"{two(line[k, 1])} at step {line[k, 0]:.0f}" for k in places]
+    if name == "Held-out" and best not in places:
+        said.insert(1, f"lowest {two(line[best, 1])} at step {line[best, 0]:.0f}")
+    return f"{name}: {', '.join(said)}."
 
 
 def _each(names: list[str], row: np.ndarray) -> str:

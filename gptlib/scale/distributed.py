@@ -15,7 +15,7 @@ from functools import cache
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 
 WORD = 5.0  # seconds for the first process to say why a run ends, before another does
 BROKEN = re.compile(r"gloo|nccl|connection|socket|store|timed? ?out", re.IGNORECASE)
@@ -61,14 +61,16 @@ class Team:
         """Inside, gradients only add up here: `share` averages them after the last part."""
         return nullcontext() if self.size == 1 else shared.no_sync()
 
-    def mean(self, number: float) -> float:
-        """The mean of the processes' numbers, the same for all."""
+    def mean(self, number: float | Tensor) -> float | Tensor:
+        """The mean of the processes' numbers, the same for all; of tensors () a tensor.
+
+        Tensors are on the cards if the processes are: their mean is asked for, and not waited for.
+        """
         if self.size == 1:
             return number
-        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-        total = torch.tensor(number, dtype=torch.float64, device=device)
+        total = torch.as_tensor(number, dtype=torch.float64).clone()
         dist.all_reduce(total)
-        return total.item() / self.size
+        return total / self.size if isinstance(number, Tensor) else total.item() / self.size
 
 
 ALONE = Team()

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from .distributed import Team
 from .settings import TrainConfig
+from .unread import settle
 
 # What each optimizer remembers of a parameter; "step" is one number, the others have its shape.
 REMEMBERED = {"AdamW": ("exp_avg", "exp_avg_sq", "step"), "Muon": ("momentum",)}
@@ -107,8 +108,18 @@ class Resumable:
         """How many rows, over all processes, one update learns from."""
         return self.config.batch_size * self.parts
 
+    @property
+    def val_loss(self) -> float | None:
+        """The last held-out loss, if any; nats per token."""
+        return next((s.val_loss for s in reversed(self.history) if s.val_loss is not None), None)
+
     def state(self) -> tuple[dict[str, Tensor], dict]:
-        """What a run needs to go on from: the optimizers' tensors, and the numbers beside them."""
+        """What a run needs to go on from: the optimizers' tensors, and the numbers beside them.
+
+        Raises:
+            FloatingPointError: the last loss is no number: nothing is to be kept of this.
+        """
+        settle(self.history)
         return optimizer_state(self.model, self.optimizers), {
             "step": self.step,
             "seconds": self.seconds,

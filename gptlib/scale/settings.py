@@ -38,6 +38,7 @@ RULES: Rules = {
     "eos_id": Whole(optional=True),
     "seed": Whole(),
     "bf16": Choice((True, False), optional=True),
+    "compile": Choice((True, False), optional=True),
     "accumulate": Whole(1),
     "optimizer": Choice(tuple(DEFAULTS)),
     "schedule": Choice(("cosine", "linear"), optional=True),
@@ -68,6 +69,7 @@ class TrainConfig:
     seed: int = 0
     device: str = "auto"  # "auto" is CUDA where there is one, else "cpu"; "mps" must be asked for
     bf16: bool | None = None  # autocast to bfloat16; None: on CUDA
+    compile: bool | None = None  # by `torch.compile`, a minute's wait; None: on CUDA
     accumulate: int = 1  # batches whose gradients are added up for one update
     optimizer: str = "muon"  # for the blocks' matrices, and AdamW for the rest; or "adamw" for all
     schedule: str | None = None  # from peak to end by "cosine" or "linear"; None: linear with Muon

@@ -3,10 +3,13 @@
 import os
 import sys
 import warnings
+from collections.abc import Iterator
 from contextlib import redirect_stderr, suppress
 
 from tqdm import TqdmMonitorWarning
 from tqdm.auto import tqdm
+
+from .unread import read_rows
 
 
 class Steady:
@@ -56,3 +59,20 @@ def progress_bar(**options) -> tqdm:
     with redirect_stderr(Steady(sys.stderr)), warnings.catch_warnings():
         warnings.simplefilter("ignore", TqdmMonitorWarning)  # there may be no more threads
         return tqdm(**options)  # keeps the stream that it finds
+
+
+def with_progress(run, total: int) -> Iterator:
+    """The steps of a Trainer, with a bar that shows the losses.
+
+    The newest loss that is known: on a card that is the one before, and nobody waits for it.
+    """
+    with progress_bar(total=total, initial=run.step, unit="step") as bar:
+        if run.compiling:
+            bar.set_postfix_str("compiling first, about a minute")
+        for step in run:
+            known = read_rows(run.history, start=max(0, len(run.history) - 2))
+            losses = {"loss": known[-1].loss if known else None, "held-out": run.val_loss}
+            losses = {name: f"{loss:.3f}" for name, loss in losses.items() if loss is not None}
+            bar.set_postfix(losses, refresh=False)
+            bar.update()
+            yield step

@@ -1,7 +1,7 @@
 """A student's answers, and the verdicts on their exercises, in a file of their own.
 
-One line of JSON an answer. No name and no code is kept and nothing is sent: a teacher collects
-the files.
+One line of JSON an answer. No name and no code is kept. A teacher collects the files; only where a
+student has joined a class's board (`sending`), an answer goes there too.
 """
 
 import json
@@ -13,6 +13,7 @@ from pathlib import Path
 import platformdirs
 
 from ..formats.files import atomic_write, user_path
+from . import sending
 
 FILE = "answers.jsonl"
 THIS_SESSION = random.SystemRandom().randrange(1, 2**32)
@@ -45,6 +46,11 @@ def seed() -> int:
         return _new_seed(file)
 
 
+def own_number() -> int:
+    """The student's own number, or this session's where none is kept: never the same for all."""
+    return seed() or THIS_SESSION
+
+
 def _new_seed(file: Path) -> int:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -56,15 +62,16 @@ def _new_seed(file: Path) -> int:
 
 
 def record(lesson: str, question: str, kind: str, chosen: str, right: bool) -> None:
-    """Add an answer to the file.
+    """Add an answer to the file, and send it to the class's board where one was joined.
 
     Raises:
         ValueError: the file cannot be written; says which and why.
     """
+    answer = {"lesson": lesson, "question": question, "kind": kind, "chosen": chosen}
+    sending.send(answer, own_number)
     path = answers_file()
     if path is None:
         return
-    answer = {"lesson": lesson, "question": question, "kind": kind, "chosen": chosen}
     now = datetime.now(UTC).isoformat(timespec="seconds")
     kept = {**answer, "right": right, "time": now}
     line = json.dumps(kept, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"

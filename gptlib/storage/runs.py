@@ -20,6 +20,7 @@ from ..formats.json_files import parse
 from ..formats.saves import check_room
 from ..formats.values import Real, Whole, reason
 from ..scale.signals import uninterrupted
+from ..scale.unread import read_rows
 from ..tokenizer import Tokenizer
 from ..training import Step, Trainer
 from . import checkpoint
@@ -75,18 +76,21 @@ class Run:
         except OSError as error:
             raise self._not_written(error) from error
 
-    def log(self, step: Step) -> None:
-        """Add a line of JSON to log.jsonl, at once, so that nothing is lost when the run is killed.
+    def log(self) -> None:
+        """Add each new step to log.jsonl, a line of JSON, so that a kill costs none of them.
 
-        A step that is there already is not added again: a Ctrl-C may come before or after its line.
+        On a card a step's line comes with the next one, when its loss is known without a wait. A
+        step that is there already is not added again: a Ctrl-C may come before or after its line.
         The first time the file is written anew from the history: steps after the last save, which
         a killed run had logged and which are made again, are then there once.
         """
-        if step.step <= self.logged:
-            return
+        for known in read_rows(self.trainer.history, start=self.logged):
+            self._add(known)
+
+    def _add(self, step: Step) -> None:
         try:
             with uninterrupted():
-                log = self._log or self._begin()
+                log = self._log or self._begin(self.trainer.history[: step.step - 1])
                 log.write(_line(step))
                 self.logged = step.step
         except OSError as error:
@@ -100,8 +104,7 @@ class Run:
                 with suppress(OSError):  # each line was written out, or failed, in its turn
                     file.close()
 
-    def _begin(self) -> TextIO:
-        before = self.trainer.history[:-1]
+    def _begin(self, before: list[Step]) -> TextIO:
         if not before:
             for save in saved_steps(self.folder):  # of a run that is overwritten
                 shutil.rmtree(save)

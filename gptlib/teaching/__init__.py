@@ -7,7 +7,19 @@ notebook, where the answer would stand above the question.
 from ..storage.answers import answers_file
 from .counting import tally
 from .folders import run_folder
+from .joining import join, leave
 from .lesson import Lesson
-from .weights import gpt2_or_its_shape
+from .timing import shortest
+from .weights import file_by_transformers, gpt2_or_its_shape
 
-__all__ = ["Lesson", "answers_file", "gpt2_or_its_shape", "run_folder", "tally"]
+__all__ = [
+    "Lesson",
+    "answers_file",
+    "file_by_transformers",
+    "gpt2_or_its_shape",
+    "join",
+    "leave",
+    "run_folder",
+    "shortest",
+    "tally",
+]

@@ -33,25 +33,26 @@ QUESTIONS = {
     "swap": Question(
         "In layer 0, we swap head 3's outputs at Tom's ball (11) and Eve's ball (17), and change "
         'nothing else. How does the model then complete "The ball of Tom is"?',
-        "green, Eve's colour",
+        "green, the colour of Eve's ball",
         {
-            "blue, Tom's own colour": "Look at the answer in the second line of the output. The "
-            "ball at position 17 now carries Tom's name, and the last row attends to it.",
-            "green, Eve's colour": "The ball at position 17 now carries Tom's name, so the last "
-            "row of layer 1, head 1 attends to it. That ball is green.",
-            "blue or green: it hesitates": "Look at the weights in the second line of the output. "
-            "Nearly all the weight has moved to one ball, the one at position 17.",
+            "blue, the colour of Tom's ball": "Look at the second line of the output. The ball at "
+            "position 17 now carries Tom's name, and the last `␣is` attends to it.",
+            "green, the colour of Eve's ball": "The ball at position 17 now carries Tom's name, so "
+            "the last `␣is` attends to it in layer 1, head 1. That ball is green.",
+            "blue and green are about equally likely": "Look at the second line of the output: the "
+            "answer has a probability of almost 1. Nearly all the weight has moved to one ball.",
         },
     ),
     "exit": Question(
         "After training, which of these is the same for every sentence?",
         "the matrices `Wq`, `Wk` and `Wv`",
         {
-            "the attention weights of each head": "Look at the explorer once more: "
-            "with Eve for Tom, the largest weight moved from position 11 to 17. Attention "
-            "weights are computed anew for every text.",
+            "the weights in a head's heatmap": "Look at the heatmaps again: the weights depend on "
+            "which words are in the sentence, and where. They are computed anew for every text.",
             "the matrices `Wq`, `Wk` and `Wv`": "Training sets these matrices; they are "
             "called weights, too. Attention weights are computed from them anew for every text.",
+            "the keys and values of each token": "Look at the formulas in *By hand*: keys and "
+            "values are computed from each token's vector. They change when the vector does.",
         },
     ),
     # ---- Deeper ----

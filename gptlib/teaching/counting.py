@@ -52,18 +52,12 @@ class Tally:
             FileNotFoundError: there is no such file.
         """
         try:
-            answers = list(_answers(_read(path)))
-        except FileNotFoundError:
-            raise
-        except (OSError, ValueError) as error:
-            self.left_out[path] = getattr(error, "strerror", None) or reason(error)
+            answers, damaged = answers_in(path)
+        except ValueError as error:
+            self.left_out[path] = str(error)
             return
-        whole = [answer for answer in answers if answer]
-        if not whole:
-            self.left_out[path] = "no answers in it"
-            return
-        self.damaged += len(answers) - len(whole)
-        self.add(whole)
+        self.damaged += damaged
+        self.add(answers)
 
     def share_right(self, lesson: str, question: str) -> float:
         """The share of first answers that were right."""
@@ -73,20 +67,22 @@ class Tally:
     def __repr__(self) -> str:
         damaged = f", {self.damaged} lines unreadable" if self.damaged else ""
         lines = [f"{self.files} file{'s' * (self.files != 1)}, first answers{damaged}"]
-        for path, why in list(self.left_out.items())[:NAMED]:
-            lines.append(f"left out: {_shown(path)} ({why})")
-        if len(self.left_out) > NAMED:
-            lines.append(f"left out: {len(self.left_out) - NAMED} more files")
+        lines += said_of(self.left_out)
         for key, counts in sorted(self.counts.items()):
             share = f"{self.share_right(*key):.0%} right of {counts.total()}"
             lines.append(f"{key[0]} {key[1]}: {share}")
             for (chosen, right), n in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-                lines.append(f"  {n:4d}  {'✔' if right else ' '} {_shown(chosen)}")
+                lines.append(f"  {n:4d}  {'✔' if right else ' '} {shown(chosen)}")
         return "\n".join(lines)
 
 
-def tally(paths: str | os.PathLike | Iterable[str | os.PathLike] | None = None) -> Tally:
+def tally(
+    paths: str | os.PathLike | Iterable[str | os.PathLike] | None = None,
+    found: Tally | None = None,
+) -> Tally:
     """Count the answers of a class: a folder of .jsonl files, or files; None is your own.
+
+    `found` is what they are added to, a new Tally by default.
 
     One file is one student. Of a folder, what programs put there is not looked at: hidden files
     and folders, such as Jupyter's copies, and the `__MACOSX` of an archive. Lines that are no
@@ -100,21 +96,49 @@ def tally(paths: str | os.PathLike | Iterable[str | os.PathLike] | None = None) 
         raise FileNotFoundError("GPTLIB_ANSWERS is off: no answers are kept")
     if isinstance(paths, str | os.PathLike):
         folder = user_path(paths)
-        paths = sorted(_handed_in(folder)) if folder.is_dir() else [folder]
+        paths = sorted(handed_in(folder)) if folder.is_dir() else [folder]
         if not paths:
             raise FileNotFoundError(f"{folder}: no .jsonl file in this folder")
-    found = Tally()
+    found = Tally() if found is None else found
     for path in paths:
         found.add_file(user_path(path))
     return found
 
 
-def _handed_in(folder: Path) -> Iterator[Path]:
+def handed_in(folder: Path) -> Iterator[Path]:
+    """The files of a folder that students may have handed in, in no order."""
     for path in folder.rglob("*.jsonl"):
         parts = path.relative_to(folder).parts
         hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
         if not hidden and not path.is_dir():
             yield path
+
+
+def said_of(left_out: dict[Path, str]) -> list[str]:
+    """A line for each of a few files that are not in a tally, and one for all others."""
+    lines = [f"left out: {shown(path)} ({why})" for path, why in list(left_out.items())[:NAMED]]
+    if len(left_out) > NAMED:
+        lines.append(f"left out: {len(left_out) - NAMED} more files")
+    return lines
+
+
+def answers_in(path: Path) -> tuple[list[dict], int]:
+    """(a student's answers, in order, how many lines were damaged).
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it cannot be read, or has no answer; says which.
+    """
+    try:
+        found = list(_answers(_read(path)))
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise ValueError(getattr(error, "strerror", None) or reason(error)) from error
+    whole = [answer for answer in found if answer]
+    if not whole:
+        raise ValueError("no answers in it")
+    return whole, len(found) - len(whole)
 
 
 def _read(path: Path) -> str:
@@ -160,7 +184,7 @@ def _is_name(lesson: str, question: str) -> bool:
     return bool(re.fullmatch(r"[0-9a-z]{1,20} \w{1,40}", f"{lesson} {question}", re.ASCII))
 
 
-def _shown(text: object) -> str:
+def shown(text: object) -> str:
     """On one line, and each character that could not be seen by its number: a file of a class may
     hold line breaks, a terminal's codes, and marks that turn the direction of writing round."""
     text = str(text)

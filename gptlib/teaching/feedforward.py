@@ -4,18 +4,6 @@ from .questions import Question
 
 QUESTIONS = {
     # ---- The lesson ----
-    "backwards": Question(
-        'In "The cat is", how much attention weight can `␣cat` give to `␣is`?',
-        "0, whatever the scores are",
-        {
-            "as much as `␣is` gives to `␣cat`": "Look at any heatmap of lesson 03: above the "
-            "diagonal every weight is 0. A token cannot attend to a token that comes after it.",
-            "0, whatever the scores are": "The causal mask sets that score to minus infinity, and "
-            "softmax turns it into a weight of 0.",
-            "a little, if the score is high": "Look at the masked scores of lesson 03: the causal "
-            "mask replaces that score by minus infinity, however high it was.",
-        },
-    ),
     "brings": Question(
         "In one head, `␣is` gives the weight 0.9 to `␣cat` and 0.1 to `The`. What does the head "
         "compute for `␣is`?",
@@ -31,33 +19,62 @@ QUESTIONS = {
         },
     ),
     "mixes": Question(
-        "The feedforward network reads three rows, one for each token. We change only the row of "
-        "`␣cat`. Which rows of its output change?",
-        "only the row of `␣cat`",
+        "The feedforward network is given three vectors, one for each token of `The cat is`. We "
+        "replace only that of `␣cat`. Which of its three outputs change?",
+        "only that of `␣cat`",
         {
-            "all three rows": "Look at the first line of the output: with feedforward, `The` and "
-            "`is` moved by 0. The network works on each row separately.",
-            "the rows of `␣cat` and `␣is`": "That is what attention does: compare the two lines "
+            "all three of them": "Look at the first line of the output: with feedforward, `The` "
+            "and `is` moved by 0. The network works on each vector separately.",
+            "those of `␣cat` and `␣is`": "That is what attention does: compare the two lines "
             "of the output. With feedforward, `is` moved by 0.",
-            "only the row of `␣cat`": "The same two matrices are applied to each row "
-            "separately, so no row can influence a different one.",
+            "only that of `␣cat`": "The same two matrices are applied to each vector "
+            "separately, so no token can influence a different one.",
         },
     ),
     "neuron": Question(
-        "When is the activation of unit 34 large?",
-        "where an animal can come next",
+        "In this text, when is the activation of unit 34 large?",
+        "just before an animal",
         {
             "at each `the` and at each `The`": "Look at the row of `␣the` near the end, between "
             "`␣on` and `␣roof`: its activation is below 0.",
-            "where an animal can come next": "Each of the four long bars is followed by the row "
-            "of an animal. After `on the` comes a place, and there the activation is below 0.",
+            "just before an animal": "Each of the four long bars is followed by the row of an "
+            "animal. The model can't see the next word: the unit responds to the words so far. "
+            "After `on the` comes a place, and there the activation is below 0.",
             "at the words for animals": "Look at the rows of `␣cat` and `␣bird`: their "
             "activations are small. The long bars are one row above an animal.",
         },
     ),
+    "which_layer": Question(
+        "We take feedforward out of one of the two layers of the trained model. In which of them "
+        "does this do more harm to the probabilities after `The cat is`?",
+        "in layer 0, the first one",
+        {
+            "in layer 0, the first one": "The parts of layer 1 read what layer 0 writes, and they "
+            "were trained with it.",
+            "in layer 1, the last one": "Compare your two numbers from the explorer: KL is 0.13 "
+            "without feedforward in layer 1, and 8.41 without it in layer 0.",
+            "about equally in both": "Compare your two numbers from the explorer: KL is 0.13 "
+            "without feedforward in layer 1, and 8.41 without it in layer 0.",
+        },
+    ),
+    "exit": Question(
+        "A block normalises with two LayerNorms. Do the vectors that leave the block have "
+        "variance 1?",
+        "no, since outputs are added afterwards",
+        {
+            "yes, since both set the variance to 1": "Look at the two formulas of the block again: "
+            "LayerNorm is inside the brackets, and its result is not what the block returns.",
+            "only in the last layer, for the logits": "Look at the two formulas of the block "
+            "again: they are the same in each layer, and `x` itself is not normalised in either.",
+            "no, since outputs are added afterwards": "Attention and feedforward each read a "
+            "normalised copy. Their outputs are added to the stream, and the stream itself is not "
+            "normalised.",
+        },
+    ),
+    # ---- Deeper ----
     "adds_most": Question(
         "After `The cat is`, the logit of `sleeping` is a sum of what each part of the model "
-        "adds to it. Which of these adds most?",
+        "adds to it. Which of these adds the most?",
         "feedforward in layer 1",
         {
             "the embeddings": "Look at the first bar: the embeddings add 0.06. The embeddings of "
@@ -70,20 +87,6 @@ QUESTIONS = {
             "it have written into the stream.",
         },
     ),
-    "exit": Question(
-        "A block normalises with two LayerNorms. Do the vectors that leave the block have "
-        "variance 1?",
-        "no, they are sums",
-        {
-            "yes, all of them": "Look at the two formulas of the block again: LayerNorm is inside "
-            "the brackets, and its result is not what the block returns.",
-            "only in the last layer": "Look at the two formulas of the block again: they are the "
-            "same in each layer, and `x` itself is not normalised in either.",
-            "no, they are sums": "Attention and feedforward each read a normalised copy. Their "
-            "outputs are added to the stream, and the stream itself is not normalised.",
-        },
-    ),
-    # ---- Deeper ----
     "two_linear": Question(
         "We leave out GELU: one matrix turns 64 numbers into 256, and a second turns these into "
         "64 again. Compared with a single 64 × 64 matrix, such a pair can compute",

@@ -1,141 +1,174 @@
-"""Lesson 08's questions and hints. `tests/test_teaching_gpt2.py` holds to their numbers."""
+"""Lesson 08's questions and hints. `tests/teaching/test_gpt2.py` holds their numbers true."""
 
 from .questions import Question
 
 QUESTIONS = {
-    "heat": Question(
-        'At temperature 2 instead of 1, which token is the most probable after "The cat is"?',
-        "sleeping, with less than before",
+    "runs": Question(
+        "The loop of lesson 07 adds five tokens to a text. How often does it run the model?",
+        "five times, once for each",
         {
-            "on: heat prefers the second": "Look at lesson 07's picture of several temperatures: "
-            "the bar of `sleeping` is the longest in each.",
-            "sleeping, with less than before": "All logits are divided by the same number: the "
-            "order stays, the gaps shrink.",
-            "another one each time: heat is chance": "Look at the two seeds in lesson 07: p was "
-            "the same to the last digit. Chance comes in with the draw.",
+            "once, for all five of them": "Look at the loop of lesson 07. The second new token "
+            "depends on the first, so the first must be in the text before the model runs again.",
+            "five times, once for each": "Each new token joins the text before the next one is "
+            "predicted. Today we ask what one such run costs.",
+            "ten times, twice for each": "Look at the loop of lesson 07. A single run gives the "
+            "probabilities of the next token, and one token is drawn from them.",
         },
     ),
-    "cache_text": Question(
-        "We generate with the KV cache, and again without, with the same seed. The texts are",
-        "the same, and the first was faster",
+    "kept": Question(
+        "In a GPT, a text becomes one token longer. What happens to the keys and values of its "
+        "earlier tokens?",
+        "they all stay as they were",
         {
-            "different: the cache remembers what was meant": "Look at lesson 07 again: the cache "
-            "holds keys and values of the tokens so far, which would come out the same again.",
-            "alike, but the cache is less exact": "Look at lesson 07 again: the same ids came, "
-            "token by token. Nothing is left out.",
-            "the same, and the first was faster": "What was computed once is kept. How much faster "
-            "is measured today.",
-        },
-    ),
-    "architecture": Question(
-        "What must we change in `gptlib.GPT`, the model of the lessons, to get GPT-2?",
-        "five numbers of its config",
-        {
-            "its attention: a large model needs another kind": "Look at the output: a block of "
-            "GPT-2 has the same 12 tensors by the same names, and the same modules.",
-            "five numbers of its config": "Vocabulary, block size, layers, heads, width. The code "
-            "is the one you have built.",
-            "its code: GPT-2 has parts that the lessons left out": "Look at the output: both lists "
-            "of modules are equal. No part is new, and the layout of GPT-2's own file fits.",
+            "they all stay as they were": "The causal mask lets each token attend only to itself "
+            "and to earlier tokens. So what comes later cannot change its vectors, in any layer.",
+            "only those of layer 0 stay": "In lesson 03, the causal mask hid later tokens from "
+            "every row of attention weights. It does so in each layer, not only in layer 0.",
+            "they all change a little": "In lesson 03, the causal mask hid later tokens from every "
+            "row of attention weights. So the new token cannot reach the earlier ones.",
         },
     ),
     "most": Question(
-        "Which part has the largest share of GPT-2's 124 million parameters?",
+        "Which part has the most of GPT-2's 124 million parameters?",
         "feedforward",
         {
-            "attention": "Look at the output: attention has 23%, and feedforward has twice as "
-            "much. Per layer it is 4 C² against 8 C².",
-            "the token table": "Look at the output: 31%. Much, with 50,257 tokens; but twelve "
-            "layers of feedforward are more.",
-            "feedforward": "46%. Each layer has 8 C² there, and 4 C² in attention.",
-            "the place table, for 1,024 places": "Look at the output: 0.6%. A place has one row "
-            "of 768, and there are only 1,024 of them.",
+            "attention": "Compare the rows attn and mlp of the output: 22.8% and 45.5%. In each "
+            "layer, attention has four matrices of size C x C, and feedforward as many as eight.",
+            "tokens (`wte`)": "Compare the rows wte and mlp of the output: 31.0% and "
+            "45.5%. There are 50,257 embeddings, but twelve layers of feedforward are more.",
+            "feedforward": "It has 45.5%: in each layer, as many parameters as eight matrices of "
+            "size C x C, and attention has four.",
+            "positions (`wpe`)": "Look at the row wpe of the output: 0.6%. There are "
+            "only 1,024 positions.",
         },
     ),
     "step_time": Question(
-        "With the cache, GPT-2 computes the next token after 8 tokens, and again after 256. How "
-        "much longer does the second take?",
-        "hardly longer",
+        "With a KV cache, GPT-2 computes the next token of a text of 8 tokens, and then of a text "
+        "of 1,000 tokens. How much longer does the second take?",
+        "less than 3 times as long",
         {
-            "32 times: it has 32 times as much to read": "Look at the first column of times. The "
-            "old tokens do not go through the layers again; their keys and values are there.",
-            "hardly longer": "Both times all the weights are read, 498 MB. The cache of 256 tokens "
-            "is 19 MB more.",
-            "1,024 times: attention is quadratic": "Look at the first column of times. One new "
-            "query meets 256 keys: one row of scores, not a square.",
+            "less than 3 times as long": "571 MB are read instead of 498 MB, which is 1.15 times "
+            "as much. The measured times also depend on what else the computer does.",
+            "about 125 times as long": "Compare the bytes in the output. Both times, all the "
+            "weights are read, 498 MB. The keys and values of 1,000 tokens are only 74 MB.",
+            "about 15,625 times as long": "This is the square of 125. But with the cache there is "
+            "only one new query, and so one row of scores in each head. Compare the bytes in the "
+            "output: 498 MB and 571 MB.",
         },
     ),
     "losses": Question(
-        "Model A has a loss of 0.13 nats a token, model B one of 0.46, on the same stories. They "
-        "have different tokenizers. Which one is better?",
-        "that cannot be said from these",
+        "Two models have read the same 1,000 stories. A has a loss of 0.13 nats per token, B one "
+        "of 0.46. Their tokenizers differ. Which model is better?",
+        "the two losses don't say",
         {
-            "A: lower is better": "Look at the output: both numbers belong to the same predictor, "
-            "the truth itself. A's tokens are single bytes.",
-            "that cannot be said from these": "A loss per token depends on what a token is. "
-            "Compare per byte of text.",
-            "B: its tokens are larger, so its task is harder": "Look at the last column of the "
-            "output: per byte, the two are the same.",
-        },
-    ),
-    "bigger": Question(
-        "On the stories about pets, which is less surprised per byte of text: the pets model with "
-        "129,600 parameters, or this one with 124,439,808?",
-        "the small one",
-        {
-            "the large one: it has a thousand times as many": "Look at the output. Size is room; "
-            "what fills it is training, on other texts or on none.",
-            "the small one": "It was trained on these stories. A shape alone knows nothing, and "
-            "GPT-2's own weights come from web pages.",
-            "both the same: both are GPTs": "Look at the output. The same code can hold different "
-            "numbers.",
-        },
-    ),
-    "bits": Question(
-        "We round every matrix of the pets model to 8 bits, 255 values a row, a quarter of the "
-        "memory. What notices first?",
-        "the logits, in the second digit behind the point",
-        {
-            "the loss: it rises by a tenth or more": "Look at the last column of the output: at 8 "
-            "bits the loss is 0.46 as before.",
-            "the best token: one in ten is another": "Look at the column of the best token: at 8 "
-            "bits it is the same in 99%.",
-            "the logits, in the second digit behind the point": "The logits moved by 0.05 on "
-            "average, and the loss did not notice.",
-            "nothing at all: 8 bits are enough for every weight": "Look at the first column of the "
-            "output: the logits did move. They did not move the loss.",
+            "A, because its loss is lower": "Compare rows 1 and 3 of the output: 0.13 and 0.46 are "
+            "losses of the same probabilities, the true ones. Only the tokenizers differ.",
+            "the two losses don't say": "Rows 1 and 3 of the output have these two losses, and "
+            "they come from the same probabilities, the true ones.",
+            "B, because its tokens are longer": "Compare rows 1 and 3 of the output: 0.13 and 0.46 "
+            "are losses of the same probabilities, the true ones, and the last column is the same.",
         },
     ),
     "exit": Question(
-        "What makes GPT-2 differ from the model of the lessons?",
-        "its size, its texts, and so its numbers",
+        "GPT-2 generates 20 tokens per second on your computer. A new processor calculates twice "
+        "as fast, but it reads memory no faster. What should you expect?",
+        "about 20 tokens per second",
         {
-            "its size, its texts, and so its numbers": "The modules are the same. That is why all "
-            "you know of the small one holds of the large one.",
-            "its architecture": "Look at the list of modules again: no difference. Five numbers in "
-            "a config make the one or the other.",
+            "about 20 tokens per second": "For each token, all weights must be read from memory, "
+            "and that takes as long as before.",
+            "about 30 tokens per second": "Look at the formula for the time of a token: the bytes "
+            "are divided by the memory bandwidth. Neither of them has changed.",
+            "about 40 tokens per second": "Look at the formula for the time of a token: the bytes "
+            "are divided by the memory bandwidth. How fast the processor calculates is not in it.",
+        },
+    ),
+    "square": Question(
+        "One of the four matrices in the file is square. We transpose the three others and forget "
+        "this one. What happens?",
+        "wrong logits, and no error",
+        {
+            "an error when it is loaded": "Look at the output: no error was raised. A square "
+            "matrix has the same shape when it is transposed.",
+            "wrong logits, and no error": "The shape fits either way, so nothing complains. Only "
+            "comparing logits shows the mistake.",
+            "right logits, as it is square": "Look at the last line of the output. Transposing a "
+            "square matrix keeps its shape, but its rows become its columns.",
+        },
+    ),
+    "prompt": Question(
+        "Generating takes one run of the model for each token. Now GPT-2 reads a prompt of 256 "
+        "tokens in a single run. How long does this take for each token of the prompt?",
+        "far less than for a new token",
+        {
+            "far less than for a new token": "The weights are read once for all 256 tokens. Per "
+            "token, what remains is mainly the arithmetic.",
+            "about as long as for a new token": "Compare the last two lines of the output. The "
+            "FLOPs per token are about the same, but the weights are read once for all 256.",
+            "far more than for a new token": "Compare the last two lines of the output. Attention "
+            "has 256 rows of scores now, but that is little beside the matrices.",
+        },
+    ),
+    "bits": Question(
+        "Every matrix of the pets model is rounded to 8 bits, which is 255 values per row. What "
+        "changes, on 400 stories?",
+        "the logits, by less than 0.1",
+        {
+            "the logits, by less than 0.1": "They move by 0.05 on average. Neither the loss nor, "
+            "in most cases, the most probable token changes with them.",
+            "the loss, by a tenth or more": "Look at the row of 8 bits and its last column: the "
+            "loss is 0.46, as with 16 bits.",
+            "one best token in ten": "Look at the row of 8 bits: the most probable token is the "
+            "same in 99% of the cases.",
+        },
+    ),
+    "readers": Question(
+        "A server generates for 64 people at once, each with a cache of 1,024 tokens. It computes "
+        "one new token for each of them. What takes most of the reading?",
+        "the 64 caches, 4.8 GB",
+        {
+            "the weights, 0.5 GB": "Look at the row of 64 in the output: the weights are read once "
+            "for everybody, but each of the 64 caches belongs to one person.",
+            "the 64 caches, 4.8 GB": "The weights are shared, and are read once for everybody. The "
+            "caches are not.",
+            "weights 64 times, 32 GB": "Look at the row of 64 in the output. All 64 new tokens go "
+            "through a layer together, so its weights are read once.",
+        },
+    ),
+    "bigger": Question(
+        "On stories about pets, which model has the lower loss per byte: the pets model with "
+        "129,600 parameters, or this one with 124,439,808?",
+        "the pets model",
+        {
+            "the pets model": "It was trained on such stories. A large model with other weights "
+            "has never seen them.",
+            "the large model": "Compare the two rows of the first text in the output. Parameters "
+            "help only as far as they have been trained, and on which text matters, too.",
+            "both have the same": "Compare the two rows of the first text in the output. The code "
+            "is the same, but the numbers in it are not.",
         },
     ),
 }
 
 HINTS = {
     "count": (
-        "Two matrices: one from C to 4C, one back. How many numbers each?",
-        "Each has a bias: as many numbers as its output has. The first has 4C of them.",
-        "And all of it once a layer: `n_layer * (...)`.",
+        "How many matrices does feedforward have in a layer, and what are their shapes?",
+        "Each of the two has a bias, with one number for each output. One of them has 4C outputs. "
+        "How many has the other?",
+        "Try your sum on paper: for C = 2 and one layer it should be 42. And for `n_layer` layers?",
     ),
     "cost": (
-        "Blank 1: each layer keeps, for each token, a key and a value of n_embd numbers, 4 bytes "
-        "each.",
-        "Blank 2: bytes over bytes a second. All weights are read (4 bytes each), and the cache.",
-        "Blank 3: one new token, and for each parameter a multiplication and an addition.",
+        "Blank 1: how many numbers does one token add to the cache of one layer? Then think of all "
+        "layers, all tokens, and 4 bytes per number.",
+        "Blank 2: what is read from memory for one new token? The weights are 4 bytes each, too.",
+        "Blank 3: how often is each number of the weights used for the new token, and each number "
+        "of the cache? How many numbers does the cache have, not counted in bytes?",
     ),
     "read": (
-        'First `name = name.removeprefix("transformer.")`, since some files have it and some do '
-        'not. Then keep what starts with `f"h.{i}."`: with the last dot, or layer 1 takes 10 too.',
-        "Leave out exactly two names: `attn.bias` and `attn.masked_bias`, which are the mask. "
-        "`attn.c_attn.bias` is a real one.",
-        "All that has two axes is one of the four matrices: `tensor.T if tensor.ndim == 2`. One "
-        "of them is square: no error would tell.",
+        "Some files begin every name with `transformer.`, some don't: `str.removeprefix` handles "
+        "both. Which of the names then belong to layer 1? Be careful with layer 10.",
+        "Two names must be left out, `attn.bias` and `attn.masked_bias`. Why is "
+        '`name.endswith("attn.bias")` too much? Look at `attn.c_attn.bias`.',
+        "Which tensors of a layer have two axes? All of these, the square one too, are stored as "
+        "(in, out).",
     ),
 }

@@ -7,14 +7,16 @@ from ..plots.machine import LESSONS
 from ..widgets import svg
 from .questions import PREDICTION, QUICK, QuestionBox, marked
 
-# By their numbers. The first and the last are no part of the machine: they are the whole of it.
-PARTS = ("machine", *LESSONS, "gpt2")
+# By their numbers. Those that are no part of the machine are about the whole of it; the capstone
+# has no number.
+PARTS = ("machine", *LESSONS, "gpt2", "capstone")
 
 
 class Lesson:
     """One of the lessons by the name of its part; shown, it is the map with this part lit.
 
-    "machine" is lesson 00 and "gpt2" lesson 08, whose maps have all parts alike.
+    "machine" is lesson 00, "gpt2" lesson 08 and "capstone" the capstone: their maps have all parts
+    alike.
 
     Raises:
         ValueError: no lesson has that name.
@@ -26,7 +28,8 @@ class Lesson:
     def __init__(self, part: str) -> None:
         if part not in PARTS:
             raise ValueError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
-        self.part, self.number = part, f"{PARTS.index(part):02d}"
+        self.part = part
+        self.number = part if part == "capstone" else f"{PARTS.index(part):02d}"
         self._words = importlib.import_module(f"{__package__}.{part}")
 
     def map(self) -> Picture:

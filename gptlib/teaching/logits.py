@@ -18,27 +18,27 @@ QUESTIONS = {
     "zero": Question(
         "In lesson 03, softmax turned the scores 0, 2 and 1 into weights. Which weight did the "
         "score 0 get?",
-        "0.09, since e to 0 is 1",
+        "0.09, as e to the power 0 is 1",
         {
-            "0, since its score is 0": "Look at the first weight that lesson 03 printed: 0.09. "
-            "Softmax uses e to the power of the score, and e to the power of 0 is 1.",
-            "0.09, since e to 0 is 1": "The powers are 1, 7.39 and 2.72. Their sum is 11.11, and 1 "
-            "divided by 11.11 is 0.09.",
-            "0.33, since there are three": "Look at the weights that lesson 03 printed: 0.09, 0.67 "
-            "and 0.24. They would be equal only if the scores were.",
+            "0, as the score itself is 0": "Look at the first weight that lesson 03 printed: 0.09. "
+            "Softmax uses e to the power of the score, and e to the power 0 is 1.",
+            "0.09, as e to the power 0 is 1": "The powers are 1, 7.39 and 2.72. Their sum is "
+            "11.11, and 1 divided by 11.11 is 0.09.",
+            "0.33, as there are three scores": "Look at the weights that lesson 03 printed: 0.09, "
+            "0.67 and 0.24. They would be equal only if the scores were.",
         },
     ),
     "rows": Question(
         "The table of logits has three rows, one for each token, and 397 columns. What is in the "
         "first two rows, those of `The` and `␣cat`?",
-        "scores for the token that follows each of them",
+        "scores for every token that could come next",
         {
             "scores for how well that token fits the text": "Look at row 0 of the output: the "
             "best token for the row of `The` is `␣cat`, which comes after it.",
-            "scores for the token that follows each of them": "Every row predicts the token after "
+            "scores for every token that could come next": "Every row predicts the token after "
             "its own. That gives three predictions at once; to continue the text, we use row 2.",
             "nothing useful, since only the last row predicts": "Look at rows 0 and 1 of the "
-            "output: 0.35 and 0.50 are the true probabilities, too. Training uses every row.",
+            "output: their probabilities are close to the truth, too. Training uses every row.",
         },
     ),
     "large": Question(
@@ -54,20 +54,6 @@ QUESTIONS = {
             "`inf`, but so is their sum, and `inf` divided by `inf` is `nan`.",
             "`nan` for all four words": "Each power is `inf`, the sum is `inf`, and "
             "`inf` divided by `inf` is `nan`.",
-        },
-    ),
-    "log": Question(
-        "The stable softmax gets the logits 1000, 0 and -1000. Then we take the logarithm of each "
-        "of its three probabilities. What will be printed?",
-        "`0, -inf, -inf`",
-        {
-            "`0, -1000, -2000`": "Those are the right log-probabilities. But look at the first "
-            "line of the output: the second and third probabilities are exactly 0, so their "
-            "logarithms are `-inf`.",
-            "`0, -inf, -inf`": "The probabilities e^-1000 and e^-2000 are rounded to 0, and the "
-            "logarithm cannot recover what was lost.",
-            "`nan, nan, nan`": "Look at the first line of the output: the probabilities are 1, 0 "
-            "and 0. Softmax itself had no problem, and the logarithm of 1 is 0.",
         },
     ),
     "lens": Question(
@@ -124,7 +110,7 @@ QUESTIONS = {
         },
     ),
     "exit": Question(
-        "In one row of some model, the logit of `on` is 9 and that of `happy` is 7. What follows?",
+        "In one row of a model's logits, `on` has 9 and `happy` has 7. What can you conclude?",
         "`on` is 7.4 times as likely as `happy`",
         {
             "`on` is 7.4 times as likely as `happy`": "The odds are e to the power of 9 - 7, which "

@@ -4,7 +4,7 @@ from .questions import Question
 
 QUESTIONS = {
     "same_last_word": Question(
-        'The model reads "The cat is". Then it reads "The dog is". Both texts end in the same '
+        'The model reads "The cat is". Separately, it reads "The dog is". Both end in the same '
         "token. Will it predict the same next words, with the same probabilities?",
         "no, since earlier tokens count too",
         {
@@ -38,6 +38,8 @@ QUESTIONS = {
         {
             "sleeping comes next in every one of them": "Look at the bars: the "
             "other tokens have 0.38 together, and at temperature 1 a token is drawn each time.",
+            "each possible word comes next equally often": "Look at the bars: on has 0.28 and "
+            "happy only 0.05. A token is drawn at random, but with these probabilities.",
             "sleeping comes next in about 62 of them": "The answer is a probability for every "
             "token, and each time one is drawn from it. It will seldom be exactly 62.",
         },

@@ -1,128 +1,145 @@
-"""Lesson 07's questions and hints. Numbers are held to by `tests/test_teaching_sampling.py`."""
+"""Lesson 07's questions and hints. `tests/teaching/test_sampling.py` holds their numbers."""
 
 from .questions import Question
 
 QUESTIONS = {
-    "who_said_so": Question(
-        'Who told the model of lesson 06 that after "The cat is" `sleeping` has 0.60?',
-        "nobody: it was in the stories, as a share",
+    # ---- The lesson ----
+    "learned": Question(
+        'After "The cat is", the trained model gives `sleeping` about 0.60. Where does this '
+        "number come from?",
+        "from how often it came next",
         {
-            "the loss: the true probabilities are its targets": "Look at the targets of lesson 06: "
-            "each is one id, the token that really came. Never a probability.",
-            "nobody: it was in the stories, as a share": "Each story pushed one token up and all "
-            "others down; where the pushes cancel, the share is met.",
-            "the programmer: it is where training starts": "Look at the first column of lesson "
-            "06's picture: before training all tokens are nearly equal.",
+            "from how often it came next": "In the stories, `sleeping` comes next in about 60 of "
+            "100 cases, and near this share the loss is smallest.",
+            "from probabilities in its targets": "Look at the targets of lesson 06: each of them "
+            "is the one token that really came next. No probability is among them.",
+            "from its weights before training": "Look at lesson 06's picture of the four words: at "
+            "step 1, `sleeping` has almost 0.",
         },
     ),
-    "never_zero": Question(
-        'With the exact truth in its hand, what is the mean surprise after "The cat is"?',
-        "0.967 nats",
+    "others": Question(
+        "At temperature 1, the 393 other tokens have about 0.001 together. What do they have "
+        "together at temperature 5?",
+        "about 0.75",
         {
-            "0 nats: who knows the truth is never surprised": "Look at the floor line of lesson "
-            "06. The truth is 0.60, not 1: what comes is open, and surprises a little each time.",
-            "0.967 nats": "The floor: .6 × .511 + .3 × 1.204 + 2 × .05 × 2.996. The chance that "
-            "is left is what we draw from today.",
-            "5.98 nats: ln of 397 tokens": "Look at the top line of lesson 06's picture: ln V is "
-            "for one who knows nothing.",
+            "about 0.005": "Look at the bars of `others` in the picture: from T = 1 to T = 5 "
+            "their share does not become 5 times larger, but hundreds of times.",
+            "about 0.05": "Look at the bars of `others` in the picture: at T = 5 they have "
+            "far more than our four words.",
+            "about 0.75": "A high temperature makes all 397 probabilities more alike, and 393 of "
+            "them belong to other tokens.",
         },
     ),
-    "noise": Question(
-        "We compute the probabilities at temperature 2 with seed 1, and again with seed 2. "
-        "P(sleeping) will",
-        "be the same to the last digit",
+    "how_many_stay": Question(
+        "At temperature 1, top-p 0.85 keeps two of the 397 tokens. How many does it keep at "
+        "temperature 5?",
+        "more than 100",
         {
-            "differ a little: temperature adds noise": "Compare the first numbers of the two rows: "
-            "the same. There is no chance in a division. Only the words behind it differ.",
-            "be the same to the last digit": "p is calculated. The seed is for the draw alone.",
-            "differ each time, but be right on average": "Compare the first numbers of the two "
-            "rows. It is the share of words drawn that is only right on average.",
-        },
-    ),
-    "ranking": Question(
-        'At temperature 5, which token is the most probable after "The cat is"?',
-        "sleeping, as before",
-        {
-            "none: all tokens are equal now": "Look at the picture: low bars, but still in order. "
-            "They would be equal only at an endless temperature.",
-            "sleeping, as before": "Dividing all logits by the same number keeps their order.",
-            "another one: heat favours the unlikely": "Look at the picture: in every colour the "
-            "bar of sleeping is the longest. Heat takes from the likely, and overtakes nobody.",
-        },
-    ),
-    "greedy": Question(
-        'Greedy takes the most probable token each time. After "The dog is", does it find the '
-        "most probable sentence?",
-        "no: another sentence is likelier",
-        {
-            "yes: the best steps make the best whole": "Look at the two marked ends of the "
-            "picture: `on` wins the first step, and then has to share with two places.",
-            "it depends on the seed": "Run `gptlib.generate` with temperature 0 and any seed: "
-            "greedy draws nothing, so it always writes the same.",
-            "no: another sentence is likelier": "`on` is the best first step, and its 0.40 is then "
-            "split between two places.",
-        },
-    ),
-    "plans": Question(
-        "The model has just drawn `␣on`. Does it know already on what the dog will be?",
-        "no: the place gets its own p, from the text so far",
-        {
-            "yes: it chose `on` because it had the bed in mind": "The output says that a fresh "
-            "start from the bare text gives the same p at each token. No intention was kept.",
-            "yes: the cache remembers what it is up to": "The output says that without a cache the "
-            "same ids come. It keeps what was computed of the past, to save time.",
-            "no: the place gets its own p, from the text so far": "All that goes from one round "
-            "to the next is the list of ids.",
-        },
-    ),
-    "broken": Question(
-        "Three samplers are broken. For which of them is the sum of p enough to see it, without "
-        "one story?",
-        "top-k that does not divide anew",
-        {
-            "top-k that does not divide anew": "0.90. Nothing else here changes a sum.",
-            "temperature 5 with no top-k or top-p": "Look at the output, in the row of T = 5: the "
-            "sum is 1.00. It is a fine distribution, of the wrong words.",
-            "the new token is never read": "Look at the output, in its row: the sum is 1.00. Each "
-            "p is right, for the text that was read.",
+            "the same two": "Look at the last line of the output. Top-p adds up probabilities "
+            "until it has 0.85, and at T = 5 the first two have only 0.15.",
+            "fewer than 20": "Look at the last line of the output. At T = 5 our four words have "
+            "only 0.24, and each other token has far less than one of these.",
+            "more than 100": "At T = 5 our four words have only 0.24, so many other tokens are "
+            "needed to reach 0.85.",
         },
     ),
     "exit": Question(
-        "At temperature 2 the model writes an odd sentence. Where did chance come in?",
-        "in the draw: p itself is calculated",
+        "A model writes an odd sentence at temperature 2. For each token, the temperature changed "
+        "the probabilities, and then a token was drawn. Where did chance come in?",
+        "only in the draw",
         {
-            "in the temperature: it adds noise to p": "Compare the two seeds once more, after the "
-            "first prediction: p was the same to the last digit, and the words were not.",
-            "in the draw: p itself is calculated": "Temperature made the odd word likelier; the "
-            "draw took it.",
+            "only in the draw": "The temperature made odd words more probable, by calculation. "
+            "Then a random number decided.",
+            "only in the change": "Run `gptlib.next_token_probs(logits, 2)` twice: the "
+            "probabilities are exactly the same. Nothing in this calculation is random.",
+            "in both of them": "Run `gptlib.next_token_probs(logits, 2)` twice: the probabilities "
+            "are exactly the same. So only the draw is left.",
+        },
+    ),
+    # ---- Deeper ----
+    "best_sentence": Question(
+        'After "The dog is", greedy decoding takes the most probable token at each step. Is what '
+        "it writes the most probable sentence?",
+        "no",
+        {
+            "yes": "Look at the two marked ends of the picture: `on` is the most probable first "
+            "step, but then its 0.40 is divided between two places.",
+            "no": "`on` is the most probable first step, but then its 0.40 is divided between two "
+            "places.",
+        },
+    ),
+    "repeats": Question(
+        "The model continues the first 7 tokens of the manual by 400 more, with greedy decoding. "
+        "How many of the 400 pieces are different?",
+        "fewer than 200",
+        {
+            "fewer than 200": "After a while the text comes to a loop, and a loop has no new "
+            "pieces.",
+            "200 to 300": "Look at the row `greedy` of the output, and at the end of its text: "
+            "the same words come again and again.",
+            "more than 300": "Look at the row `greedy` of the output. That many are different only "
+            "in the other rows.",
+        },
+    ),
+    "work": Question(
+        "How many tokens go through the layers, without a cache and with one?",
+        "2,080 and 64",
+        {
+            "2,080 and 64": "1 + 2 + ... + 64 is 64 · 65 / 2. With a cache, each token goes "
+            "through once.",
+            "4,096 and 64": "Count again: the text does not have 64 tokens at each step. It has 1 "
+            "at the first, 2 at the second, and so on.",
+            "2,080 and 2,080": "Count again, with a cache: only the newest token goes through the "
+            "layers, one at each of the 64 steps.",
+        },
+    ),
+    "broken": Question(
+        "One of the four faults is not found by the first three tests (sum, end, grammar). Which?",
+        "same seed",
+        {
+            "hot": "Look at its row of the output: none of its stories is possible, so the grammar "
+            "finds it.",
+            "not divided": "Look at its row of the output: the sum is 0.90, and not all stories "
+            "are possible.",
+            "never read": "Look at its row of the output: no story ends, and none is possible.",
+            "same seed": "Each story alone is right. Only many stories together show the fault.",
         },
     ),
 }
 
 HINTS = {
-    "bend": (
-        "Softmax of what? Look at By hand: squaring p is doubling its logarithm.",
-        "`scaled = logits / temperature` is right for every temperature but one.",
-        "Greedy is what a tiny temperature gives: `logits / max(temperature, 1e-6)`.",
+    "temperature": (
+        "Look at the formula in By hand: is the division before softmax or after it?",
+        "This works for every temperature but one. What is a number divided by 0? And what happens "
+        "to the probabilities if the temperature comes very close to 0, such as 0.000001?",
+        "So a tiny number may take the place of 0. Python's `max` returns the larger one of two "
+        "numbers.",
     ),
     "top_k": (
-        "Blank 1: `probs.sort(descending=True, stable=True).indices`. Stable: equals stay in the "
-        "order they had, the smaller id first.",
-        "Blank 2: choose places, not values: `kept[ids[:k]] = probs[ids[:k]]`.",
-        "Blank 3: `return kept / kept.sum()`.",
+        "Sort, and take the first k of the indices: the ids that stay. What happens if k is "
+        "larger than the number of tokens?",
+        "`kept` has only zeros. At which ids does it need a probability, and which one?",
+        "Probabilities have to sum to 1, and some of them are missing now.",
     ),
     "best": (
-        "A function that calls itself: the best sentence from `prefix` is the best over all tokens "
-        "of (p of the token) × (the best that follows it).",
-        'Where it ends: for the token `"."` nothing follows, and the rest has probability 1.',
-        "In the loop: `rest, q = best_sentence(table, prefix + token)`, and compare `p * q` with "
-        "the best so far. `return` stands behind the loop.",
+        "Let the function call itself. Which shorter question would give you the answer for one "
+        "next token?",
+        "The best sentence that begins with this token has two factors: the token's own "
+        "probability, and that of the best sentence after it. When is the second one 1?",
+        "Compare the products of all the tokens in the row before you return.",
+    ),
+    "one_more": (
+        "Which three vectors does the new token need, and which two of them are needed later too?",
+        "`torch.cat` joins matrices one below the other; a vector `k` becomes a matrix with one "
+        "row by `k[None]`.",
+        "Then it is one row of attention (lesson 03): the scores of all S + 1 keys, divided by the "
+        "root of hs, their softmax, the weighted sum of the values.",
     ),
     "capstone": (
         "Copy each answer of yours, with what it calls, into a cell above, run it, and put its "
         "name behind the `=`. Train on rows of `model.config.block_size`, where 06 had 8.",
-        "`my_sampler(logits, temperature, top_k, top_p)` is `bend`, then `keep_top_k` where top_k "
-        "is not None.",
+        "`my_sampler(logits, temperature, top_k, top_p)` is `with_temperature`, then `keep_top_k` "
+        "where top_k is not None.",
         "One at a time: with one of your parts in, run on to the check; then the next.",
     ),
 }

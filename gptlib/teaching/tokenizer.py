@@ -7,26 +7,26 @@ from .questions import Question
 
 QUESTIONS = {
     "what_comes_out": Question(
-        "The picture has four probabilities after `The cat is`. For how many tokens did the model "
-        "in lesson 00 give one?",
-        "for all the 397 tokens it has",
+        "The picture shows how probable four words are after `The cat is`. How many tokens did the "
+        "model in lesson 00 give a probability?",
+        "all of its 397 tokens",
         {
-            "for one, the token it chose": "The token was chosen afterwards, by sampling: "
+            "one, the token it chose": "The token was chosen afterwards, by sampling: "
             "in lesson 00 it was sometimes `sleeping`, and sometimes `on`.",
-            "for four, those in the picture": "The picture has room for the four most "
+            "four, those in the picture": "The picture has room for the four most "
             "probable ones. The other 393 tokens have probabilities too, but very small ones.",
-            "for all the 397 tokens it has": "For 393 of them it is below 0.01. One of the 397 "
+            "all of its 397 tokens": "For 393 of them it is below 0.01. One of the 397 "
             "is then chosen at random, with these probabilities.",
         },
     ),
     "unseen_word": Question(
         "No story contains `snoozing`. How many tokens will `The cat is snoozing.` have?",
-        "10, since some parts of the new word are tokens",
+        "10, since some longer parts of it are tokens",
         {
             "5, since each word is one token, and so is the full stop": "Count the tokens in the "
             "second line of the output: `␣snoozing` alone has 6. Only words that were frequent in "
             "the stories became one token.",
-            "10, since some parts of the new word are tokens": "The frequent words are one token "
+            "10, since some longer parts of it are tokens": "The frequent words are one token "
             "each, and `␣snoozing` is `␣s`, `n`, `o`, `o`, `z`, and `ing`.",
             "13, since the new word becomes single bytes": "Look at `␣snoozing` in the second line "
             "of the output: `n`, `o`, `o`, and `z` are single bytes, but `␣s` and `ing` are not.",
@@ -35,21 +35,22 @@ QUESTIONS = {
         },
     ),
     "the_and_The": Question(
-        "`The`, ` the` (with a space in front), and `the`: which has more than one token?",
-        "`the`, as no story begins with it",
+        "`The`, ` the` (with a space in front), and `the`: which becomes more than one token?",
+        "`the`, as the stories have it only after a space",
         {
-            "`The`, as capitals are less frequent": "Look at the first line of the output: `The` "
-            "has one id. Each story begins with a capital, and many begin with `The`.",
-            "` the`, as it has the most characters": "Look at the second line of the output: "
+            "both ` the` and `the`, as neither begins a story": "Look at the second line of the "
+            "output: ` the` has one id. A word need not begin a story to become a token.",
+            "` the` alone, as it has the most characters": "Look at the second line of the output: "
             "` the` has one id. Its length does not matter: it was frequent in the stories.",
-            "`the`, as no story begins with it": "In the stories `the` always follows a space, so "
-            "the piece is `␣the`. Without the space it was never a piece.",
-            "none, as the word is so frequent": "Look at the third line of the output: `the` has "
-            "two ids. In the stories it always follows a space.",
+            "`the`, as the stories have it only after a space": "The piece is always `␣the`. "
+            "Without its space, `the` was never a piece, so no merge was learned from it.",
+            "none of them, as the word is so frequent": "Look at the third line of the output: "
+            "`the` has two ids. In the stories it always follows a space.",
         },
     ),
     "letters": Question(
-        "How many tokens is `s t r a w b e r r y` for GPT-2, with spaces between the letters?",
+        "How many tokens does GPT-2's tokenizer make of `s t r a w b e r r y`, with spaces between "
+        "the letters?",
         "10, one for each letter",
         {
             "3, as in row 3": "In row 3 merges join the letters. But a merge stays inside a piece, "
@@ -61,8 +62,8 @@ QUESTIONS = {
         },
     ),
     "exit": Question(
-        "Train BPE on `hat hut hat`. Which pair is merged first? (Space is 32, `a` 97, `h` 104, "
-        "`t` 116, and `u` 117.)",
+        "Train BPE on `hat hut hat`, and break ties as on paper. Which pair is merged first? "
+        "(Space is 32, `a` 97, `h` 104, `t` 116, and `u` 117.)",
         "`␣` + `h`",
         {
             "`h` + `a`": "It occurs twice, but so do `␣` + `h` and `a` + `t`. Compare the left "

@@ -4,17 +4,6 @@ from .questions import Question
 
 QUESTIONS = {
     # ---- The lesson ----
-    "add_seven": Question(
-        "Before softmax, 7 is added to each of the 397 logits. What do the probabilities do?",
-        "all stay as they are",
-        {
-            "all become a little larger": "They still sum to 1, so they cannot all become larger. "
-            "Look at `+ c` in lesson 05: it changes no probability.",
-            "all stay as they are": "Softmax depends only on the differences between logits.",
-            "only the largest grows": "Look at `+ c` in lesson 05: every power of e is multiplied "
-            "by the same factor, their sum is too, and no share changes.",
-        },
-    ),
     "how_many": Question(
         'The model reads "The cat is". How many probability distributions does it compute?',
         "three, one at each token",
@@ -26,42 +15,45 @@ QUESTIONS = {
             "the logits in lesson 05: (T, V), and here T is 3.",
         },
     ),
-    "floor": Question(
-        "A new model's loss is ln 397 = 5.98. We train it on 400 such batches. Near which value "
-        "will its loss end?",
+    "end_loss": Question(
+        "A new model's loss is about ln 397 = 5.98. We train it on 400 such batches. Near which "
+        "value will its loss end?",
         "0.5, since chance remains",
         {
-            "0, since it learns the text": "Look at the end of the curve: it comes down to the "
-            "dashed line. Which word comes next is partly chance, and training cannot predict it.",
+            "0, since it learns the text": "Look at the numbers under the curve: the truth itself "
+            "has a loss of 0.51. Which word comes next is partly chance, and training cannot "
+            "predict it.",
             "0.5, since chance remains": "The model comes close to the true probabilities, and "
             "what is left is chance.",
             "3, since half is chance": "Look at the curve at step 100: it is far below 3 "
             "already. Which word comes is chance, but how often each one comes can be learned.",
         },
     ),
-    "overfit": Question(
-        "How will the two losses end, the training loss and the held-out loss?",
-        "training falls, held-out turns up",
+    "two_losses": Question(
+        "What will the training loss and the held-out loss do in these 300 steps?",
+        "training falls, held-out rises in the end",
         {
-            "both end just above the floor": "Look at the picture: the training loss ends far "
-            "below the dashed line, and the held-out loss far above it.",
-            "training falls, held-out turns up": "The training loss falls as the model memorises "
-            "its text. That doesn't help with other stories, and its loss on them rises.",
-            "held-out falls, training turns up": "Look at the picture: it is the other way round. "
-            "Training lowers the loss of the stories that it sees.",
-            "both end far below the floor": "Look at the held-out loss in the picture: it does "
+            "both fall to just above the truth's": "Look at the picture: the training loss ends "
+            "far below the dashed line, and the held-out loss far above it.",
+            "training falls, held-out rises in the end": "The training loss falls as the model "
+            "memorises its text. That doesn't help with other stories, and its loss on them rises.",
+            "held-out falls, training rises in the end": "Look at the picture: it is the other way "
+            "round. Training lowers the loss of the stories that it sees.",
+            "both fall far below the truth's": "Look at the held-out loss in the picture: it does "
             "not come down to the dashed line.",
         },
     ),
     "exit": Question(
-        "Two models are trained on a book. Training losses: A has 2.9, B has 1.1. Held-out losses: "
-        "A has 3.0, B has 4.2. Which one will probably be better on a new chapter?",
-        "A",
+        "Two models are trained on a book. Training losses: the first has 2.9, the second 1.1. "
+        "Held-out losses: the first has 3.0, the second 4.2. Which one will probably be better on "
+        "a new chapter?",
+        "the first",
         {
-            "A": "A new chapter is text that neither has seen, like the held-out text. B has "
-            "memorised: see its gap of 3.1 between the two losses.",
-            "B": "Look at the picture of the small text again: the training loss kept falling "
-            "while the held-out loss rose. B is further along on the same path.",
+            "the first": "A new chapter is text that neither has seen, like the held-out text. "
+            "The second has memorised: see the gap of 3.1 between its two losses.",
+            "the second": "Look at the picture of the small text again: the training loss kept "
+            "falling while the held-out loss rose. The second model is further along on the same "
+            "path.",
         },
     ),
     # ---- Deeper ----

@@ -1,7 +1,6 @@
 """Lesson 08's explorer: a GPT's parameters by part, and what a token costs, from its shape alone.
 
-Nothing is built or run: `parts` counts on paper, and a test holds it against real models. Leaves
-out the arithmetic of attention between tokens, which is little until texts are long.
+Nothing is built or run: `parts` counts on paper, and a test holds it against real models.
 """
 
 import traitlets
@@ -17,13 +16,13 @@ SHAPES = {
     "gpt2-large": GPTConfig(n_layer=36, n_head=20, n_embd=1280),
     "gpt2-xl": GPTConfig(n_layer=48, n_head=25, n_embd=1600),
 }
-STORED = (("4 bytes (float32)", 4), ("2 bytes (half)", 2), ("1 byte (int8)", 1))
+STORED = (("4 bytes (float32)", 4), ("2 bytes (float16)", 2), ("1 byte (int8)", 1))
 WIDTH, TRACK, BAR, STEP = 880, 120, 480, 26
 UNITS = (" ", " k", " M", " G", " T")
 
 
 def parts(config: GPTConfig) -> dict[str, int]:
-    """How many numbers each part of a model of this shape holds; the tied head counts once.
+    """How many parameters each part of a model of this shape has; the tied head counts once.
 
     >>> parts(SHAPES["gpt2"])["feedforward"], sum(parts(SHAPES["gpt2"]).values())
     (56669184, 124439808)
@@ -31,7 +30,7 @@ def parts(config: GPTConfig) -> dict[str, int]:
     c, n_layer = config.n_embd, config.n_layer
     return {
         "tokens": config.vocab_size * c,
-        "places": config.block_size * c,
+        "positions": config.block_size * c,
         "attention": n_layer * (4 * c * c + 4 * c),  # c_attn 3C x C, c_proj C x C, their biases
         "feedforward": n_layer * (8 * c * c + 5 * c),  # c_fc 4C x C, c_proj C x 4C, their biases
         "norms": (2 * n_layer + 1) * 2 * c,  # a gain and a bias each
@@ -42,18 +41,19 @@ def costs(config: GPTConfig, n_tokens: int, stored: int, bandwidth: float) -> di
     """What the next token costs when a cache holds n_tokens.
 
     Args:
-        stored: bytes a number, in the weights and in the cache. bandwidth: bytes a second.
+        stored: bytes per number, in weights and cache. bandwidth: bytes per second.
 
     Returns:
-        weights and cache in bytes; flop, two a parameter; seconds, to read both once.
+        weights and cache in bytes; flops, two for each number of both; seconds, to read both once.
     """
     total = sum(parts(config).values())
     weights = total * stored
-    cache = 2 * config.n_layer * config.n_embd * stored * n_tokens  # a key and a value
+    cached = 2 * config.n_layer * config.n_embd * n_tokens  # a key and a value in each layer
+    cache = cached * stored
     return {
         "weights": weights,
         "cache": cache,
-        "flop": 2 * total,
+        "flops": 2 * (total + cached),
         "seconds": (weights + cache) / bandwidth,
     }
 
@@ -106,10 +106,10 @@ def said(config: GPTConfig, n_tokens: int, stored: int, bandwidth: float) -> lis
     return [
         f"Memory: weights {in_units(cost['weights'], 'B')}, cache of {n_tokens:,} tokens "
         f"{in_units(cost['cache'], 'B')} ({more:.1f}% more).",
-        f"The next token: {in_units(cost['flop'], 'FLOP')}; with the cache, at least "
-        f"{_three(1000 * cost['seconds'])} ms to read it all ({_three(1000 * alone)} ms for the "
+        f"The next token: {in_units(cost['flops'], 'FLOPs')}, and "
+        f"{_three(1000 * cost['seconds'])} ms to read both ({_three(1000 * alone)} ms for the "
         "weights).",
-        f"So at most {_three(1 / cost['seconds'])} tokens a second.",
+        f"So at most {_three(1 / cost['seconds'])} tokens per second.",
     ]
 
 
@@ -127,8 +127,8 @@ class SizeExplorer(Explorer):
     vocabulary = traitlets.Int().tag(sync=True)
     block = traitlets.Int().tag(sync=True)  # the longest context
     cached = traitlets.Int().tag(sync=True)  # tokens
-    bandwidth = traitlets.Float(20.0).tag(sync=True)  # GB a second
-    stored = traitlets.Int(4).tag(sync=True)  # bytes a number
+    bandwidth = traitlets.Float(20.0).tag(sync=True)  # GB per second
+    stored = traitlets.Int(4).tag(sync=True)  # bytes per number
 
     def __init__(self, shape: str) -> None:
         first = _named(SHAPES[shape])
@@ -167,7 +167,7 @@ def _named(config: GPTConfig) -> dict[str, int]:
 
 
 def size_explorer(shape: str = "gpt2") -> SizeExplorer:
-    """Choose a GPT's shape, and read its parameters by part, its memory and its time a token.
+    """Choose a GPT's shape, and read its parameters by part, its memory and its time per token.
 
     Args:
         shape: to begin with, one of "pets", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl".

@@ -100,7 +100,7 @@ def _learned(model: GPT) -> dict[str, int]:
     """How many numbers training adjusts, by station; the head is the token table itself."""
     counted = parts(model.config)
     return {
-        "embeddings": counted["tokens"] + counted["places"],
+        "embeddings": counted["tokens"] + counted["positions"],
         "attention": counted["attention"],
         "feedforward": counted["feedforward"],
         "layer norms": counted["norms"],

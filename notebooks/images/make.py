@@ -19,13 +19,13 @@ WINDOW = {"width": 1280, "height": 760}  # of the photograph
 # lesson: how the description of its picture begins
 PICTURES = {
     "00_the_whole_machine": "Probabilities. sleeping: model",
-    "01_tokenization": 'The text "The cat is sleeping." after each merge',
+    "01_tokenization": 'The text "The cat is sleeping." after more and more merges',
     "02_embeddings": "before training. Most alike",
     "03_masked_attention": "Attention weights, layer 1, head 1",
-    "04_feedforward": "The logit of sleeping",
+    "04_feedforward": "The activation of unit 34",
     "05_logits_and_softmax": "Softmax. sleeping",
-    "06_training": "Next word by step",
-    "07_sampling": "Tree of",
+    "06_training": "Loss in nats per token",
+    "07_sampling": "Probabilities. sleeping: T = 0.5",
     "08_gpt2": "Share of all parameters",
 }
 

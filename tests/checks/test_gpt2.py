@@ -1,5 +1,5 @@
 """gptlib.checks.gpt2: every mistake it claims to know is named, right answers are accepted however
-they are written, and the layer that exercise 3 reads computes what the model's own does.
+they are written, and a layer read as the exercise asks computes what the model's own does.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ def count_by_shapes(vocab_size, block_size, n_layer, n_embd):
     C = n_embd
     shapes = {
         "tokens": [(vocab_size, C)],
-        "places": [(block_size, C)],
+        "positions": [(block_size, C)],
         "attention": n_layer * [(3 * C, C), (3 * C,), (C, C), (C,)],
         "feedforward": n_layer * [(4 * C, C), (4 * C,), (C, 4 * C), (C,)],
         "norms": (2 * n_layer + 1) * [(C,), (C,)],
@@ -31,7 +31,7 @@ def count_by_numpy(vocab_size, block_size, n_layer, n_embd):
     V, P, L, C = (np.int64(n) for n in (vocab_size, block_size, n_layer, n_embd))
     return {
         "tokens": V * C,
-        "places": P * C,
+        "positions": P * C,
         "attention": L * (C * 3 * C + 3 * C + C * C + C),
         "feedforward": L * ((C * 4 * C + 4 * C) + (4 * C * C + C)),
         "norms": L * 2 * 2 * C + 2 * C,
@@ -43,12 +43,13 @@ def cost_by_loop(n_params, n_layer, n_embd, n_tokens, bandwidth):
     for _ in range(n_tokens):
         for _ in range(n_layer):
             cache += 2 * n_embd * 4
-    return [cache, n_params * 4 / bandwidth + cache / bandwidth, n_params * 2]
+    return [cache, n_params * 4 / bandwidth + cache / bandwidth, n_params * 2 + cache / 2]
 
 
 def cost_to_array(n_params, n_layer, n_embd, n_tokens, bandwidth):
     cache = n_tokens * n_layer * n_embd * 2 * 4
-    return np.array([cache, (n_params * 4 + cache) / bandwidth, n_params + n_params])
+    attention = n_layer * (2 * n_embd + 2 * n_embd) * n_tokens  # scores, and the sum of values
+    return np.array([cache, (n_params * 4 + cache) / bandwidth, 2 * n_params + attention])
 
 
 def read_by_splitting(state, i):
@@ -73,7 +74,7 @@ def read_by_names(state, i):
 
 def count_of_the_exercise(vocab_size, block_size, n_layer, n_embd):
     C = n_embd
-    found = {"tokens": vocab_size * C, "places": block_size * C}
+    found = {"tokens": vocab_size * C, "positions": block_size * C}
     found["attention"] = n_layer * (C * 3 * C + 3 * C + C * C + C)
     found["feedforward"] = n_layer * (C * 4 * C + 4 * C + 4 * C * C + C)
     found["norms"] = (2 * n_layer + 1) * 2 * C
@@ -93,7 +94,7 @@ def counts(feedforward, change=lambda part, n, V, C: n):
     def count(V, P, L, C):
         found = {
             "tokens": V * C,
-            "places": P * C,
+            "positions": P * C,
             "attention": L * (C * 3 * C + 3 * C + C * C + C),
             "feedforward": feedforward(L, C),
             "norms": (2 * L + 1) * 2 * C,
@@ -111,13 +112,13 @@ def twice_the_table(part, n, V, C):
     return n + V * C if part == "tokens" else n
 
 
-def costs(cache="2 * L * C * 4 * T", seconds="(4 * N + cache) / rate", flop="2 * N"):
+def costs(cache="2 * L * C * 4 * T", seconds="(4 * N + cache) / rate", flops="2 * N + cache / 2"):
     """The exercise with these lines for its blanks."""
 
     def token_cost(N, L, C, T, rate):
         held = {"N": N, "L": L, "C": C, "T": T, "rate": rate}
         held["cache"] = eval(cache, held)
-        return held["cache"], eval(seconds, held), eval(flop, held)
+        return held["cache"], eval(seconds, held), eval(flops, held)
 
     return token_cost
 
@@ -206,7 +207,7 @@ COUNT = Case(
         "head counted again": counts(whole, twice_the_table),
         "bytes": counts(whole, lambda part, n, V, C: 4 * n),
         "norms of one layer": lambda *given: right_count(*given) | {"norms": 6 * given[3]},
-        "no places": lambda *given: {**right_count(*given), "places": 0},
+        "no positions": lambda *given: {**right_count(*given), "positions": 0},
     },
     fuzz=random_shape,
     mutated=[count_by_numpy, count_of_the_exercise],
@@ -227,9 +228,12 @@ COST = Case(
         "no cache used": costs(seconds="(4 * N * T + cache) / rate"),
         "upside down": costs(seconds="rate / (4 * N + cache)"),
         "multiplied": costs(seconds="(4 * N + cache) * rate"),
-        "one FLOP": costs(flop="N"),
-        "FLOP of the whole text": costs(flop="2 * N * T"),
-        "FLOP from bytes": costs(flop="2 * 4 * N"),
+        "one FLOP": costs(flops="N + 2 * L * C * T"),
+        "FLOPs of the whole text": costs(flops="2 * N * T"),
+        "FLOPs from bytes": costs(flops="2 * (4 * N + cache)"),
+        "arithmetic of the cache left out": costs(flops="2 * N"),
+        "FLOPs of the keys alone": costs(flops="2 * N + 2 * L * C * T"),
+        "FLOPs of the bytes of the cache": costs(flops="2 * N + cache"),
         "one token more": costs(cache="2 * L * C * 4 * (T + 1)"),
         "half precision": costs(cache="2 * L * C * 2 * T"),
     },
@@ -239,14 +243,14 @@ READ = Case(
     gpt2.read_layer,
     right=[read_by_splitting, read_by_names, read_in_double],
     slips={
-        "not turned": lambda state, i: reads(state, i, turn=lambda name, t: False),
-        "square not turned": lambda state, i: reads(
+        "not transposed": lambda state, i: reads(state, i, turn=lambda name, t: False),
+        "square not transposed": lambda state, i: reads(
             state, i, turn=lambda name, t: t.ndim == 2 and len(t) != len(t.T)
         ),
-        "attention only turned": lambda state, i: reads(
+        "attention only transposed": lambda state, i: reads(
             state, i, turn=lambda name, t: t.ndim == 2 and "attn" in name
         ),
-        "feedforward only turned": lambda state, i: reads(
+        "feedforward only transposed": lambda state, i: reads(
             state, i, turn=lambda name, t: t.ndim == 2 and "mlp" in name
         ),
         "mask kept": keeps_the_mask,
@@ -263,7 +267,7 @@ READ = Case(
         "first layer always": lambda state, i: reads(state, 0),
         "one layer on": lambda state, i: reads(state, i + 1),
         "only vectors": lambda state, i: reads(state, i, keep=lambda n: "weight" not in n),
-        "turned twice": lambda state, i: {n: t.T.T.T for n, t in reads(state, i).items()},
+        "transposed twice": lambda state, i: {n: t.T.T.T for n, t in reads(state, i).items()},
         "zeros": lambda state, i: {n: 0 * t for n, t in reads(state, i).items()},
     },
     fuzz=random_layer,
@@ -325,7 +329,7 @@ def test_a_model_has_as_many_numbers_as_are_counted(shape):
     vocab_size, block_size, n_layer, n_embd = shape
     model = gptlib.GPT(gptlib.GPTConfig(vocab_size, block_size, n_layer, 1, n_embd))
     found = dict.fromkeys(right_count(*shape), 0)
-    kinds = {"wte": "tokens", "wpe": "places", "attn": "attention", "mlp": "feedforward"}
+    kinds = {"wte": "tokens", "wpe": "positions", "attn": "attention", "mlp": "feedforward"}
     for name, parameter in model.named_parameters():
         found[next((kinds[k] for k in kinds if k in name), "norms")] += parameter.numel()
     assert found == right_count(*shape)

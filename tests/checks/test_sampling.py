@@ -1,9 +1,8 @@
 """gptlib.checks.sampling: every mistake it claims to know is named, right answers are accepted
-however they are written; and the capstone says what is the matter with a folder.
+however they are written.
 """
 
 import math
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -13,7 +12,6 @@ import torch
 import gptlib
 from checks.mutants import Case
 from checks.rules import CheckRules
-from gptlib.checks import capstone as own
 from gptlib.checks import running, sampling
 
 # ---- Right answers, as different people write them ----
@@ -241,7 +239,7 @@ def random_table(dice):
 
 
 BEND = Case(
-    sampling.bend,
+    sampling.with_temperature,
     right=[bend_by_loop, bend_by_torch, bend_by_powers],
     slips={
         "multiplied": lambda logits, t: softmax(t * logits),
@@ -340,11 +338,127 @@ BEST = Case(
 )
 
 
+# ---- One more token with a cache ----
+
+
+def one_more_by_loop(x, keys, values, Wq, Wk, Wv):
+    q, k, v = x @ Wq, x @ Wk, x @ Wv
+    keys, values = [*keys, k], [*values, v]
+    powers = [math.exp(float(q @ key) / len(q) ** 0.5) for key in keys]
+    y = sum(power / sum(powers) * value for power, value in zip(powers, values))
+    return y, torch.stack(keys), torch.stack(values)
+
+
+def one_more_by_torch(x, keys, values, Wq, Wk, Wv):
+    all_keys = torch.vstack((keys, x @ Wk))
+    all_values = torch.vstack((values, x @ Wv))
+    q = (x @ Wq)[None]
+    y = torch.nn.functional.scaled_dot_product_attention(q, all_keys, all_values)
+    return [y.squeeze(0), all_keys, all_values]
+
+
+def one_more_by_numpy(x, keys, values, Wq, Wk, Wv):
+    x, keys, values, Wq, Wk, Wv = (a.double().numpy() for a in (x, keys, values, Wq, Wk, Wv))
+    keys = np.concatenate([keys, x[None] @ Wk])
+    values = np.concatenate([values, x[None] @ Wv])
+    scores = keys @ (x @ Wq) / math.sqrt(Wq.shape[1])
+    weights = np.exp(scores - scores.max())
+    return weights @ values / weights.sum(), keys, values
+
+
+def longer(x, keys, values, Wk, Wv):
+    return torch.cat([keys, (x @ Wk)[None]]), torch.cat([values, (x @ Wv)[None]])
+
+
+def mixed(q, keys, values, scale=None):
+    return torch.softmax(keys @ q / (scale or math.sqrt(len(q))), 0) @ values
+
+
+def slip(change):
+    """An answer of which one part is changed: (x, keys, values, Wq, Wk, Wv, all keys, values)."""
+
+    def answer(x, keys, values, Wq, Wk, Wv):
+        more = longer(x, keys, values, Wk, Wv)
+        return change(x, keys, values, Wq, Wk, Wv, *more)
+
+    return answer
+
+
+ONE_MORE = Case(
+    sampling.one_more,
+    right=[one_more_by_loop, one_more_by_torch, one_more_by_numpy],
+    slips={
+        "put first": lambda x, keys, values, Wq, Wk, Wv: (
+            one_more_by_torch(x, keys, values, Wq, Wk, Wv)[0],
+            torch.cat([(x @ Wk)[None], keys]),
+            torch.cat([(x @ Wv)[None], values]),
+        ),
+        "without itself": slip(lambda x, k, v, Wq, Wk, Wv, ks, vs: (mixed(x @ Wq, k, v), ks, vs)),
+        "not scaled": slip(lambda x, k, v, Wq, Wk, Wv, ks, vs: (mixed(x @ Wq, ks, vs, 1), ks, vs)),
+        "scaled by hs": slip(
+            lambda x, k, v, Wq, Wk, Wv, ks, vs: (mixed(x @ Wq, ks, vs, Wq.shape[1]), ks, vs)
+        ),
+        "scaled by C": slip(
+            lambda x, k, v, Wq, Wk, Wv, ks, vs: (mixed(x @ Wq, ks, vs, len(x) ** 0.5), ks, vs)
+        ),
+        "the cache left as it was": slip(
+            lambda x, k, v, Wq, Wk, Wv, ks, vs: (mixed(x @ Wq, ks, vs), k, v)
+        ),
+        "the new rows alone": slip(
+            lambda x, k, v, Wq, Wk, Wv, ks, vs: (mixed(x @ Wq, ks, vs), ks[-1:], vs[-1:])
+        ),
+        "keys and values exchanged": slip(
+            lambda x, k, v, Wq, Wk, Wv, ks, vs: (mixed(x @ Wq, ks, vs), vs, ks)
+        ),
+        "the key as query": slip(
+            lambda x, k, v, Wq, Wk, Wv, ks, vs: (mixed(x @ Wk, ks, vs), ks, vs)
+        ),
+        "queries kept": lambda x, keys, values, Wq, Wk, Wv: one_more_by_torch(
+            x, keys, values, Wq, Wq, Wv
+        ),
+        "the vector kept as a key": lambda x, keys, values, Wq, Wk, Wv: one_more_by_torch(
+            x, keys, values, Wq, torch.eye(*Wk.shape), Wv
+        ),
+        "y a matrix": slip(
+            lambda x, k, v, Wq, Wk, Wv, ks, vs: (mixed(x @ Wq, ks, vs)[None], ks, vs)
+        ),
+        "the sum of the values": slip(lambda x, k, v, Wq, Wk, Wv, ks, vs: (vs.sum(0), ks, vs)),
+        "the mean of the values": slip(lambda x, k, v, Wq, Wk, Wv, ks, vs: (vs.mean(0), ks, vs)),
+        "the newest value": slip(lambda x, k, v, Wq, Wk, Wv, ks, vs: (vs[-1], ks, vs)),
+        "rows computed again": slip(
+            lambda x, k, v, Wq, Wk, Wv, ks, vs: (
+                mixed(x @ Wq, ks, vs),
+                torch.cat([torch.zeros_like(k), ks[-1:]]),
+                vs,
+            )
+        ),
+        "side by side": slip(
+            lambda x, k, v, Wq, Wk, Wv, ks, vs: (
+                mixed(x @ Wq, ks, vs),
+                torch.cat([k.flatten(), x @ Wk]),
+                vs,
+            )
+        ),
+    },
+    fuzz=lambda dice: random_step(dice),
+)
+
+
+def random_step(dice):
+    S, C, hs = dice.randint(0, 4), dice.randint(1, 5), dice.randint(1, 4)
+    generator = torch.Generator().manual_seed(dice.randrange(10**6))
+    return tuple(
+        (4 * torch.randn(*shape, generator=generator)).round() / 4
+        for shape in ((C,), (S, hs), (S, hs), (C, hs), (C, hs), (C, hs))
+    )
+
+
 class TestChecks(CheckRules):
     cases = {
-        sampling.bend: BEND,
+        sampling.with_temperature: BEND,
         sampling.keep_top_k: TOP_K,
         sampling.best_sentence: BEST,
+        sampling.one_more: ONE_MORE,
     }
 
 
@@ -361,7 +475,7 @@ def test_an_input_that_is_changed_is_named(capsys):
         return anew(probs)
 
     for check, function in (
-        (sampling.bend, divides_in_place),
+        (sampling.with_temperature, divides_in_place),
         (sampling.keep_top_k, zeroes_in_place),
     ):
         assert check(function).mistake == running.CHANGED
@@ -373,7 +487,7 @@ def test_a_sorted_list_turned_round_is_not_taken_for_topk():
         return anew(placed(probs, np.argsort(probs.numpy())[::-1][:k].copy()))
 
     verdict = sampling.keep_top_k(by_numpy)
-    assert verdict.property == "Of equals the smaller id stays."
+    assert verdict.property == "Among equal probabilities, the smaller id stays."
     assert "topk" not in (verdict.mistake, verdict.resembles)
 
 
@@ -389,7 +503,7 @@ def test_a_recursion_without_an_end_is_told_where_the_end_is(capsys):
 
     assert sampling.best_sentence(endless).mistake == running.STOPPED
     assert capsys.readouterr().out.endswith(
-        "\n  Nothing follows a full stop: with it the sentence is whole.\n"
+        "\n  Nothing follows a full stop: the sentence ends there.\n"
     )
     assert sampling.best_sentence(lambda table, text: table["The"]).mistake == running.STOPPED
     assert "full stop" not in capsys.readouterr().out
@@ -409,205 +523,6 @@ def test_the_probabilities_of_each_table_sum_to_one():
         assert sum(math.prod(ps) for _, ps in every(table, prefix)) == pytest.approx(1)
 
 
-# ---- The capstone ----
-
-
-@pytest.fixture(scope="module")
-def trained():
-    """A small model of gptlib's parts, trained for a moment, its tokenizer and its text."""
-    corpus = gptlib.corpora.load("pets")
-    text = corpus.train[:60_000]
-    corpus = gptlib.corpora.Corpus("pets", text, corpus.heldout, documents=True)
-    merges = own.gptlibs_bpe(text[:5000].replace("<|endoftext|>", "\n"), 40)
-    tokenizer = gptlib.Tokenizer(merges)
-    config = gptlib.GPTConfig(tokenizer.vocab_size, 16, n_layer=1, n_head=2, n_embd=16)
-    model = gptlib.GPT(config, seed=0)
-    own.gptlibs_training(model, corpus.encode(tokenizer)[0], 150)
-    return model, tokenizer, corpus
-
-
-def attend_with(model, attention):
-    """The model with an attention of the student's, as the notebook puts it in."""
-    for block in model.h:
-
-        def forward(x, cache=None, part=block.attn):
-            q, k, v = part.c_attn(x).chunk(3, dim=-1)
-            return part.c_proj(attention(q, k, v, part.n_head))
-
-        block.attn.forward = forward
-    return model
-
-
-def copied(model):
-    other = gptlib.GPT(model.config)
-    other.load_state_dict(model.state_dict())
-    return other
-
-
-def test_a_folder_that_holds_a_gpt_is_right(trained, tmp_path, capsys):
-    model, tokenizer, corpus = trained
-    gptlib.save(tmp_path, model, tokenizer)
-    mine = attend_with(copied(model), own.gptlibs_attention)
-    parts = {"model": mine, "sampler": gptlib.next_token_probs}
-    parts["train_bpe"] = lambda text, n: list(map(list, own.gptlibs_bpe(text, n)))
-    assert sampling.capstone(tmp_path, corpus, **parts)
-    said = capsys.readouterr().out
-    assert said.startswith("✔ capstone: it opens: 297 tokens") and "ln 297 = 5.69" in said
-    assert str(tmp_path) not in said
-
-
-def test_a_model_trained_on_rows_shorter_than_its_context_is_told_so(trained, tmp_path, capsys):
-    model, tokenizer, corpus = trained
-    own_size = gptlib.GPTConfig(tokenizer.vocab_size, 32, n_layer=1, n_head=2, n_embd=16)
-    longer = gptlib.GPT(own_size, seed=0)
-    with torch.no_grad():
-        own_weights = model.state_dict()
-        own_weights["wpe.weight"] = torch.cat([own_weights["wpe.weight"], torch.randn(16, 16) * 3])
-        longer.load_state_dict(own_weights)
-    gptlib.save(tmp_path, longer, tokenizer)
-    mistake, said = said_of(capsys, tmp_path, corpus)
-    assert mistake == "untrained positions" and "at 17 to 32" in said
-
-
-def test_a_model_that_knows_only_frequencies_has_not_learned(trained, tmp_path, capsys):
-    model, tokenizer, corpus = trained
-    barely = gptlib.GPT(model.config, seed=0)
-    own.gptlibs_training(barely, corpus.encode(tokenizer)[0], 45)
-    gptlib.save(tmp_path, barely, tokenizer)
-    mistake, said = said_of(capsys, tmp_path, corpus)
-    assert mistake == "only frequencies" and "how frequent each token is" in said
-
-
-def test_ctrl_c_in_a_students_part_does_not_raise(trained, tmp_path, capsys):
-    model, tokenizer, corpus = trained
-    gptlib.save(tmp_path, model, tokenizer)
-
-    def interrupted(*given):
-        raise KeyboardInterrupt
-
-    for parts in ({"sampler": interrupted}, {"train_bpe": interrupted}):
-        assert "interrupted" in said_of(capsys, tmp_path, corpus, **parts)[1]
-
-
-def said_of(capsys, folder, corpus="pets", **how):
-    verdict = sampling.capstone(folder, corpus, **how)
-    said = capsys.readouterr().out
-    assert not verdict and said.startswith("✘ capstone: ") and said.count("\n") == 1
-    return verdict.mistake, said
-
-
-def test_what_load_cannot_open_is_said_with_the_reason(tmp_path, capsys):
-    assert said_of(capsys, tmp_path / "no")[0] == "not a folder that opens"
-    (tmp_path / "odd").mkdir()
-    mistake, said = said_of(capsys, tmp_path / "odd")
-    assert mistake == "not a folder that opens" and "there is no config.json" in said
-
-
-def test_a_tokenizer_of_another_size_is_named(trained, tmp_path, capsys):
-    model, tokenizer, corpus = trained
-    gptlib.save(tmp_path, model, gptlib.Tokenizer(tokenizer.merges[:20]))
-    mistake, said = said_of(capsys, tmp_path, corpus)
-    assert mistake == "tokenizer does not fit" and "277 ids and the model 297" in said
-
-
-def test_a_padded_vocabulary_is_not_taken_for_a_tokenizer_of_another_size(
-    trained, tmp_path, capsys
-):
-    model, tokenizer, corpus = trained
-    padded = gptlib.GPT(replace(model.config, vocab_size=320), seed=0)
-    own.gptlibs_training(padded, corpus.encode(tokenizer)[0], 150)
-    gptlib.save(tmp_path, padded, tokenizer)
-    assert sampling.capstone(tmp_path, corpus)
-    assert "it opens: 297 tokens" in capsys.readouterr().out
-
-
-def test_a_model_that_has_not_learned_is_named(trained, tmp_path, capsys):
-    model, tokenizer, corpus = trained
-    gptlib.save(tmp_path, gptlib.GPT(model.config, seed=0), tokenizer)
-    assert said_of(capsys, tmp_path, corpus)[0] == "has not learned"
-
-
-def test_a_tokenizer_of_the_same_size_with_other_tokens_is_worse_than_nothing(
-    pets, tmp_path, capsys
-):
-    model, tokenizer = pets
-    corpus = gptlib.corpora.load("python-docs")
-    other = gptlib.Tokenizer.train(corpus.train[:50_000], tokenizer.vocab_size)
-    assert other.vocab_size == tokenizer.vocab_size
-    gptlib.save(tmp_path, model, other)
-    assert said_of(capsys, tmp_path, "pets")[0] == "worse than nothing"
-
-
-def test_an_attention_that_sees_the_future_is_named(trained, tmp_path, capsys):
-    model, tokenizer, corpus = trained
-    gptlib.save(tmp_path, model, tokenizer)
-
-    def unmasked(q, k, v, n_head):
-        return softmax(q @ k.mT / 8**0.5) @ v
-
-    mine = attend_with(copied(model), unmasked)
-    assert said_of(capsys, tmp_path, corpus, model=mine)[0] == "another attention"
-
-
-def test_a_folder_of_an_earlier_model_is_named(trained, tmp_path, capsys):
-    model, tokenizer, corpus = trained
-    gptlib.save(tmp_path, model, tokenizer)
-    later = copied(model)
-    with torch.no_grad():
-        later.wte.weight.mul_(1.01)
-    assert said_of(capsys, tmp_path, corpus, model=later)[0] == "another model"
-    larger = gptlib.GPT(gptlib.GPTConfig(297, 16, n_layer=2, n_head=2, n_embd=16))
-    assert said_of(capsys, tmp_path, corpus, model=larger)[0] == "another model"
-
-
-@pytest.mark.parametrize(
-    ("sampler", "words"),
-    [
-        (lambda logits, t, k, p: softmax(logits * t), "gives other probabilities"),
-        (lambda logits, t, k, p: softmax(logits / t)[:5], "gives shape (5,), not (297,)."),
-        (lambda logits, t, k, p: {}[t], "stops with KeyError: 1.0"),
-        (lambda logits: softmax(logits), "stops with TypeError"),
-        (lambda logits, t, k, p: softmax(logits / max(t, 1e-6)), "temperature 0.5 and top_k 2"),
-    ],
-)
-def test_an_odd_sampler_is_named(trained, tmp_path, capsys, sampler, words):
-    model, tokenizer, corpus = trained
-    gptlib.save(tmp_path, model, tokenizer)
-    mistake, said = said_of(capsys, tmp_path, corpus, sampler=sampler)
-    assert mistake == "sampler" and words in said
-
-
-@pytest.mark.parametrize(
-    ("train_bpe", "words"),
-    [
-        (lambda text, n: [(k, k) for k in range(n)], "merge 1 is (0, 0), and gptlib's is ("),
-        (lambda text, n: own.gptlibs_bpe(text, n)[:5], "merge 6 is None"),
-        (lambda text, n: own.gptlibs_bpe(text, 2 * n), "gptlib's is None"),
-        (lambda text, n: {}[text[:3]], "stops with KeyError"),
-    ],
-)
-def test_merges_that_are_not_gptlibs_are_named(trained, tmp_path, capsys, train_bpe, words):
-    model, tokenizer, corpus = trained
-    gptlib.save(tmp_path, model, tokenizer)
-    mistake, said = said_of(capsys, tmp_path, corpus, train_bpe=train_bpe)
-    assert mistake in ("other merges", "stopped") and words in said
-
-
-def test_a_corpus_that_is_not_there_does_not_raise(trained, tmp_path, capsys):
-    model, tokenizer, _ = trained
-    gptlib.save(tmp_path, model, tokenizer)
-    assert "no such file" in said_of(capsys, tmp_path, "odd.txt")[1]
-
-
-def test_gptlibs_parts_have_the_form_of_the_exercises(model):
-    assert own.gptlibs_bpe("aaabdaaabac", 3) == [(97, 97), (97, 98), (256, 257)]
-    with torch.no_grad():
-        ids = torch.randint(11, (2, 8), generator=torch.Generator().manual_seed(0))
-        torch.testing.assert_close(
-            attend_with(copied(model), own.gptlibs_attention)(ids), model(ids)
-        )
-
-
 # ---- What verdicts must not say ----
 
 
@@ -624,10 +539,10 @@ def test_the_shortest_sentence_is_not_called_greedy(capsys):
 
     verdict = sampling.best_sentence(shortest)
     assert (verdict.mistake, verdict.resembles) == ("", "")
-    assert "No sentence that goes on from the prefix is more probable." in capsys.readouterr().out
+    assert "No other sentence with this prefix is more probable." in capsys.readouterr().out
 
 
 def test_a_temperature_that_is_never_below_a_tenth_is_refused(capsys):
-    verdict = sampling.bend(lambda logits, t: softmax(logits / max(t, 0.1)))
+    verdict = sampling.with_temperature(lambda logits, t: softmax(logits / max(t, 0.1)))
     assert "divided by the temperature" in verdict.property
     assert "<lambda>([0.1, 0.05, 0], 0.05)" in capsys.readouterr().out

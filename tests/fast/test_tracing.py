@@ -1,11 +1,15 @@
 """gptlib.fast.tracing: PyTorch's transforms and tracers give what the model itself gives."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.func import functional_call, grad, jacrev, jvp, vmap
 
 import gptlib
+from gptlib.fast.cards import fused_nll
 from gptlib.fast.tracing import is_traced, is_transformed
+from gptlib.optimizers import orthogonalize
 
 # The second is wide enough for the faster products of `fast.linear`.
 SHAPES = [gptlib.GPTConfig(20, 8, 1, 2, 16), gptlib.GPTConfig(64, 64, 2, 2, 64)]
@@ -89,11 +93,57 @@ def test_an_export_takes_other_sizes_than_it_was_made_with(traced):
     torch.testing.assert_close(exported(ids[:1, :3]), model(ids[:1, :3]), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
-def test_the_model_compiles_as_one_graph(traced, backend):
+# ---- torch.compile: one graph, by the backends that need no C compiler ----
+
+
+@pytest.fixture(params=["eager", "aot_eager"])
+def as_one_graph(request):
+    """Compiles a function, and fails where it would fall into two."""
+    torch.compiler.reset()
+    return lambda function: torch.compile(function, backend=request.param, fullgraph=True)
+
+
+def test_the_model_compiles_as_one_graph(traced, as_one_graph):
     model, ids = traced
-    found = torch.compile(model, backend=backend, fullgraph=True)(ids)
+    found = as_one_graph(model)(ids)
     torch.testing.assert_close(found, model(ids), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("loss_of", [gptlib.nll, fused_nll], ids=["nll", "fused"])
+def test_a_step_of_training_compiles_as_one_graph_with_its_gradients(loss_of, as_one_graph):
+    model, ids = gptlib.GPT(SHAPES[0], seed=0), torch.randint(20, (2, 9))
+    x, y = ids[:, :-1].contiguous(), ids[:, 1:].contiguous()
+    loss = as_one_graph(lambda x, y: loss_of(model(x), y))(x, y)
+    plain = gptlib.nll(model(x), y)
+    torch.testing.assert_close(loss, plain)
+    names, weights = zip(*model.named_parameters(), strict=True)
+    wanted, got = (torch.autograd.grad(scalar, weights) for scalar in (plain, loss))
+    for name, one, other in zip(names, got, wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5, msg=name)
+
+
+def test_dropout_compiles_and_drops_in_training_alone(as_one_graph):
+    model = gptlib.GPT(replace(SHAPES[0], dropout=0.5), seed=0)
+    function, ids = as_one_graph(model), torch.randint(20, (2, 8))
+    assert not torch.equal(function(ids), function(ids))
+    model.eval()
+    torch.testing.assert_close(function(ids), model(ids), rtol=1e-3, atol=1e-4)
+
+
+def test_a_model_with_a_cache_compiles_as_one_graph(as_one_graph):
+    model, ids = gptlib.GPT(SHAPES[0], seed=0).eval(), torch.randint(20, (2, 8))
+    function, cache = as_one_graph(model), model.new_cache(2)
+    with torch.no_grad():
+        parts = [function(part, cache) for part in ids.split([5, 1, 1, 1], dim=1)]
+        torch.testing.assert_close(torch.cat(parts, 1), model(ids), rtol=1e-3, atol=1e-4)
+    assert cache[0].length == 8
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 6), (2, 6, 4)])
+def test_muons_products_compile_as_one_graph(shape, as_one_graph):
+    matrices = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    found = as_one_graph(orthogonalize)(matrices)
+    torch.testing.assert_close(found, orthogonalize(matrices), rtol=1e-2, atol=1e-2)
 
 
 def test_outside_of_all_of_them_nothing_is_traced():

@@ -390,11 +390,14 @@ def test_the_loss_curve_has_the_losses_and_both_lines():
         assert part in plots.describe(figure)
 
 
-def test_the_loss_curve_has_a_band_where_the_truth_lies_on_single_samples():
-    figure = plots.loss_curve([(1, 2.3), (9, 1.1)], floor=0.5, floor_range=(0.46, 0.57))
-    (band,) = figure.axes[0].patches
-    assert [band.get_y(), band.get_y() + band.get_height()] == pytest.approx([0.46, 0.57])
-    assert figure.description.endswith("The truth, on single batches: 0.46 to 0.57.")
+def test_the_loss_curve_says_where_the_held_out_loss_is_lowest_and_what_the_truth_loses_there():
+    loss, heldout = [(1, 2.3), (9, 0.2)], [(2, 1.6), (5, 1.1), (9, 1.4)]
+    figure = plots.loss_curve(loss, heldout=heldout, truth=0.49)
+    assert figure.axes[0].get_lines()[2].get_ydata()[0] == 0.49
+    assert figure.description == (
+        "Loss in nats per token. Training: 2.30 at step 1, 0.20 at step 9. Held-out: 1.60 at step "
+        "2, lowest 1.10 at step 5, 1.40 at step 9. The truth on the held-out text: 0.49."
+    )
 
 
 def test_the_loss_curve_takes_a_trainers_steps_and_a_shipped_history(model):
@@ -624,7 +627,7 @@ def test_new_tokens_are_framed_bold_and_named():
     assert edges["th"] > edges["e"]
     bold = {t.get_text() for t in figure.axes[0].texts if t.get_weight() == "bold"}
     assert bold == {"t", "h"}
-    said = 'The text "the" after each merge. letters: 3 tokens. t + h: 2 tokens, new: th.'
+    said = 'The text "the" after more and more merges. letters: 3 tokens. t + h: 2 tokens, new: th.'
     assert plots.describe(figure) == said
 
 

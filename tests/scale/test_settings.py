@@ -26,7 +26,7 @@ def test_settings_of_a_time_before_muon_mean_adamw():
     + [("optimizer", v) for v in ("sgd", None, 1)]
     + [("schedule", "step")]
     + [("beta1", 1.0), ("beta2", math.nan), ("grad_clip", 0), ("weight_decay", math.inf)]
-    + [("block_size", 0), ("eval_rows", 0), ("eos_id", -1), ("bf16", "no")],
+    + [("block_size", 0), ("eval_rows", 0), ("eos_id", -1), ("bf16", "no"), ("compile", 1)],
 )
 def test_a_setting_that_means_nothing_is_refused_by_name(name, value):
     with pytest.raises(ValueError, match=f"{name} must be"):

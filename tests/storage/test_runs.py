@@ -62,6 +62,30 @@ def test_a_line_is_on_disk_as_soon_as_its_step_is_done(train, tmp_path, monkeypa
     assert seen == list(range(1, 12))
 
 
+def test_on_a_card_a_line_comes_with_the_next_step_and_none_is_missing_at_the_end(
+    train, tmp_path, monkeypatch
+):
+    made, real, seen = gptlib.Trainer.__init__, gptlib.Trainer.update, []
+
+    def as_on_a_card(self, *arguments):
+        made(self, *arguments)
+        self.runs_ahead = True
+
+    def update(self):
+        seen.append(self.logged())
+        return real(self)
+
+    log = tmp_path / "run" / runs.LOG
+    monkeypatch.setattr(gptlib.Trainer, "__init__", as_on_a_card)
+    monkeypatch.setattr(gptlib.Trainer, "update", update)
+    logged = lambda self: len(runs.read_log(tmp_path / "run")) if log.exists() else 0  # noqa: E731
+    monkeypatch.setattr(gptlib.Trainer, "logged", logged, raising=False)
+    assert train("--save-every", "5")[0] == 0
+    # A save reads the step that it saves, which is then logged with the one after it.
+    assert seen == [0, 0, *range(1, 11)]
+    assert [step.step for step in runs.read_log(tmp_path / "run")] == list(range(1, 13))
+
+
 def test_steps_that_a_killed_run_had_logged_after_its_last_save_are_there_once(
     train, tmp_path, monkeypatch
 ):

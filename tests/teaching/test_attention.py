@@ -16,7 +16,6 @@ from gptlib.attention import attention, mask_scores
 from gptlib.teaching.attention import QUESTIONS
 from gptlib.trace import trace_swapped
 from gptlib.widgets import attention_by_hand, attention_explorer, svg
-from gptlib.widgets.attention import exchanged
 from gptlib.widgets.by_hand import KEYS, QUERIES, VALUES
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -132,7 +131,7 @@ def test_the_swap_moves_the_weight_and_the_answer_as_the_prose_says(pets, asked,
     assert f"Tom's ball falls {told[0]}, the weight on Eve's ball rises {told[1]}" in prose
     assert word(tokenizer, asked.probs[-1]) == "␣blue"
     assert word(tokenizer, moved.probs[-1]) == "␣green"
-    assert moved.probs[-1].max() > 0.99  # it does not hesitate
+    assert moved.probs[-1].max() > 0.99  # "almost 1", as a reply says
 
 
 def swap_heads(module, inputs, heads):
@@ -162,19 +161,13 @@ def test_two_heads_change_the_answer_for_two_reasons_and_together_do_not(pets, a
 
 
 def test_the_guided_questions_have_the_answers_that_are_folded_away(prose, pets, asked):
-    model, tokenizer = pets
+    _, tokenizer = pets
     folded = re.search(r"<summary>The answers</summary>(.*?)</details>", prose, re.S)[1]
-    first, second, third = folded.split("Question ")[1:]
+    first, second = folded.split("Question ")[1:]
     row = asked.weights[0, 3, 20]
     assert f"`{tokenizer.token_str(int(asked.ids[row.argmax()]))}` ({row.max():.2f})" in first
-    changed = []
-    for head in range(4):
-        _, after = exchanged(model, asked.ids, None, layer=0, head=head, at=11, beside=17)
-        if word(tokenizer, after[0]) != "␣blue":
-            changed.append(head)
-    assert changed == [1, 3] and "head 1 or head 3 changes the answer to green" in second
     row = attention_explorer(*pets, f"{OWNERS} The ball of Eve is").shown()[1, 1, -1]
-    assert f"position {row.argmax()}, Eve's ball, with {svg.two(row.max())}" in third
+    assert f"position {row.argmax()}, Eve's ball, with {svg.two(row.max())}" in second
 
 
 # ---- Deeper ----

@@ -168,8 +168,8 @@ def test_the_last_feedforward_adds_most_to_sleeping_and_nearly_as_much_to_on(pet
         assert f"{to_sleeping[part]:.2f}" in replies("adds_most")
     assert f"{to_sleeping['feedforward 1']:.2f} of {whole:.2f}" in replies("adds_most")
     added = f"{to_sleeping['feedforward 1']:.1f} to `sleeping`, but also"
-    assert f"{added} {to_on['feedforward 1']:.1f} to `on`" in prose()
-    assert f"adds only {to_sleeping['feedforward 0']:.1f} to `sleeping` itself" in prose()
+    assert f"{added} {to_on['feedforward 1']:.1f} to `on`" in deeper()
+    assert f"adds only {to_sleeping['feedforward 0']:.1f} to `sleeping` itself" in deeper()
 
 
 def test_without_what_feedforward_0_adds_itself_sleeping_is_still_likely(pets, trace):
@@ -201,8 +201,10 @@ def test_the_explorers_three_questions(pets):
     truth = grammar.next_words("The cat is").values()
     equal = math.log(397) + sum(p * math.log(p) for p in truth)
     assert f"the same probability has {equal:.2f}" in prose()
-    measured = [kl("feedforward", 1), kl("feedforward", 0), kl("feedforward", 1, "The dog is")]
-    measured += [cat, kl("residual", -1), equal]
+    of_layers = [kl("feedforward", 1), kl("feedforward", 0)]
+    for words in (*[r for r in QUESTIONS["which_layer"].replies.values() if "KL" in r], deeper()):
+        assert all(f"{number:.2f}" in words for number in of_layers)
+    measured = [*of_layers, cat, kl("residual", -1), equal]
     answers = prose().split("The numbers</summary>")[2].partition("</details>")[0]
     said = [float(number) for number in re.findall(r"\d+\.\d\d", answers)]
     assert said == pytest.approx(measured, abs=0.011)

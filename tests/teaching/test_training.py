@@ -85,6 +85,14 @@ def test_the_numbers_in_questions_are_those_of_the_shipped_tokenizer(pets):
     assert len(tokenizer.encode("The cat is sleeping.")) == 5  # the lesson's loops run over 4
 
 
+def test_the_untrained_model_of_the_lesson_has_about_the_loss_that_the_question_names(pets):
+    """So it does not give away where the loss ends."""
+    model, tokenizer = gptlib.load("pets", step=0)
+    ids = torch.tensor([tokenizer.encode("The cat is sleeping.")])
+    with torch.no_grad():
+        assert gptlib.nll(model(ids[:, :-1]), ids[:, 1:]).item() == pytest.approx(5.98, abs=0.2)
+
+
 # ---- The floor ----
 
 
@@ -103,7 +111,7 @@ def test_the_floor_of_rows_is_higher_the_shorter_they_are(pets, the_stories):
         starts = row_starts(the_stories, n_tokens, pets[1].eos_id)
         rows = get_batch(the_stories, n_tokens, 1_000, seed=0, step=0, starts=starts)
         assert grammar.truth_loss(*rows, pets[1]) == pytest.approx(said, abs=0.02)
-    assert round(said, 1) == float(QUESTIONS["floor"].right.partition(",")[0])
+    assert round(said, 1) == float(QUESTIONS["end_loss"].right.partition(",")[0])
 
 
 def test_on_single_batches_the_truth_is_sometimes_below_its_mean(pets, the_stories):

@@ -35,9 +35,9 @@ def test_the_cache_is_as_large_as_a_models_own(model, config):
 
 
 def test_costs_by_hand():
-    """96 numbers: 384 bytes; 3 tokens of 2 numbers, key and value: 48 bytes; 100 bytes a second."""
+    """96 numbers: 384 bytes; 3 tokens, a key and a value of 2 numbers each: 48 bytes."""
     config = gptlib.GPTConfig(6, 3, 1, 1, 2)
-    expected = {"weights": 384, "cache": 48, "flop": 192, "seconds": 4.32}
+    expected = {"weights": 384, "cache": 48, "flops": 216, "seconds": 4.32}
     assert costs(config, 3, 4, 100) == expected
 
 
@@ -79,7 +79,7 @@ def both(lab):
 
 
 def test_every_control_has_a_name(both):
-    numbers = ("layers", "width", "vocabulary", "cached", "GB a second")
+    numbers = ("layers", "width", "vocabulary", "cached", "GB per second")
     expected = {(role, name) for name in numbers for role in ("slider", "spinbutton")}
     expected |= {("button", name) for name in SHAPES} | {("combobox", "each number in")}
     assert both[0].controls() == both[1].controls() == expected
@@ -109,7 +109,7 @@ def test_each_control_moves_the_numbers_that_python_counts(both):
     shape["vocab_size"] = 397
     live.type("spinbutton", "cached", "1000")
     rest["n_tokens"] = 1000
-    live.type("spinbutton", "GB a second", "100")
+    live.type("spinbutton", "GB per second", "100")
     rest["bandwidth"] = 100e9
     counted()
     live.press("combobox", "each number in", "ArrowDown", 2)

@@ -7,23 +7,24 @@ import { make, put, say, set, style, whole } from "./dom.js";
 
 const UNITS = [" ", " k", " M", " G", " T"];
 
-/** How many numbers each part of a model of this shape holds; the tied head counts once. */
+/** How many parameters each part of a model of this shape has; the tied head counts once. */
 export function parts({ layers, width, vocabulary, block }) {
   return {
     tokens: vocabulary * width,
-    places: block * width,
+    positions: block * width,
     attention: layers * (4 * width * width + 4 * width),
     feedforward: layers * (8 * width * width + 5 * width),
     norms: (2 * layers + 1) * 2 * width,
   };
 }
 
-/** What the next token costs when a cache holds so many tokens: bytes, FLOP, seconds. */
+/** What the next token costs when a cache holds so many tokens: bytes, FLOPs, seconds. */
 export function costs(shape, cached, stored, bandwidth) {
   const total = Object.values(parts(shape)).reduce((sum, count) => sum + count, 0);
   const weights = total * stored;
-  const cache = 2 * shape.layers * shape.width * stored * cached;
-  return { weights, cache, flop: 2 * total, seconds: (weights + cache) / bandwidth };
+  const numbers = 2 * shape.layers * shape.width * cached; // a key and a value in each layer
+  const cache = numbers * stored;
+  return { weights, cache, flops: 2 * (total + numbers), seconds: (weights + cache) / bandwidth };
 }
 
 /** Three digits and a prefix: "498 MB". */
@@ -43,14 +44,14 @@ export function three(value) {
 
 /** The costs in sentences. */
 export function said(shape, cached, stored, bandwidth) {
-  const { weights, cache, flop, seconds } = costs(shape, cached, stored, bandwidth);
+  const { weights, cache, flops, seconds } = costs(shape, cached, stored, bandwidth);
   const more = ((100 * cache) / weights).toFixed(1);
   return [
     `Memory: weights ${inUnits(weights, "B")}, cache of ${whole(cached)} tokens ` +
       `${inUnits(cache, "B")} (${more}% more).`,
-    `The next token: ${inUnits(flop, "FLOP")}; with the cache, at least ` +
-      `${three(1000 * seconds)} ms to read it all (${three((1000 * weights) / bandwidth)} ms for the weights).`,
-    `So at most ${three(1 / seconds)} tokens a second.`,
+    `The next token: ${inUnits(flops, "FLOPs")}, and ` +
+      `${three(1000 * seconds)} ms to read both (${three((1000 * weights) / bandwidth)} ms for the weights).`,
+    `So at most ${three(1 / seconds)} tokens per second.`,
   ];
 }
 
@@ -87,7 +88,7 @@ class Sizes {
       width: own("width", { name: "width", min: 32, max: 12_288, step: 32 }),
       vocabulary: own("vocabulary", { name: "vocabulary", min: 2, max: 200_000 }),
       cached: own("cached", { name: "cached", min: 0, max: model.get("block") }),
-      bandwidth: own("bandwidth", { name: "GB a second", min: 1, max: 4000 }),
+      bandwidth: own("bandwidth", { name: "GB per second", min: 1, max: 4000 }),
     };
     this.stored = choice({
       name: "each number in", options: settings.stored.map(([words]) => words),

@@ -1,0 +1,70 @@
+"""What a CUDA card does sooner when it is asked in another way; a test holds each to the plain way.
+
+Axes: ... any leading axes, I input channels, O output channels, V = vocab_size.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Tensor cores read rows of 16 bytes at once, and their kernels come in tiles of 64 columns. GPT-2's
+# 50,257 tokens fit neither, and PyTorch then takes a kernel that is much slower.
+TILE = 64
+LARGE = 2**20  # numbers in a matrix: to make a smaller one fit takes longer than it saves
+MANY_ROWS = 128
+
+
+def needs_padding(x: Tensor, weight: Tensor) -> bool:
+    """Whether a card multiplies these sooner when the matrix has a few more rows."""
+    if x.device.type != "cuda" or weight.shape[0] % TILE == 0 or weight.numel() < LARGE:
+        return False
+    return x.ndim >= 2 and x.shape[-1] == weight.shape[1] and _n_rows(x) >= MANY_ROWS
+
+
+def padded_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """The output of `linear`, same arguments: the matrix has rows of zeros up to a whole tile.
+
+    Only inside the product. The weights stay as they are, and so does what is saved of them.
+    """
+    n_out = weight.shape[0]
+    more = -n_out % TILE
+    weight = F.pad(weight, (0, 0, 0, more))  # (O + more, I)
+    bias = None if bias is None else F.pad(bias, (0, more))
+    return F.linear(x, weight, bias)[..., :n_out]
+
+
+def fused_nll(logits: Tensor, targets: Tensor) -> Tensor:
+    """`nll` as PyTorch's one operation. logits (..., V) of any float type, targets (...) -> ().
+
+    In float32 whatever the logits are. A compiler reads them as they are, so that float32 logits,
+    the largest tensor of a training step, are never in memory.
+    """
+    return F.cross_entropy(logits.flatten(0, -2).float(), targets.flatten())
+
+
+@contextmanager
+def tensor_cores(device: torch.device) -> Iterator[None]:
+    """Inside, a card multiplies float32 by its tensor cores (TF32), to three digits."""
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def to_card(tensor: Tensor, device: torch.device) -> Tensor:
+    """`tensor` on the device; a card is sent it from memory that stays in place, without a wait."""
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def _n_rows(x: Tensor) -> int:
+    return x.numel() // x.shape[-1]

@@ -1,0 +1,219 @@
+"""Which library does a product soonest on this computer: measured once, remembered, and said.
+
+PyTorch's MKL, oneDNN and NumPy's OpenBLAS are each the fastest somewhere, and no processor's name
+tells where. So they are tried with the shapes at hand before a run begins, if it is large enough to
+gain by it. Elsewhere the rules of `fast.linear` hold. What was found is kept in the cache folder:
+a run that goes on later goes on with the same kernels, and so to the same bits.
+
+Axes: I input channels, O output channels.
+"""
+
+import json
+import platform
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..fast import linear as products
+from ..fast.linear import Linear, has_onednn
+from ..formats.files import atomic_write, cache_dir
+from ..formats.memory import n_numbers
+from .distributed import started
+
+FILE = "kernels.json"
+TRIES = 3  # of each way, in turn
+CLEARLY = 0.85  # of the usual way's time: less than that, or the usual way stays
+LONG_STEP = 2**31  # multiplications of an update: below, there is little to gain
+LONG_TRY = 2**29  # of one try: what is larger keeps the rule, or it would take seconds
+LARGE_MODEL = 2**24  # weights from which on writing a token waits for memory
+LARGE_MATRICES = 2**19  # numbers in what Muon trains from which on its products take their time
+WAYS = {True: "oneDNN", False: "PyTorch"}
+
+Way = Callable[[], object]
+
+
+class Found(NamedTuple):
+    """What was chosen, and the best time of each way in milliseconds."""
+
+    way: str
+    ms: dict[str, float]
+
+    def __str__(self) -> str:
+        times = ", ".join(f"{name} {ms:.3g} ms" for name, ms in self.ms.items())
+        return f"{self.way} ({times})"
+
+
+_found: dict[str, Found] = {}
+_read_from: list[Path] = []  # the file that `_found` has, once it was read
+
+
+def fastest(what: str, ways: Mapping[str, Way]) -> str:
+    """The name of the fastest way, measured the first time that this computer is asked for it.
+
+    Args:
+        what: names the product and its sizes. ways: the usual one first.
+    """
+    _read()
+    if what not in _found or _found[what].way not in ways:
+        _found[what] = measured(ways)
+        _write()
+    return _found[what].way
+
+
+def measured(ways: Mapping[str, Way]) -> Found:
+    """Time the ways in turn, so that a noisy moment is noisy for all, and take the best of each."""
+    best = dict.fromkeys(ways, float("inf"))
+    for attempt in range(TRIES + 1):
+        for name, way in ways.items():
+            began = time.perf_counter()
+            way()
+            if attempt:  # the first time, libraries prepare themselves
+                best[name] = min(best[name], time.perf_counter() - began)
+    usual, winner = next(iter(best)), min(best, key=best.__getitem__)
+    chosen = winner if best[winner] < CLEARLY * best[usual] else usual
+    return Found(chosen, {name: 1000 * seconds for name, seconds in best.items()})
+
+
+# ---- What is asked ----
+
+
+def for_training(model: nn.Module, config, n_rows: int) -> None:
+    """Choose who multiplies `n_rows` rows in training by the model's matrices, there and back."""
+    if LONG_STEP > 6 * n_rows * n_numbers(config) or not _plain(model.parameters()):
+        return
+    for n_out, n_in in _shapes(model):
+        _choose(n_rows, n_in, n_out)
+
+
+def _choose(n_rows: int, n_in: int, n_out: int) -> None:
+    if 6 * n_rows * n_in * n_out > LONG_TRY:
+        return
+    sizes = n_rows, n_out, n_in
+    usual = products.is_usual(*sizes)
+    what = f"training, {n_rows} rows, {n_in} to {n_out}"
+    names = (WAYS[usual], WAYS[not usual])
+    products.preferred[sizes] = fastest(what, _there_and_back(names, *sizes)) == WAYS[True]
+
+
+def _there_and_back(names: Iterable[str], n_rows: int, n_out: int, n_in: int) -> dict[str, Way]:
+    x, weight = torch.ones(n_rows, n_in), torch.ones(n_out, n_in)
+    bias, grad = torch.ones(n_out), torch.ones(n_rows, n_out)
+    given = [tensor.requires_grad_() for tensor in (x, weight, bias)]
+    ways = {"oneDNN": products.by_onednn, "PyTorch": products.linear}
+    return {
+        name: lambda way=ways[name]: torch.autograd.grad(way(*given), given, grad) for name in names
+    }
+
+
+def for_one_row(model: nn.Module, config) -> str:
+    """Who multiplies the matrices by one row of text: "NumPy", "oneDNN" or "PyTorch".
+
+    Tried with the head, the largest of them, since what counts is how fast memory is read.
+    """
+    if n_numbers(config) < LARGE_MODEL or not _plain(model.parameters()):
+        return "NumPy"
+    weight: Tensor = model.get_parameter("lm_head.weight").detach()
+    way = fastest(f"writing, 1 row, {weight.shape[1]} to {len(weight)}", _one_row(weight))
+    for n_out, n_in in _shapes(model) if way != "NumPy" else ():
+        if products.is_usual(1, n_out, n_in):
+            products.preferred[1, n_out, n_in] = way == "oneDNN"
+    return way
+
+
+def _one_row(weight: Tensor) -> dict[str, Way]:
+    row = torch.ones(1, weight.shape[1])
+    array, vector = weight.numpy(), row[0].numpy()
+    ways = {"NumPy": lambda: array.dot(vector)}
+    if has_onednn():
+        ways["oneDNN"] = lambda: products.by_onednn(row, weight, None)
+    return ways | {"PyTorch": lambda: products.linear(row, weight)}
+
+
+def for_muon(
+    matrices: list[Tensor], orthogonalize: Callable, usual: torch.dtype
+) -> Callable | None:
+    """`orthogonalize` in the type of number, float32 or bfloat16, that is multiplied faster here.
+
+    Tried with the largest matrix, as many of it as there are; None: too small for it to matter.
+    """
+    large = sum(matrix.numel() for matrix in matrices) >= LARGE_MATRICES
+    if not large or started() > 1 or any(m.device.type != "cpu" for m in matrices):
+        return None
+    shape = max((matrix.shape for matrix in matrices), key=lambda s: s[0] * s[1])
+    count = sum(matrix.shape == shape for matrix in matrices)
+    if 30 * count * shape[0] * shape[1] * min(shape) > 4 * LONG_TRY:
+        return None
+    stack = torch.eye(*shape).repeat(count, 1, 1)  # (N, O, I)
+    types = sorted((torch.float32, torch.bfloat16), key=lambda dtype: dtype != usual)
+    ways = {
+        str(dtype).removeprefix("torch."): partial(orthogonalize, dtype=dtype) for dtype in types
+    }
+    name = fastest(
+        f"Muon, {count} of {shape[0]} x {shape[1]}",
+        {name: partial(way, stack) for name, way in ways.items()},
+    )
+    return ways[name]
+
+
+def remembered() -> dict[str, Found]:
+    """All that was measured on this computer with this PyTorch: {what: found}."""
+    _read()
+    return dict(_found)
+
+
+def _plain(parameters: Iterable[Tensor]) -> bool:
+    """Whether there is a choice: float32 on a CPU, and oneDNN beside MKL.
+
+    Not for several processes, of which each would choose for itself.
+    """
+    return (
+        started() == 1
+        and has_onednn()
+        and all(p.device.type == "cpu" and p.dtype == torch.float32 for p in parameters)
+    )
+
+
+def _shapes(model: nn.Module) -> list[tuple[int, int]]:
+    """(O, I) of the model's linear layers, each once."""
+    layers = [module for module in model.modules() if isinstance(module, Linear)]
+    return list(dict.fromkeys((len(layer.weight), layer.weight.shape[1]) for layer in layers))
+
+
+# ---- What is remembered ----
+
+
+def _computer() -> str:
+    """What a measurement holds for."""
+    name = platform.processor()
+    with suppress(OSError, IndexError):  # Linux calls all of them x86_64
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = [line for line in lines if line.startswith("model name")][0].partition(": ")[2]
+    return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+def _read() -> None:
+    """Take what the file says of this computer; one that is damaged says nothing."""
+    path = cache_dir() / FILE
+    if _read_from == [path]:
+        return
+    _found.clear()
+    _read_from[:] = [path]
+    with suppress(OSError, ValueError, TypeError, AttributeError):
+        for what, (way, ms) in json.loads(path.read_text("utf-8")).get(_computer(), {}).items():
+            _found[what] = Found(str(way), {str(k): float(v) for k, v in ms.items()})
+
+
+def _write() -> None:
+    """Keep it for the next run; where the folder cannot be written to, for this one."""
+    path, kept = cache_dir() / FILE, {}
+    with suppress(OSError, ValueError):
+        kept = json.loads(path.read_text("utf-8"))
+    kept = (kept if isinstance(kept, dict) else {}) | {_computer(): _found}
+    with suppress(OSError), atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")

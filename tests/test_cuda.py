@@ -1,0 +1,59 @@
+"""tools/cuda.py: what needs a card, in one table that says what was left out."""
+
+import sys
+
+import cuda
+import pytest
+from cuda import Part, outcomes
+
+
+def test_without_a_card_each_part_says_so_and_nothing_has_failed(monkeypatch, capsys):
+    monkeypatch.setattr(cuda, "_card", lambda: False)
+    monkeypatch.setattr(sys, "argv", ["cuda"])
+    assert cuda.main() == 0
+    table = capsys.readouterr().out.strip().splitlines()
+    assert len(table) == 5 and all("there is no CUDA card here" in line for line in table[2:])
+
+
+def test_the_parts_are_the_tests_all_notebooks_and_the_benchmarks():
+    tests, notebooks, benchmarks = (part.arguments for part in cuda.parts("clone"))
+    assert tests[-3:] == ["-m", "cuda", "tests"]
+    found = [name for name in notebooks if name.endswith(".ipynb")]
+    assert len(found) == len(list((cuda.ROOT / "notebooks").rglob("*.ipynb"))) > 20
+    assert benchmarks[1:] == ["benchmarks", "--only", "cuda", "--nanogpt", "clone"]
+
+
+def ran(code, minutes=1.0, needs=()):
+    (outcome,) = outcomes([Part("this", ["-c", code], needs, 1.0)], minutes, card=True)
+    return outcome
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "good"),
+    [
+        ("print('x\\n== 15 passed, 2 skipped in 3.00s ==')", "15 passed, 2 skipped in 3.00s", True),
+        (
+            "print('1 failed, 2 passed in 1s'); raise SystemExit(1)",
+            "1 failed, 2 passed in 1s",
+            False,
+        ),
+        ("print('| a | p | 1 |\\n| b | p | not measured: no | |')", "1 rows measured, 1 not", True),
+    ],
+)
+def test_a_part_says_how_it_went(code, said, good):
+    outcome = ran(code)
+    assert (outcome.said, outcome.good) == (said, good)
+    assert str(outcome).startswith("| ok | this |" if good else "| !! | this |")
+
+
+def test_a_part_ends_with_its_time_and_so_does_what_it_started():
+    code = "import subprocess, sys; print('| a | p | 1 |', flush=True); "
+    code += "subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
+    outcome = ran(code, minutes=0.05)
+    assert outcome.said == "1 rows measured, 0 not, stopped: the time was up" and not outcome.good
+    assert outcome.seconds < 50
+
+
+def test_a_part_without_its_package_is_left_out():
+    outcome = ran("1/0", needs=("no_such_package",))
+    assert outcome.said == "skipped: no_such_package not installed" and outcome.good
