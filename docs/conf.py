@@ -21,7 +21,6 @@ extensions = [
     "website.terms",
     "website.theme",
 ]
-templates_path = ["_templates"]
 
 # Notebooks are committed as they were executed; nothing is run here.
 nb_execution_mode = "off"

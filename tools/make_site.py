@@ -16,6 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
+KATEX = ROOT / "tools" / "reveal" / "vendor" / "katex"  # which the slides have too
 
 
 def write_static(static: Path) -> None:
@@ -24,6 +25,7 @@ def write_static(static: Path) -> None:
 
     shutil.rmtree(static, ignore_errors=True)
     shutil.copytree(DOCS / "_static", static)
+    shutil.copytree(KATEX, static / "katex")
     scripts.write(static)
 
 
