@@ -20,6 +20,7 @@ from live import Live
 import gptlib
 from gptlib.corpora import pets as grammar
 from gptlib.storage import answers
+from gptlib.teaching import tally
 from gptlib.widgets import training_explorer
 from gptlib.widgets.truth import true_tokens
 
@@ -395,7 +396,7 @@ def test_trying_again_opens_the_explorer(page):
 # ---- Questions ----
 
 
-def test_an_answer_is_kept_and_saved_as_gptlib_keeps_it(page, tmp_path, monkeypatch):
+def test_an_answer_is_kept_and_saved_as_gptlib_keeps_and_counts_it(page, tmp_path, monkeypatch):
     explorers = opened(page, LESSON)
     question = next(e for e in explorers if e.root.get_by_role("radio").count())
     question.root.get_by_role("radio").nth(1).check()
@@ -404,8 +405,14 @@ def test_an_answer_is_kept_and_saved_as_gptlib_keeps_it(page, tmp_path, monkeypa
     save.wait_for()
     with page.expect_download() as download:
         save.click()
-    (line,) = Path(download.value.path()).read_text("utf-8").splitlines()
-    mine = json.loads(line)
+    saved = tmp_path / "of a student.jsonl"
+    download.value.save_as(saved)
+    mine = json.loads(saved.read_text("utf-8"))
+    counted = tally(saved)
+    assert counted.counts == {
+        (mine["lesson"], mine["question"]): {(mine["chosen"], mine["right"]): 1}
+    }
+    assert not counted.damaged and not counted.left_out
     kept = tmp_path / "answers.jsonl"
     monkeypatch.setenv("GPTLIB_ANSWERS", str(kept))
     answers.record(*(mine[key] for key in ("lesson", "question", "kind", "chosen", "right")))
