@@ -9,11 +9,8 @@ import os
 import shutil
 from collections.abc import Callable
 from functools import cache
-from typing import TypeVar
 
 import torch
-
-Function = TypeVar("Function", bound=Callable)
 
 BACKEND = "inductor"  # a test takes one that needs no C compiler
 C_COMPILERS = ("cc", "gcc", "clang")
@@ -34,7 +31,7 @@ def has_compiler() -> bool:
     return importlib.util.find_spec("triton") is not None and any(map(shutil.which, compilers))
 
 
-def compiled(function: Function) -> Function:
+def compiled(function: Callable) -> Callable:
     """The same function, compiled at its first call for the sizes that it is given then.
 
     What cannot be in one graph, such as the averaging of gradients, runs between several.

@@ -106,9 +106,11 @@ def _there_and_back(names: Iterable[str], n_rows: int, n_out: int, n_in: int) ->
     bias, grad = torch.ones(n_out), torch.ones(n_rows, n_out)
     given = [tensor.requires_grad_() for tensor in (x, weight, bias)]
     ways = {"oneDNN": products.by_onednn, "PyTorch": products.linear}
-    return {
-        name: lambda way=ways[name]: torch.autograd.grad(way(*given), given, grad) for name in names
-    }
+
+    def go(way: Callable) -> None:
+        torch.autograd.grad(way(*given), given, grad)
+
+    return {name: partial(go, ways[name]) for name in names}
 
 
 def for_one_row(model: nn.Module, config) -> str:

@@ -26,10 +26,10 @@ class Numbers:
         self._found: list[float] | None = None
         self._event: Any = None
         values = list(numbers.values())
-        if all(isinstance(value, float) for value in values):
-            self._found = values
-        else:
+        if any(isinstance(value, Tensor) for value in values):
             self._send(torch.stack([torch.as_tensor(v, dtype=torch.float64) for v in values]))
+        else:
+            self._found = [float(value) for value in values]
 
     def _send(self, there: Tensor) -> None:
         """Have the numbers copied here as soon as they are known; on a CPU they are."""
