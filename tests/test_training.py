@@ -297,6 +297,16 @@ def test_a_compiled_run_is_the_plain_one_and_saves_the_same_files(
     assert all(map(torch.equal, opened.parameters(), run.model.parameters()))
 
 
+@pytest.mark.parametrize("how", [{"bf16": True}, {"dropout": 0.5}, PARTS], ids=str)
+def test_autocast_dropout_and_parts_are_compiled_too(monkeypatch, how):
+    monkeypatch.setattr("gptlib.fast.compiling.BACKEND", "aot_eager")
+    torch.compiler.reset()
+    losses = [step.loss for step in trainer(**how)]
+    compiled = [step.loss for step in trainer(**how, compile=True)]
+    assert compiled == pytest.approx(losses, abs=0.3 if "dropout" in how else 0.02)
+    assert [step.loss for step in trainer(**how, compile=True)] == compiled  # from the same seed
+
+
 def test_the_bar_says_that_the_first_step_is_compiled_before_it_begins(monkeypatch, capsys):
     monkeypatch.setattr("gptlib.fast.compiling.BACKEND", "eager")
     run, said = trainer(compile=True, steps=2), []

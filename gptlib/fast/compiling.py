@@ -32,8 +32,8 @@ def has_compiler() -> bool:
 
 
 def compiled(function: Callable) -> Callable:
-    """The same function, compiled at its first call for the sizes that it is given then.
+    """The same function, compiled at the first call for each of a few sizes.
 
     What cannot be in one graph, such as the averaging of gradients, runs between several.
     """
-    return torch.compile(function, backend=BACKEND)
+    return torch.compile(function, backend=BACKEND, dynamic=False)
