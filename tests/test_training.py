@@ -287,7 +287,7 @@ def test_progress_gives_the_same_steps_and_shows_the_losses_on_stderr(capsys):
 def test_a_compiled_run_is_the_plain_one_and_saves_the_same_files(
     monkeypatch, tmp_path, backend, optimizer
 ):
-    monkeypatch.setattr("gptlib.fast.compiling.BACKEND", backend)
+    monkeypatch.setattr("gptlib.scale.compiling.BACKEND", backend)
     torch.compiler.reset()
     plain, run = (trainer(optimizer=optimizer, compile=choice) for choice in (None, True))
     assert run.compiling and not plain.compiling
@@ -300,7 +300,7 @@ def test_a_compiled_run_is_the_plain_one_and_saves_the_same_files(
 
 @pytest.mark.parametrize("how", [{"bf16": True}, {"dropout": 0.5}, PARTS], ids=str)
 def test_autocast_dropout_and_parts_are_compiled_too(monkeypatch, how):
-    monkeypatch.setattr("gptlib.fast.compiling.BACKEND", "aot_eager")
+    monkeypatch.setattr("gptlib.scale.compiling.BACKEND", "aot_eager")
     torch.compiler.reset()
     losses = [step.loss for step in trainer(**how)]
     compiled = [step.loss for step in trainer(**how, compile=True)]
@@ -309,7 +309,7 @@ def test_autocast_dropout_and_parts_are_compiled_too(monkeypatch, how):
 
 
 def test_the_bar_says_that_the_first_step_is_compiled_before_it_begins(monkeypatch, capsys):
-    monkeypatch.setattr("gptlib.fast.compiling.BACKEND", "eager")
+    monkeypatch.setattr("gptlib.scale.compiling.BACKEND", "eager")
     run, said = trainer(compile=True, steps=2), []
     first = run.update
     run.update = lambda: said.append(capsys.readouterr().err) or first()

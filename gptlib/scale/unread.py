@@ -90,7 +90,7 @@ class Unread:
         return self._row._replace(**dict(zip(self._names, self._numbers.read(), strict=True)))
 
     def __getattr__(self, name: str):
-        if name not in dir(self._row):
+        if "_row" not in vars(self) or not hasattr(self._row, name):
             raise AttributeError(name)
         known = name in self._row._fields and name not in self._names
         return getattr(self._row if known else self.read(), name)

@@ -12,15 +12,20 @@ from functools import cache
 
 import torch
 
+from .distributed import started
+
 BACKEND = "inductor"  # a test takes one that needs no C compiler
 C_COMPILERS = ("cc", "gcc", "clang")
 
 
 def compiles(wanted: bool | None, device: torch.device) -> bool:
-    """What the setting means on this device; None: on CUDA, where there is what it takes."""
+    """What the setting means on this device; None: on CUDA, where there is what it takes.
+
+    Several processes are compiled only if they are told to: that was never tried.
+    """
     if wanted is not None:
         return wanted
-    return device.type == "cuda" and has_compiler()
+    return device.type == "cuda" and started() == 1 and has_compiler()
 
 
 @cache
