@@ -15,7 +15,7 @@ HEAD = ["| what | ours | theirs | ratio | goal |", "|---|---|---|---|---|"]
 
 @dataclass(frozen=True)
 class Promise:
-    """A row of a table further down, found by how its first two cells begin.
+    """A row of a table further down, found by its first cell, or how its first two begin.
 
     `columns` are the places of ours, theirs and the ratio in that row; None: there is none.
     """
@@ -35,6 +35,7 @@ class Promise:
             ValueError: no row, or more than one, begins so.
         """
         found = [cells for cells in _rows(page, self.section) if self._begins(cells)]
+        found = [cells for cells in found if cells[0] == self.what] or found
         if len(found) != 1:
             raise ValueError(f"{self.section}: {len(found)} rows begin with {self.what!r}")
         cells = found[0]
