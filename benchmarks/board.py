@@ -34,7 +34,7 @@ class Measured:
 
     votes: list[float] = field(default_factory=list)
     pages: list[float] = field(default_factory=list)
-    acknowledged: dict[str, float] = field(default_factory=dict)  # id -> when
+    acknowledged: dict[str, tuple[float, object]] = field(default_factory=dict)  # when, by which
     down: float = 0.0  # seconds without a board, all kills together
 
     def lines(self, kept: list[str], given: argparse.Namespace) -> list[str]:
@@ -98,7 +98,7 @@ class Class:
             if await self._kept(session, said):
                 if board is self.board:
                     self.measured.votes.append(time.monotonic() - began)
-                self.measured.acknowledged[id] = time.monotonic()
+                self.measured.acknowledged[id] = time.monotonic(), self.board
                 return
             await asyncio.sleep(AGAIN)
             await self.up.wait()
@@ -133,7 +133,7 @@ class Class:
     def _shown(self, answers: int) -> None:
         """The page has this many answers now: the n-th acknowledged is shown with n answers."""
         now, times = time.monotonic(), list(self.measured.acknowledged.values())
-        fresh = times[self.seen : answers]
+        fresh = [when for when, board in times[self.seen : answers] if board is self.board]
         self.measured.pages += [max(0.0, now - when) for when in fresh]
         self.seen = max(self.seen, answers)
 

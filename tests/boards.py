@@ -23,7 +23,7 @@ COURSE = Catalogue(
     },
     exercises={
         ("05", "softmax"): Exercise("Exercise 1, easy.", frozenset({"wrong axis", "no maximum"})),
-        ("machine", "surprise"): Exercise("Exercise 1.", frozenset({"sum"})),
+        ("00", "surprise"): Exercise("Exercise 1.", frozenset({"sum"})),
     },
 )
 

@@ -4,10 +4,10 @@
     python tools/slides.py build/slides notebooks/03*.ipynb   some
     python tools/slides.py build/slides --pdf                 and a PDF of each, by Chromium
 
-No sentence is written for the slides. `cut` decides from headings and cells where one ends, and
-what the teacher says (docs/teach/lessons/) becomes the presenter's notes: press S. All files are
-in one folder, which needs no network. Explorers are alive where that folder is served (`python -m
-http.server -d build/slides`), and pictures where a page is opened as a file.
+Explorers are alive where the folder is served (`python -m http.server -d build/slides`), and
+pictures where a page is opened as a file. No sentence is written for the slides: `cut` decides from
+headings and cells where one ends, and what the teacher says (docs/teach/lessons/) becomes the
+presenter's notes: press S. All files are in one folder, which needs no network.
 """
 
 import argparse

@@ -169,7 +169,7 @@ async def _answer(request: web.Request) -> web.Response:
 # ---- The teacher ----
 
 
-async def _teacher(request: web.Request) -> web.Response:
+async def _teacher(request: web.Request) -> web.StreamResponse:
     return web.FileResponse(PAGE / "teacher.html")
 
 

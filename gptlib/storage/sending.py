@@ -24,6 +24,7 @@ PATIENCE = 5.0  # seconds for the board to reply
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0  # seconds before an answer is sent again
 LONGEST_REPLY = 2000  # bytes, of which more is not read
 NEVER = (400, 413, 415, 422)  # what the board says of an answer that it will never take
+KINDS = ("question", "prediction", "check")  # of answers; a test, say, is not for the class to see
 KEPT, REFUSED, LATER = "kept", "refused", "later"
 
 
@@ -169,7 +170,7 @@ def send(answer: dict, seed: Callable[[], int]) -> None:
     answer: what may be seen by the class. seed: gives the student's own number, if it is needed.
     """
     address = os.environ.get("GPTLIB_BOARD", "") if _joined is None else _joined
-    if ROOM.fullmatch(_trimmed(address)):
+    if answer["kind"] in KINDS and ROOM.fullmatch(_trimmed(address)):
         _seat(_trimmed(address), seed).add(answer)
 
 
