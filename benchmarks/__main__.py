@@ -15,6 +15,7 @@ from . import (
     growth,
     loading,
     mutation,
+    summary,
     training,
     widgets,
 )
@@ -42,6 +43,7 @@ def main() -> None:
         began = time.perf_counter()
         SECTIONS[name](given)
         print(f"# {name}: {time.perf_counter() - began:.0f} s\n", flush=True)
+    summary.main()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
-from .fast.compiling import compiled, compiles
 from .model import GPT
 from .scale import kernels
+from .scale.compiling import compiled, compiles
 from .scale.settings import DEFAULTS, TrainConfig
 
 # Coefficients of Polar Express (Amsel et al. 2025, arXiv 2505.16932, algorithm 1), a step each: of

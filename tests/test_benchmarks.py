@@ -21,6 +21,7 @@ from benchmarks import (
     growth,
     loading,
     mutation,
+    summary,
     training,
     widgets,
 )
@@ -40,6 +41,25 @@ def test_each_section_has_its_place_in_the_results(module):
     assert page.index(module.BEGIN) < page.index(module.END)
 
 
+def test_the_first_page_says_what_the_tables_say():
+    page = RESULTS.read_text(encoding="utf-8")
+    between = page.split(summary.BEGIN + "\n")[1].split("\n" + summary.END)[0]
+    assert between == summary.summary(page), "run python -m benchmarks.summary"
+    assert between.count("\n") >= len(summary.PROMISES)
+
+
+def test_a_promise_whose_row_is_gone_or_there_twice_is_refused():
+    promise = summary.Promise("x", "a", "b", "at most 1")
+    row = "| a step | b | 1 s | 2 s | 0.50 |\n"
+    page = "<!-- x: begin -->\n{}<!-- x: end -->"
+    assert promise.line(page.format(row)) == "| a step (beside b) | 1 s | 2 s | 0.50 | at most 1 |"
+    for rows in ("", row + row):
+        with pytest.raises(ValueError, match="rows begin with 'a'"):
+            promise.line(page.format(rows))
+    missing = page.format("| a step | b | not measured: no card | | |\n")
+    assert "| not measured | | | at most 1 |" in promise.line(missing)
+
+
 def test_every_command_that_the_results_name_is_there():
     page = RESULTS.read_text(encoding="utf-8")
     for names in re.findall(r"--only ([\w,]+)", page):
@@ -52,9 +72,10 @@ def test_sections_that_are_asked_for_run_in_that_order_and_no_others(monkeypatch
     ran = []
     sections = {name: lambda given, name=name: ran.append((name, given)) for name in "abc"}
     monkeypatch.setattr(command, "SECTIONS", sections)
+    monkeypatch.setattr(command.summary, "main", lambda: ran.append(("the first page", None)))
     monkeypatch.setattr("sys.argv", ["benchmarks", "--only", "c,a", "--minbpe", "there"])
     command.main()
-    assert [name for name, _ in ran] == ["c", "a"]
+    assert [name for name, _ in ran] == ["c", "a", "the first page"]
     assert ran[0][1].minbpe == Path("there") and ran[0][1].nanogpt is None
     monkeypatch.setattr("sys.argv", ["benchmarks", "--only", "a,x"])
     with pytest.raises(SystemExit):

@@ -2,9 +2,10 @@
 
     python tools/nbgrader_course.py build/nbgrader
 
-Each lesson is an assignment. What a teacher has changed there is left alone, as are submissions. An exercise is three cells: the function to write, with the solution
-between nbgrader's marks; the lesson's own check and hints; and a locked cell that gives points, in
-parts by property (gptlib.checks.grading). Cells that no exercise needs are not run for grades.
+Each lesson is an assignment. What a teacher has changed there is left alone, as are submissions. An
+exercise is three cells: the function to write, with the solution between nbgrader's marks; the
+lesson's own check and hints; and a locked cell that gives points, in parts by property
+(gptlib.checks.grading). Cells that no exercise needs are not run for grades.
 """
 
 import argparse
@@ -102,8 +103,11 @@ def with_solution(stub: str, solution: str) -> str:
     steps = difflib.SequenceMatcher(None, *keys, autojunk=False).get_opcodes()
     made: list[str] = []
     for what, a, b, c, d in steps:
-        made += mine[a:b] if what == "equal" else [kept for line in mine[a:b] for kept in note(line)]
-        answer = [line for line in its[c:d] if line.strip()] if what != "equal" else []
+        if what == "equal":
+            made += mine[a:b]
+            continue
+        made += [kept for line in mine[a:b] for kept in note(line)]
+        answer = [line for line in its[c:d] if line.strip()]
         if answer:
             indent = " " * min(len(line) - len(line.lstrip()) for line in answer)
             made += [indent + BEGIN, *answer, indent + END]
@@ -170,7 +174,8 @@ def course() -> dict[str, bytes]:
     """
     made = {CONFIG.name: CONFIG.read_bytes()}
     for path in sorted(COURSE.glob("[0-9]*.ipynb")):
-        pair = (nbformat.read(each, as_version=4) for each in (path, COURSE / "solutions" / path.name))
+        both = path, COURSE / "solutions" / path.name
+        pair = (nbformat.read(each, as_version=4) for each in both)
         try:
             notebook = nbformat.writes(assignment(*pair))
         except ValueError as error:
