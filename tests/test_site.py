@@ -324,6 +324,7 @@ def test_what_needs_python_says_so_with_a_link_to_the_notebook(page):
     words = page.locator(".course-needs").all_inner_texts()
     assert any("To train a model of your own, open the notebook" in line for line in words)
     assert page.get_by_role("button", name="Start", exact=True).count() == 0
+    assert page.locator(".course-needs a[download]").count() == len(words)
     assert page.locator(".course-open a[download]").count() == 1
 
 
