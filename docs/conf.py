@@ -19,8 +19,8 @@ extensions = [
     "sphinx.ext.mathjax",
     "website.docstrings",
     "website.terms",
+    "website.theme",
 ]
-templates_path = ["_templates"]
 
 # Notebooks are committed as they were executed; nothing is run here.
 nb_execution_mode = "off"
@@ -38,6 +38,8 @@ python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 napoleon_numpy_docstring = False
 add_module_names = False
+
+smartquotes_action = "qD"  # but (..., V) keeps its three dots
 
 html_theme = "furo"
 html_favicon = "_static/favicon.svg"

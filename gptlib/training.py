@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 
 from .fast.cards import fused_nll, tensor_cores, to_card
-from .fast.compiling import compiled, compiles
 from .logits import nll, token_nll
 from .model import GPT, without_dropout
 from .optimizers import make_optimizers
 from .scale import kernels
+from .scale.compiling import compiled, compiles
 from .scale.devices import resolve_device
 from .scale.distributed import ALONE, Team
 from .scale.resuming import Resumable, seeded_dropout
@@ -240,7 +240,7 @@ def learning_rate_at(step: int, config: TrainConfig) -> float:
 def evaluate(model: GPT, x: Tensor, y: Tensor, batch_size: int = 64) -> float:
     """Mean loss in nats per token over the targets of `evaluation_rows`, dropout off."""
     total, count = 0.0, 0
-    with without_dropout(model):
+    with without_dropout(model), tensor_cores(model.device):
         for rows, targets in zip(x.split(batch_size), y.split(batch_size), strict=True):
             rows, targets = rows.to(model.device), targets.to(model.device)
             losses = token_nll(model(rows).float(), targets.clamp(min=0))  # (B, T)

@@ -8,7 +8,6 @@ GPTLIB_REPOSITORY=https://github.com/OWNER/NAME. Without it those links are left
 """
 
 import argparse
-import hashlib
 import os
 import shutil
 import sys
@@ -17,25 +16,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-PARTS = ("gptlib/widgets/js", "docs/js")  # the explorers' scripts, and those of the pages
+KATEX = ROOT / "tools" / "reveal" / "vendor" / "katex"  # which the slides have too
 
 
-def scripts() -> dict[str, str]:
-    """{file name: its text} of all scripts; they lie in one folder, and import from there."""
-    found = {path.name: path for part in PARTS for path in sorted((ROOT / part).glob("*.js"))}
-    return {name: path.read_text(encoding="utf-8") for name, path in found.items()}
+def write_static(static: Path) -> None:
+    """What is only copied."""
+    from website import scripts
 
-
-def write_static(static: Path) -> str:
-    """What is only copied; returns the folder of the scripts, which is named by what they say."""
     shutil.rmtree(static, ignore_errors=True)
     shutil.copytree(DOCS / "_static", static)
-    texts = scripts()
-    folder = "js-" + hashlib.sha256("".join(texts.values()).encode()).hexdigest()[:12]
-    (static / folder).mkdir()
-    for name, text in texts.items():
-        (static / folder / name).write_text(text, encoding="utf-8")
-    return folder
+    shutil.copytree(KATEX, static / "katex")
+    scripts.write(static)
 
 
 def build(out: Path, repository: str = "") -> int:
@@ -46,11 +37,11 @@ def build(out: Path, repository: str = "") -> int:
     """
     os.environ["GPTLIB_ANSWERS"] = "off"  # before gptlib is imported: these are nobody's answers
     from sphinx.application import Sphinx
-    from website import sources
+    from website import scripts, sources
 
     work = out.parent / f"{out.name}-sources"
     pages, static, extra = (work / name for name in ("pages", "static", "extra"))
-    folder = write_static(static)
+    write_static(static)
     pages.mkdir(parents=True, exist_ok=True)
     sources.Site(pages, static, repository).write()
     shutil.rmtree(extra, ignore_errors=True)
@@ -60,8 +51,8 @@ def build(out: Path, repository: str = "") -> int:
     settings = {
         "html_static_path": [str(static)],
         "html_extra_path": [str(extra)],
-        "html_js_files": [(f"{folder}/course.js", {"type": "module"})],
-        "mathjax_path": f"{folder}/math.js",
+        "html_js_files": [(f"{scripts.folder()}/course.js", {"type": "module"})],
+        "mathjax_path": f"{scripts.folder()}/math.js",
         "mathjax_options": {"type": "module"},
     }
     app = Sphinx(

@@ -1,4 +1,4 @@
-"""Fetch what the slides need in a browser, so that they are built and shown offline.
+"""Fetch what slides need in a browser, and the site for formulas, so that both work offline.
 
     python tools/vendor_slides.py
 

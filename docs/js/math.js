@@ -1,6 +1,6 @@
 // Formulas: KaTeX, which lies beside this page, writes them where Sphinx has left their TeX.
 
-const FOLDER = new URL("../vendor/katex/", import.meta.url);
+const FOLDER = new URL("../katex/dist/", import.meta.url);
 
 function arrives(node, attributes) {
   const loading = new Promise((done, fail) => {

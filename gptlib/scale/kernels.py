@@ -22,12 +22,13 @@ from torch import Tensor, nn
 
 from ..fast import linear as products
 from ..fast.linear import Linear, has_onednn
+from ..fast.threads import one_torch_thread
 from ..formats.files import atomic_write, cache_dir
 from ..formats.memory import n_numbers
 from .distributed import started
 
 FILE = "kernels.json"
-TRIES = 3  # of each way, in turn
+TRIES, A_WAY = 3, 0.03  # of each way so many, and as many more as there is time for, in seconds
 CLEARLY = 0.85  # of the usual way's time: less than that, or the usual way stays
 LONG_STEP = 2**31  # multiplications of an update: below, there is little to gain
 LONG_TRY = 2**29  # of one try: what is larger keeps the rule, or it would take seconds
@@ -67,14 +68,19 @@ def fastest(what: str, ways: Mapping[str, Way]) -> str:
 
 
 def measured(ways: Mapping[str, Way]) -> Found:
-    """Time the ways in turn, so that a noisy moment is noisy for all, and take the best of each."""
+    """Time each way a few times and take its best; the usual one stays if none is clearly better.
+
+    Not in turn: threads of one library may keep a core from the next for a moment.
+    """
     best = dict.fromkeys(ways, float("inf"))
-    for attempt in range(TRIES + 1):
-        for name, way in ways.items():
+    for name, way in ways.items():
+        way()  # the first time, libraries prepare themselves
+        end, tries = time.perf_counter() + A_WAY, 0
+        while tries < TRIES or time.perf_counter() < end:
             began = time.perf_counter()
             way()
-            if attempt:  # the first time, libraries prepare themselves
-                best[name] = min(best[name], time.perf_counter() - began)
+            best[name] = min(best[name], time.perf_counter() - began)
+            tries += 1
     usual, winner = next(iter(best)), min(best, key=best.__getitem__)
     chosen = winner if best[winner] < CLEARLY * best[usual] else usual
     return Found(chosen, {name: 1000 * seconds for name, seconds in best.items()})
@@ -106,9 +112,11 @@ def _there_and_back(names: Iterable[str], n_rows: int, n_out: int, n_in: int) ->
     bias, grad = torch.ones(n_out), torch.ones(n_rows, n_out)
     given = [tensor.requires_grad_() for tensor in (x, weight, bias)]
     ways = {"oneDNN": products.by_onednn, "PyTorch": products.linear}
-    return {
-        name: lambda way=ways[name]: torch.autograd.grad(way(*given), given, grad) for name in names
-    }
+
+    def go(way: Callable) -> None:
+        torch.autograd.grad(way(*given), given, grad)
+
+    return {name: partial(go, ways[name]) for name in names}
 
 
 def for_one_row(model: nn.Module, config) -> str:
@@ -129,10 +137,16 @@ def for_one_row(model: nn.Module, config) -> str:
 def _one_row(weight: Tensor) -> dict[str, Way]:
     row = torch.ones(1, weight.shape[1])
     array, vector = weight.numpy(), row[0].numpy()
-    ways = {"NumPy": lambda: array.dot(vector)}
-    if has_onednn():
-        ways["oneDNN"] = lambda: products.by_onednn(row, weight, None)
-    return ways | {"PyTorch": lambda: products.linear(row, weight)}
+
+    def by_numpy() -> None:
+        with one_torch_thread:
+            array.dot(vector)
+
+    return {
+        "NumPy": by_numpy,
+        "oneDNN": partial(products.by_onednn, row, weight),
+        "PyTorch": partial(products.linear, row, weight),
+    }
 
 
 def for_muon(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import traitlets
 
+from gptlib.corpora import pets
 from gptlib.storage.checkpoint import HISTORY, resolve
 from gptlib.teaching.questions import QuestionBox
 from gptlib.tokenizer import Tokenizer
@@ -30,7 +31,7 @@ class Data:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.truth: dict | None = None  # one grammar for all
+        self.tables: dict[str, dict] = {}  # of each grammar: lesson 06 changes it for itself
         folder.mkdir(parents=True, exist_ok=True)
 
     def put(self, content: bytes, ending: str) -> dict:
@@ -72,8 +73,7 @@ class Data:
         """{what is asked: the files or values that the answer is made from}."""
         found: dict = {}
         if getattr(explorer, "truth", None) is not None:
-            self.truth = self.truth or self.put_json(grammar.table())
-            found["truth"] = self.truth
+            found["truth"] = self._truth()
         if isinstance(explorer, SamplingStudio):
             found["reread"] = {}  # a page's model never changes
         if isinstance(explorer, TokenizerExplorer):
@@ -90,6 +90,13 @@ class Data:
             found["prompt"] = self._recording(explorer)
         return found
 
+    def _truth(self) -> dict:
+        """The table of the grammar as it is now."""
+        rules = repr({name: rule for name, rule in vars(pets).items() if name.isupper()})
+        if rules not in self.tables:
+            self.tables[rules] = self.put_json(grammar.table())
+        return self.tables[rules]
+
     def _recording(self, explorer: TrainingExplorer) -> dict:
         """The recorded models, for a prompt that is typed on the page."""
         config = explorer._last.config
@@ -99,7 +106,7 @@ class Data:
             "steps": list(explorer.recording.history.steps),
             "longest": min(TOKENS, config.block_size),
             "history": self.put((resolve("pets") / HISTORY).read_bytes(), "safetensors"),
-            "truth": self.truth if explorer.truth is not None else None,
+            "truth": self._truth() if explorer.truth is not None else None,
         }
 
 

@@ -19,6 +19,7 @@ FOLDERS = [
     ("notebooks/*.ipynb", ""),
     ("notebooks/glossary.md", "glossary"),
     ("docs/teach/*.md", "teach/"),
+    ("docs/teach/lessons/*.md", "teach/lessons/"),
     ("docs/*.md", ""),
     ("benchmarks/RESULTS.md", "results"),
 ]

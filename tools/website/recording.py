@@ -8,12 +8,14 @@ begins with anything else.
 import ast
 import io
 import re
+import sys
 from collections.abc import Iterator
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+import torch
 
 from gptlib.widgets import svg
 from gptlib.widgets.explorer import Explorer
@@ -56,6 +58,20 @@ def explorers(path: Path) -> list[Recorded]:
             raise ValueError(f"{path.name}, cell {place}: shows {shown}, and makes {said}")
         found += [Recorded(place, k, one) for k, one in zip(views, made, strict=True)]
     return found
+
+
+@contextmanager
+def package_as_it_is() -> Iterator[None]:
+    """Inside, a notebook may change what gptlib's modules hold, as lesson 06 does."""
+    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "gptlib"]
+    before = [(module, dict(vars(module))) for module in modules]
+    gradients = torch.is_grad_enabled()
+    try:
+        yield
+    finally:
+        for module, held in before:
+            vars(module).update(held)
+        torch.set_grad_enabled(gradients)
 
 
 def _is_steady(cell: dict) -> bool:

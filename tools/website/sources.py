@@ -15,7 +15,7 @@ from pathlib import Path
 import nbformat
 import student
 
-from . import api, data, recording, terms
+from . import api, data, recording, scripts, terms
 from .pages import ROOT, Links, notebook_links, pages
 
 MARKER = re.compile(r"<!-- explorer: (\S+) (\w+) -->")
@@ -38,13 +38,18 @@ class Site:
         self.known = pages()
         self.data = data.Data(static / "data")
         self.recorded: dict[str, list[recording.Recorded]] = {}
+        self.places: dict[tuple[str, int, int], str] = {}  # the HTML of each explorer
         self.written: set[Path] = set()
 
     def write(self) -> None:
         """All pages. What was here before and is not written now goes."""
         before = {path for path in self.folder.rglob("*") if path.is_file()}
         notebooks = [file for file in self.known if file.endswith(".ipynb")]
-        self.recorded = {file: recording.explorers(ROOT / file) for file in notebooks}
+        for file in notebooks:
+            with recording.package_as_it_is():
+                self.recorded[file] = recording.explorers(ROOT / file)
+                for one in self.recorded[file]:
+                    self.places[file, one.cell, one.output] = self.place(file, one)
         for file, page in self.known.items():
             if file.endswith(".ipynb"):
                 self._put(f"{page}.ipynb", self.notebook(file))
@@ -79,6 +84,16 @@ class Site:
         kept = [line for line in lines if any(fnmatch(page, line) for page in named)]
         return f"{found[1]}{chr(10).join(kept)}\n```\n" if kept else ""
 
+    def _early(self, file: str, script: str, place: str) -> str:
+        """Ask for an explorer's scripts and data as the page arrives, not one after the other."""
+        names = scripts.needed("course", script)
+        where = [f"_static/{scripts.folder()}/{name}.js" for name in names]
+        links = [f'<link rel="modulepreload" href="{self._from(file, path)}">' for path in where]
+        state = re.search(r'data-explorer="([^"]+)"', place)[1]
+        path = f"_static/data/{json.loads(html.unescape(state))['file']}"
+        links.append(f'<link rel="preload" as="fetch" crossorigin href="{self._from(file, path)}">')
+        return "".join(links)
+
     def _lessons(self) -> str:
         """The lessons by their titles, each with its second hour."""
         listed = []
@@ -94,7 +109,8 @@ class Site:
         """The place of a notebook's first explorer of some class, on another page."""
         for one in self.recorded[notebook]:
             if type(one.explorer).__name__ == kind:
-                return self._pictures(file, self.place(one))
+                place = self.places[notebook, one.cell, one.output]
+                return self._early(file, one.explorer.SCRIPT, place) + self._pictures(file, place)
         raise ValueError(f"{file}: {notebook} has no {kind}")
 
     def glossary(self) -> str:
@@ -130,13 +146,12 @@ class Site:
         """A notebook as its page shows it."""
         book = nbformat.read(ROOT / file, as_version=4)
         links = self._links(file)
-        opened = {(one.cell, one.output): one for one in self.recorded[file]}
         for place, cell in enumerate(book.cells):
             if cell.cell_type == "markdown":
                 cell.source = links.rewritten(cell.source)
             elif cell.cell_type == "code":
                 made = [
-                    self._output(file, output, opened.get((place, k)))
+                    self._output(file, output, self.places.get((file, place, k)))
                     for k, output in enumerate(cell.outputs)
                 ]
                 cell.outputs = [output for output in made if output is not None]
@@ -147,19 +162,23 @@ class Site:
         book.cells.append(end)
         return nbformat.writes(book) + "\n"
 
-    def _output(self, file: str, output: dict, one: recording.Recorded | None) -> dict | None:
-        """An output for a page; None: nothing of it is shown, such as a bar of progress."""
+    def _output(self, file: str, output: dict, place: str | None) -> dict | None:
+        """An output for a page; None: nothing of it is shown, such as a bar of progress.
+
+        place: of its explorer, if it is one.
+        """
         shown = output.get("data", {})
         live = shown.pop(recording.VIEW, None) is not None
-        if one is not None:
-            shown["text/html"] = self.place(one)
+        if place is not None:
+            shown["text/html"] = place
         elif live and "text/html" not in shown:
             return None
         if "text/html" in shown:
             shown["text/html"] = self._pictures(file, "".join(shown["text/html"]))
             shown.pop("image/png", None)
-        if live and one is None:
-            shown["text/html"] += _needs("In the notebook this picture grows while you watch.")
+        if live and place is None:
+            words = "In the notebook this picture grows while you watch."
+            shown["text/html"] += self._needs(file, words)
         return output
 
     def _pictures(self, file: str, text: str) -> str:
@@ -174,10 +193,10 @@ class Site:
 
         return INLINE.sub(own, text)
 
-    def place(self, one: recording.Recorded) -> str:
+    def place(self, file: str, one: recording.Recorded) -> str:
         """The HTML of an explorer: its picture, and what js/course.js needs to open it."""
         picture, words = one.explorer.fallback()["text/html"], data.needs_python(one.explorer)
-        needs = _needs(words) if words else ""
+        needs = self._needs(file, words) if words else ""
         if data.stays_a_picture(one.explorer):
             return f'<div class="course-explorer">{picture}{needs}</div>'
         told = html.escape(json.dumps(self.data.state(one.explorer)), quote=True)
@@ -187,9 +206,7 @@ class Site:
 
     def _open(self, file: str) -> str:
         """Where the notebook of a page can be opened."""
-        name = file.removeprefix("notebooks/")
-        copy = self._from(file, f"{STUDENT}/{name}")
-        links = [f'<a href="{copy}" download>the notebook, to run on your computer</a>']
+        links = [f'<a href="{self._copy(file)}" download>the notebook, to run on your computer</a>']
         links += [
             f'<a href="{address}">{words}</a>'
             for words, address in notebook_links(file, self.repository).items()
@@ -197,16 +214,21 @@ class Site:
         said = f"<p>Run and change it: {' · '.join(links)}</p>"
         return f'<div class="course-open">{said}{self._install(file)}</div>'
 
+    def _copy(self, file: str) -> str:
+        """The address of the notebook as a student gets it, from its page."""
+        return self._from(file, f"{STUDENT}/{file.removeprefix('notebooks/')}")
+
+    def _needs(self, file: str, words: str) -> str:
+        """What runs in the notebook only, with a link to it."""
+        link = f'<a href="{self._copy(file)}" download>the notebook</a>'
+        return f'<p class="course-needs">{html.escape(words).replace("the notebook", link, 1)}</p>'
+
     def _install(self, file: str) -> str:
         """What Colab, which knows no gptlib, has to be told first."""
         if not notebook_links(file, self.repository):
             return ""
         command = html.escape(f"%pip install git+{self.repository}")
         return f"<p>In Colab, first run <code>{command}</code> in a cell of its own.</p>"
-
-
-def _needs(words: str) -> str:
-    return f'<p class="course-needs">{html.escape(words)}</p>'
 
 
 def take_away(folder: Path) -> None:

@@ -1,10 +1,10 @@
-"""gptlib.fast.compiling: where a run compiles its step."""
+"""gptlib.scale.compiling: where a run compiles its step."""
 
 import pytest
 import torch
 
-from gptlib.fast import compiling
-from gptlib.fast.compiling import compiled, compiles, has_compiler
+from gptlib.scale import compiling
+from gptlib.scale.compiling import compiled, compiles, has_compiler
 
 CPU, CARD = torch.device("cpu"), torch.device("cuda", 0)
 
@@ -14,6 +14,8 @@ def test_it_is_done_on_a_card_that_can_and_where_it_is_asked_for(monkeypatch, th
     monkeypatch.setattr(compiling, "has_compiler", lambda: there)
     assert compiles(None, CARD) == there and not compiles(None, CPU)
     assert compiles(True, CPU) and not compiles(False, CARD)
+    monkeypatch.setattr(compiling, "started", lambda: 2)
+    assert compiles(True, CARD) and not compiles(None, CARD)
 
 
 @pytest.mark.parametrize(

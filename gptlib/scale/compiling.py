@@ -9,21 +9,23 @@ import os
 import shutil
 from collections.abc import Callable
 from functools import cache
-from typing import TypeVar
 
 import torch
 
-Function = TypeVar("Function", bound=Callable)
+from .distributed import started
 
 BACKEND = "inductor"  # a test takes one that needs no C compiler
 C_COMPILERS = ("cc", "gcc", "clang")
 
 
 def compiles(wanted: bool | None, device: torch.device) -> bool:
-    """What the setting means on this device; None: on CUDA, where there is what it takes."""
+    """What the setting means on this device; None: on CUDA, where there is what it takes.
+
+    Several processes are compiled only if they are told to: that was never tried.
+    """
     if wanted is not None:
         return wanted
-    return device.type == "cuda" and has_compiler()
+    return device.type == "cuda" and started() == 1 and has_compiler()
 
 
 @cache
@@ -34,9 +36,9 @@ def has_compiler() -> bool:
     return importlib.util.find_spec("triton") is not None and any(map(shutil.which, compilers))
 
 
-def compiled(function: Function) -> Function:
-    """The same function, compiled at its first call for the sizes that it is given then.
+def compiled(function: Callable) -> Callable:
+    """The same function, compiled at the first call for each of a few sizes.
 
     What cannot be in one graph, such as the averaging of gradients, runs between several.
     """
-    return torch.compile(function, backend=BACKEND)
+    return torch.compile(function, backend=BACKEND, dynamic=False)
