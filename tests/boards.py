@@ -138,7 +138,7 @@ def start_board(folder, port, code="ABCDE", *options):
     process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
     lines = [process.stdout.readline() for _ in range(3)]
     if not lines[-1]:
-        raise RuntimeError(f"the board did not start: {process.stderr.read()}")
+        raise RuntimeError(f"the board did not start: {process.communicate()[1]}")
     process.lines = lines
     return process
 

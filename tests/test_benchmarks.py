@@ -83,6 +83,18 @@ def test_sections_that_are_asked_for_run_in_that_order_and_no_others(monkeypatch
     assert "'x' is none of a, b, c" in capsys.readouterr().err
 
 
+def test_a_vote_that_the_board_has_not_kept_is_lost_and_one_kept_twice_is_said():
+    measured = board.Measured([0.01, 0.03], [0.1, 0.1], {"a": (1.0, None), "b": (2.0, None)}, 5.0)
+    given = board._parser().parse_args(["--seconds", "30"])
+    lines = measured.lines(["a", "c", "c"], given)
+    assert lines[2] == "| from a vote to its acknowledgement, on disk | 20 ms | 29 ms | 30 ms |"
+    assert lines[-1] == (
+        "300 students, 10 votes a second, 30 s: 2 votes acknowledged; 5 kills -9, 5 s without a "
+        "board in all; lost: 1; counted twice: 1."
+    )
+    assert "not measured" in board.Measured().lines([], given)[2]
+
+
 def test_a_ratio_is_the_median_of_the_pairs():
     row = Row.of_pairs("this", "peer", [(1, 2), (3, 2), (9, 3)])
     assert (row.ours, row.peers, row.ratio) == (3, 2, 1.5)
@@ -159,6 +171,16 @@ def test_a_row_whose_peer_is_missing_or_too_large_leaves_the_others_their_turn(m
     said = [str(row) for row in cuda.rows(None)]
     assert ["not measured: no clone" in said[0], "out of memory" in said[1]] == [True, True]
     assert said[2] == "| c | p | 1.00 s | 2.00 s | 0.50 |"
+
+
+def test_a_row_for_which_there_is_no_time_says_so(monkeypatch):
+    def there(what, peer, nanogpt):
+        return Row(what, peer, 1.0, 2.0, 0.5)
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr(cuda, "ROWS", [("a", "p", there), (training.ON_CUDA.what, "p", there)])
+    first, last = map(str, cuda.rows(None, minutes=2))
+    assert "0.50" in first and "longer than what was left of 2.0 min" in last
 
 
 def test_a_race_without_a_clone_says_so():

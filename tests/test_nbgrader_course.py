@@ -1,6 +1,8 @@
 """tools/nbgrader_course.py: nbgrader itself makes, validates and grades what it writes."""
 
+import ast
 import json
+import linecache
 import os
 import shutil
 import subprocess
@@ -112,6 +114,23 @@ def test_what_no_exercise_needs_is_not_run_for_grades(made):
         assert all(cell in run for cell in of_kind(notebook, "schema_version"))
         assert len(run) < len(code) / 1.5, lesson
         assert not any("Trainer(" in cell.source for cell in run), lesson
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_what_is_run_for_grades_is_enough_for_the_solutions_to_have_all_points(made, lesson):
+    space, got, most = {"__name__": "notebook"}, 0, 0
+    for cell in made[lesson].cells:
+        if cell.cell_type != "code" or SKIP in cell.metadata.get("tags", ()):
+            continue
+        *before, last = ast.parse(cell.source).body
+        linecache.cache[cell.id] = len(cell.source), None, cell.source.splitlines(True), cell.id
+        if cell.metadata.get("nbgrader", {}).get("grade"):
+            exec(compile(ast.Module(before, []), cell.id, "exec"), space)
+            got += eval(compile(ast.Expression(last.value), cell.id, "eval"), space)
+            most += cell.metadata.nbgrader.points
+        else:
+            exec(compile(cell.source, cell.id, "exec"), space)
+    assert got == most > 0
 
 
 def test_what_a_teacher_has_changed_is_left_alone(tmp_path):

@@ -19,6 +19,7 @@ TRAIN_HELP = {
     "learning_rate": "(0.003 with AdamW, 0.03 with Muon)",
     "warmup_steps": "(50 with AdamW, 10 with Muon)",
     "final_learning_rate": "(a tenth of that with AdamW, 0 with Muon)",
+    "momentum": "Muon's (0.9)",
     "schedule": "from one to the other (cosine with AdamW, linear with Muon)",
 }
 

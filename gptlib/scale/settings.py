@@ -42,6 +42,7 @@ RULES: Rules = {
     "accumulate": Whole(1),
     "optimizer": Choice(tuple(DEFAULTS)),
     "schedule": Choice(("cosine", "linear"), optional=True),
+    "momentum": Real(below=1),
 }
 
 
@@ -73,6 +74,7 @@ class TrainConfig:
     accumulate: int = 1  # batches whose gradients are added up for one update
     optimizer: str = "muon"  # for the blocks' matrices, and AdamW for the rest; or "adamw" for all
     schedule: str | None = None  # from peak to end by "cosine" or "linear"; None: linear with Muon
+    momentum: float = 0.9  # Muon's: the share of the old gradients that stays
 
     def __post_init__(self) -> None:
         read_fields(self, RULES)

@@ -18,8 +18,9 @@ LINES = ("05", "softmax", "check", "wrong axis", False)
 
 
 @pytest.fixture(autouse=True)
-def nobody_joined(monkeypatch):
+def nobody_joined(monkeypatch, tmp_path):
     """No board yet, and no pauses of seconds; afterwards none again."""
+    monkeypatch.setenv("GPTLIB_ANSWERS", str(tmp_path / "me.jsonl"))
     monkeypatch.delenv("GPTLIB_BOARD", raising=False)
     monkeypatch.setattr(sending, "_joined", None)
     monkeypatch.setattr(sending, "_current", None)
@@ -140,6 +141,18 @@ def test_joining_says_what_is_sent_and_whether_the_board_is_there(teacher):
     assert "Never your code or your name" in repr(seat)
     teacher.act = lambda handler, said: handler.reply(404)
     assert "the board has no such room" in repr(sending.join(f"{teacher.url}F", 5))
+
+
+def test_where_no_answers_are_kept_the_environment_sends_none_and_joining_does(
+    teacher, monkeypatch
+):
+    monkeypatch.setenv("GPTLIB_ANSWERS", "off")
+    monkeypatch.setenv("GPTLIB_BOARD", teacher.url)
+    record()
+    assert sending._current is None
+    sending.join(teacher.url, 5)
+    record()
+    soon(lambda: len(teacher.got) == 1)
 
 
 def test_who_leaves_sends_nothing_whatever_the_environment_says(teacher, monkeypatch):
@@ -306,7 +319,7 @@ def test_where_no_thread_can_be_started_an_answer_is_recorded_all_the_same(teach
 def test_a_program_that_has_answered_ends_though_the_board_is_silent():
     code = f"from gptlib.storage import answers; answers.record(*{LINES!r})"
     with listening(act=lambda handler, said: time.sleep(200)) as server:
-        environment = os.environ | {"GPTLIB_BOARD": server.url, "GPTLIB_ANSWERS": "off"}
+        environment = os.environ | {"GPTLIB_BOARD": server.url}
         given = {"env": environment, "capture_output": True, "text": True, "timeout": 120}
         ended = subprocess.run([sys.executable, "-c", code], **given)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
