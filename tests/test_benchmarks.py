@@ -173,6 +173,16 @@ def test_a_row_whose_peer_is_missing_or_too_large_leaves_the_others_their_turn(m
     assert said[2] == "| c | p | 1.00 s | 2.00 s | 0.50 |"
 
 
+def test_a_row_for_which_there_is_no_time_says_so(monkeypatch):
+    def there(what, peer, nanogpt):
+        return Row(what, peer, 1.0, 2.0, 0.5)
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr(cuda, "ROWS", [("a", "p", there), (training.ON_CUDA.what, "p", there)])
+    first, last = map(str, cuda.rows(None, minutes=2))
+    assert "0.50" in first and "longer than what was left of 2.0 min" in last
+
+
 def test_a_race_without_a_clone_says_so():
     for race in (training.ON_CPU, training.ON_CUDA):
         row = training.to_a_loss(None, race=race)

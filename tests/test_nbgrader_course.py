@@ -1,6 +1,8 @@
 """tools/nbgrader_course.py: nbgrader itself makes, validates and grades what it writes."""
 
+import ast
 import json
+import linecache
 import os
 import shutil
 import subprocess
@@ -92,6 +94,20 @@ def test_the_stub_keeps_what_the_lesson_gives_and_its_notes():
     assert note("    raise NotImplementedError") == []
 
 
+def test_what_only_the_solutions_import_comes_into_the_solution():
+    cell = nbformat.v4.new_code_cell
+    stub = f"def f(x):\n    for _ in x:\n        {STUB}\n\nchecks.logits.softmax(f)"
+    answer = "def f(x):\n    for _ in x:\n        sqrt(np.abs(x))\nassert checks.logits.softmax(f)"
+    lesson = nbformat.v4.new_notebook(cells=[cell("import numpy as np"), cell(stub)])
+    its = [cell("import numpy as np\nfrom math import log, sqrt"), cell(answer)]
+    (made,) = of_kind(assignment(lesson, nbformat.v4.new_notebook(cells=its)), "solution")
+    assert made.source.splitlines()[2:5] == [
+        "        ### BEGIN SOLUTION",
+        "        from math import sqrt",
+        "        sqrt(np.abs(x))",
+    ]
+
+
 def test_an_exercise_that_has_drifted_from_its_solution_is_said():
     stub = "def f(x):\n    raise NotImplementedError\n    return x"
     with pytest.raises(ValueError, match="no line of the solution is for"):
@@ -112,6 +128,23 @@ def test_what_no_exercise_needs_is_not_run_for_grades(made):
         assert all(cell in run for cell in of_kind(notebook, "schema_version"))
         assert len(run) < len(code) / 1.5, lesson
         assert not any("Trainer(" in cell.source for cell in run), lesson
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_what_is_run_for_grades_is_enough_for_the_solutions_to_have_all_points(made, lesson):
+    space, got, most = {"__name__": "notebook"}, 0, 0
+    for cell in made[lesson].cells:
+        if cell.cell_type != "code" or SKIP in cell.metadata.get("tags", ()):
+            continue
+        *before, last = ast.parse(cell.source).body
+        linecache.cache[cell.id] = len(cell.source), None, cell.source.splitlines(True), cell.id
+        if cell.metadata.get("nbgrader", {}).get("grade"):
+            exec(compile(ast.Module(before, []), cell.id, "exec"), space)
+            got += eval(compile(ast.Expression(last.value), cell.id, "eval"), space)
+            most += cell.metadata.nbgrader.points
+        else:
+            exec(compile(cell.source, cell.id, "exec"), space)
+    assert got == most > 0
 
 
 def test_what_a_teacher_has_changed_is_left_alone(tmp_path):

@@ -320,14 +320,19 @@ def test_the_recorded_run_answers_a_prompt_as_in_the_notebook(page):
 
 
 def test_what_needs_python_says_so_with_a_link_to_the_notebook(page):
-    opened(page, "lessons/07_sampling.html")
+    opened(page, "lessons/06_training.html")
     words = page.locator(".course-needs").all_inner_texts()
-    assert any("the sampler that you write" in line for line in words)
+    assert any("To train a model of your own, open the notebook" in line for line in words)
+    assert page.get_by_role("button", name="Start", exact=True).count() == 0
+    assert page.locator(".course-needs a[download]").count() == len(words)
     assert page.locator(".course-open a[download]").count() == 1
 
 
 def test_the_studio_is_driven_by_keyboard(page):
     _, studio = opened(page)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.innerText") == "Skip to content"
+    page.keyboard.press("Enter")
     studio.reach("button", "Step")
     page.keyboard.press("Enter")
     page.wait_for_function(

@@ -443,17 +443,16 @@ def test_a_device_that_is_not_here_is_refused_with_what_to_do(monkeypatch):
 @pytest.mark.cuda
 def test_cuda_trains_to_nearly_the_losses_of_the_cpu():
     exact = [step.loss for step in trainer(TOKENS[:50])]
-    on_cuda = trainer(TOKENS[:50], device="auto", bf16=False)
+    on_cuda = trainer(TOKENS[:50], device="auto", bf16=False, compile=False)
     assert [step.loss for step in on_cuda] == pytest.approx(exact, abs=1e-3)
     assert on_cuda.model.device.type == "cuda"
-    in_bf16 = trainer(TOKENS[:50], dropout=0.1, device="cuda")
+    in_bf16 = trainer(TOKENS[:50], dropout=0.1, device="cuda", compile=False)
     assert all(math.isfinite(step.loss) for step in in_bf16)
 
 
 @pytest.mark.cuda
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_on_cuda_a_compiled_run_is_nearly_the_plain_one(optimizer):
-    how = {"device": "cuda", "bf16": False, "optimizer": optimizer}
+def test_on_cuda_a_compiled_run_is_nearly_the_plain_one():
+    how = {"device": "cuda", "bf16": False, "optimizer": "muon"}
     plain = [step.loss for step in trainer(**how, compile=False)]
     compiled = trainer(**how, compile=True)
     assert [step.loss for step in compiled] == pytest.approx(plain, abs=5e-3)

@@ -4,9 +4,10 @@ import ast
 
 import nbformat
 import pytest
-from website import docstrings, grammar, pages, recording, terms
+from website import data, docstrings, grammar, pages, recording, terms
 
-from gptlib.corpora import pets
+from gptlib import widgets
+from gptlib.corpora import pets as grammar_of
 
 
 def kept(*statements, cell):
@@ -55,6 +56,22 @@ def test_an_explorer_is_recorded_with_its_place(tmp_path):
     assert (one.cell, one.output, one.explorer.layers) == (0, 0, 2)
 
 
+def test_what_calls_a_students_code_stays_a_picture(pets):
+    def sampler(logits, *settings):
+        return logits.softmax(-1)
+
+    own, plain = (widgets.sampling_studio(*pets, sampler=which) for which in (sampler, None))
+    assert data.stays_a_picture(own) and "the sampler that you write" in data.needs_python(own)
+    assert data.needs_python(plain) is None and not data.stays_a_picture(plain)
+
+
+def test_what_a_notebook_changes_in_gptlib_does_not_reach_the_next():
+    first = grammar_of.FIRST
+    with recording.package_as_it_is():
+        grammar_of.FIRST = {"The": 1.0}
+    assert grammar_of.FIRST is first
+
+
 # ---- The grammar ----
 
 
@@ -77,9 +94,9 @@ def walked(table, words):
 
 
 def test_the_table_knows_what_the_grammar_knows_of_every_prefix(table):
-    words = pets.split(pets.sample(60, seed=3))
+    words = grammar_of.split(grammar_of.sample(60, seed=3))
     for end in range(len(words)):
-        assert walked(table, words[:end]) == pets.next_words(pets.join(words[:end]))
+        assert walked(table, words[:end]) == grammar_of.next_words(grammar_of.join(words[:end]))
 
 
 def test_the_table_sums_to_one_everywhere(table):

@@ -7,8 +7,10 @@ A file is a page that reads well by itself, in a form that tools can read too:
     ## Objectives                           a table: objective | questions | exercises
     ## The hour                             a table: section | minutes | if you are late
     ## Before the lesson
-    ## By hand                              then each section of the lesson, in its order, by its
-    **Say.** ... **Draw.** ...              title up to a colon
+    ## The start                            then each section of the lesson, in its order, by its
+    ## By hand                              title up to a colon
+    **Do.** This (2 min). That (1 min).     one line; its minutes are those of the section
+    **Say.** ... **Draw.** ...
     ### `spread`                            a question of that section: how a class splits
     - ✔ **right option** (60 %)
     - **wrong option** (40 %): what to answer.

@@ -129,8 +129,8 @@ def _title(deck: Deck, header: str) -> None:
     minutes = re.search(r"^\| section .*?(?=\n\n)", header, re.DOTALL | re.MULTILINE)
     ideas = re.search(r"^\*\*New ideas:\*\* .+$", header, re.MULTILINE)
     before = deck.notes.sections.get(lesson_notes.BEFORE, "")
-    said = f"{deck.notes.sentence}\n\n**Before the lesson.** {before}"
-    deck.begins = said
+    start = deck.notes.sections.get(lesson_notes.START, "")
+    deck.begins = f"{deck.notes.sentence}\n\n**Before the lesson.** {before}\n\n{start}"
     deck.text(f"{head}\n\n# {question}\n\n{able[0] if able else ''}")
     deck.text("\n\n".join(found[0] for found in (ideas, minutes) if found))
 

@@ -150,5 +150,16 @@ const seen = new IntersectionObserver((entries) => {
     }
 }, { rootMargin: AHEAD });
 
+/** What is wider than its place can be reached, and moved, by keyboard. */
+function reach(entries) {
+  for (const { target } of entries) {
+    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }
+}
+
+const wide = new ResizeObserver(reach);
+for (const node of document.querySelectorAll("article pre, div.math, .table-wrapper"))
+  wide.observe(node);
 for (const place of document.querySelectorAll("[data-explorer]")) seen.observe(place);
 showAnswers();

@@ -1,8 +1,8 @@
 """A student's answers on their way to the class's board, where there is one.
 
 `join` gives its address, or `GPTLIB_BOARD` where answers are kept at all. A thread sends what
-`answers` keeps of an answer, with a random seat number: never code, never a name. Whatever the board
-does (it is away, slow, or sends something odd), a cell runs as it would without one.
+`answers` keeps of an answer, with a random seat number: never code, never a name. Whatever the
+board does (it is away, slow, or sends something odd), a cell runs as it would without one.
 """
 
 import hashlib

@@ -3,6 +3,7 @@
 const HERE = document.currentScript.src;
 const WIDTH = 1280;
 const HEIGHT = 720;
+const SETTLING = [0, 300, 1000]; // milliseconds: an explorer finds its layout in steps
 const SMALLEST = 0.5; // of the usual size of type
 
 renderMathInElement(document.querySelector(".slides"), {
@@ -44,7 +45,8 @@ function openExplorers() {
   if (!location.protocol.startsWith("http")) return;
   for (const place of document.querySelectorAll("[data-explorer]")) {
     place.addEventListener("keydown", (event) => event.stopPropagation()); // not to the next slide
-    new MutationObserver(() => enlarge(place)).observe(place, { childList: true });
+    const later = () => SETTLING.forEach((wait) => setTimeout(() => enlarge(place), wait));
+    new MutationObserver(later).observe(place, { childList: true });
   }
   import(new URL("../js/course.js", HERE));
 }
@@ -56,7 +58,7 @@ function enlarge(place) {
   place.classList.add("alive");
   for (let zoom = 1.7; zoom >= 0.7; zoom -= 0.1) {
     live.style.zoom = zoom;
-    if (live.getBoundingClientRect().height <= place.getBoundingClientRect().height) return;
+    if (place.scrollHeight <= place.clientHeight) return;
   }
 }
 

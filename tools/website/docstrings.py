@@ -17,9 +17,10 @@ def setup(app) -> dict:
 
 
 def skip(app, what, name, obj, skipped: bool, options) -> bool | None:
-    """Leave out what another library has put into a class of ours."""
+    """Leave out what another library, or a NamedTuple, has put into a class of ours."""
     module = getattr(obj, "__module__", None) or ""
-    return True if module.startswith(("matplotlib", "torch", "traitlets")) else None
+    alias = (getattr(obj, "__doc__", None) or "").startswith("Alias for field number")
+    return True if alias or module.startswith(("matplotlib", "torch", "traitlets")) else None
 
 
 def prepare(app, what, name, obj, options, lines: list[str]) -> None:

@@ -49,7 +49,7 @@ class Site:
             with recording.package_as_it_is():
                 self.recorded[file] = recording.explorers(ROOT / file)
                 for one in self.recorded[file]:
-                    self.places[file, one.cell, one.output] = self.place(one)
+                    self.places[file, one.cell, one.output] = self.place(file, one)
         for file, page in self.known.items():
             if file.endswith(".ipynb"):
                 self._put(f"{page}.ipynb", self.notebook(file))
@@ -177,7 +177,8 @@ class Site:
             shown["text/html"] = self._pictures(file, "".join(shown["text/html"]))
             shown.pop("image/png", None)
         if live and place is None:
-            shown["text/html"] += _needs("In the notebook this picture grows while you watch.")
+            words = "In the notebook this picture grows while you watch."
+            shown["text/html"] += self._needs(file, words)
         return output
 
     def _pictures(self, file: str, text: str) -> str:
@@ -192,10 +193,10 @@ class Site:
 
         return INLINE.sub(own, text)
 
-    def place(self, one: recording.Recorded) -> str:
+    def place(self, file: str, one: recording.Recorded) -> str:
         """The HTML of an explorer: its picture, and what js/course.js needs to open it."""
         picture, words = one.explorer.fallback()["text/html"], data.needs_python(one.explorer)
-        needs = _needs(words) if words else ""
+        needs = self._needs(file, words) if words else ""
         if data.stays_a_picture(one.explorer):
             return f'<div class="course-explorer">{picture}{needs}</div>'
         told = html.escape(json.dumps(self.data.state(one.explorer)), quote=True)
@@ -205,9 +206,7 @@ class Site:
 
     def _open(self, file: str) -> str:
         """Where the notebook of a page can be opened."""
-        name = file.removeprefix("notebooks/")
-        copy = self._from(file, f"{STUDENT}/{name}")
-        links = [f'<a href="{copy}" download>the notebook, to run on your computer</a>']
+        links = [f'<a href="{self._copy(file)}" download>the notebook, to run on your computer</a>']
         links += [
             f'<a href="{address}">{words}</a>'
             for words, address in notebook_links(file, self.repository).items()
@@ -215,16 +214,21 @@ class Site:
         said = f"<p>Run and change it: {' · '.join(links)}</p>"
         return f'<div class="course-open">{said}{self._install(file)}</div>'
 
+    def _copy(self, file: str) -> str:
+        """The address of the notebook as a student gets it, from its page."""
+        return self._from(file, f"{STUDENT}/{file.removeprefix('notebooks/')}")
+
+    def _needs(self, file: str, words: str) -> str:
+        """What runs in the notebook only, with a link to it."""
+        link = f'<a href="{self._copy(file)}" download>the notebook</a>'
+        return f'<p class="course-needs">{html.escape(words).replace("the notebook", link, 1)}</p>'
+
     def _install(self, file: str) -> str:
         """What Colab, which knows no gptlib, has to be told first."""
         if not notebook_links(file, self.repository):
             return ""
         command = html.escape(f"%pip install git+{self.repository}")
         return f"<p>In Colab, first run <code>{command}</code> in a cell of its own.</p>"
-
-
-def _needs(words: str) -> str:
-    return f'<p class="course-needs">{html.escape(words)}</p>'
 
 
 def take_away(folder: Path) -> None:
