@@ -73,6 +73,18 @@ install: .venv/installed  ## make .venv and install everything in it (again only
 
 FORCE:
 
+# nbgrader brings extensions that every student would see in JupyterLab, and wait for. So it is in an
+# environment inside .venv, which sees what .venv has and is seen by nobody. nbgrader calls alembic
+# by its name, which must be the one of this environment.
+.venv/nbgrader/installed: .venv/installed
+	$(PY) -m venv --clear .venv/nbgrader
+	.venv/nbgrader/bin/python tools/see_packages.py "$$($(PY) tools/see_packages.py)"
+	PIP_USER=0 .venv/nbgrader/bin/python -m pip install --disable-pip-version-check \
+	    -c constraints.txt nbgrader
+	PIP_USER=0 .venv/nbgrader/bin/python -m pip install --disable-pip-version-check --quiet \
+	    -c constraints.txt --ignore-installed --no-deps alembic
+	@touch $@
+
 # --- using ----------------------------------------------------------------------------------
 # root_dir lets a student open gptlib/ beside a lesson; default_url opens the lesson, also where
 # the address is copied by hand, at a desk of the course's own (not what was open yesterday in
@@ -93,7 +105,7 @@ teacher: install  ## write the lessons with notes, answers and the clock into bu
 slides: install  ## write slides with presenter's notes into build/slides/ (PDF=1: print them too)
 	$(PY) tools/slides.py build/slides $(if $(PDF),--pdf)
 
-nbgrader: install  ## write the exercises as a course for nbgrader into build/nbgrader/
+nbgrader: .venv/nbgrader/installed  ## write the exercises as a course for nbgrader into build/nbgrader/
 	$(PY) tools/nbgrader_course.py build/nbgrader
 
 # GPTLIB_REPOSITORY=https://github.com/OWNER/NAME adds the links out of it, to Colab and Binder.
@@ -106,14 +118,15 @@ PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist loadfile
 
 # What the course's own answers are told is nobody's answer.
 test soak notebooks bench: export GPTLIB_ANSWERS := off
+test soak: export GPTLIB_NBGRADER := $(CURDIR)/.venv/nbgrader/bin/python
 
-test: install  ## run every test, then every notebook against its committed outputs
+test: install .venv/nbgrader/installed  ## run every test, then every notebook against its committed outputs
 	$(PYTEST)
 	$(PYTEST) --nbval --nbval-current-env $(NOTEBOOKS)
 	@$(PY) tests/browser.py
 
 # One after the other, so that what is timed and killed there has the machine for itself.
-soak: install  ## run the long tests: kills, crashes, long runs; into benchmarks/RESULTS.md
+soak: install .venv/nbgrader/installed  ## run the long tests: kills, crashes, long runs; into benchmarks/RESULTS.md
 	OMP_NUM_THREADS=1 $(PY) -m pytest tests -m soak --soak-results
 
 # No widget state, no cell timings, and no trace of which Python ran it.

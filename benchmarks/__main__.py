@@ -1,6 +1,7 @@
 """`make bench`: everything side by side, into benchmarks/RESULTS.md."""
 
 import argparse
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from . import (
     growth,
     loading,
     mutation,
+    summary,
     training,
     widgets,
 )
@@ -25,7 +27,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], None]] = {
     "encoding": lambda given: encoding.main(),
     "training": lambda given: training.main(given.nanogpt),
     "generation": lambda given: generation.main(given.nanogpt),
-    "cuda": lambda given: cuda.main(given.nanogpt),
+    "cuda": lambda given: cuda.main(given.nanogpt, given.minutes),
     "loading": lambda given: loading.main(),
     "growth": lambda given: growth.main(),
     "widgets": lambda given: widgets.main(),
@@ -42,11 +44,15 @@ def main() -> None:
         began = time.perf_counter()
         SECTIONS[name](given)
         print(f"# {name}: {time.perf_counter() - began:.0f} s\n", flush=True)
+    summary.main()
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--nanogpt", type=Path, metavar="PATH", help="a clone of nanoGPT")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, metavar="N", help="for the rows of cuda"
+    )
     parser.add_argument("--minbpe", type=Path, metavar="PATH", help="a clone of minbpe")
     parser.add_argument(
         "--only",

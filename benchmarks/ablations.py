@@ -208,7 +208,7 @@ HOT = 0.1  # a learning rate at which a model without layer norms suffers
 DEEP = {"n_layer": 8, "steps": 500}
 ROWS = (
     Row("nothing", "", train),
-    Row("the ids: swapped by lot", "01", permuted),
+    Row("the ids, shuffled", "01", permuted),
     Row("positions", "02", lambda seed: train(seed, "positions")),
     Row("one of two layers", "02", lambda seed: train(seed, n_layer=1)),
     Row(
@@ -236,7 +236,7 @@ ROWS = (
         lambda seed: train(seed, "residual", **DEEP),
         "nothing, 8 layers",
     ),
-    Row("softmax, once too often", "05", lambda seed: train(seed, trainer=SoftmaxTwice)),
+    Row("softmax, applied twice", "05", lambda seed: train(seed, trainer=SoftmaxTwice)),
     Row("the shift of the targets", "06", lambda seed: train(seed, trainer=NotShifted)),
     Row("zero_grad", "06", lambda seed: train(seed, trainer=NeverZeroed)),
     Row("all stories but one", "06", one_sentence),

@@ -19,13 +19,13 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from gptlib.board.store import Store
+from gptlib.storage.sending import FIRST_PAUSE, LONGEST_PAUSE
 from gptlib.teaching.asked import catalogue
 
 from .side_by_side import load_since, machine, replace_section
 
 BEGIN, END = "<!-- board: begin -->", "<!-- board: end -->"
 STUDENTS, A_SECOND, SECONDS, KILLS = 300, 10, 300, 5
-AGAIN = 0.25  # seconds after which a vote is sent again
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Measured:
 
     votes: list[float] = field(default_factory=list)
     pages: list[float] = field(default_factory=list)
-    acknowledged: dict[str, float] = field(default_factory=dict)  # id -> when
+    acknowledged: dict[str, tuple[float, object]] = field(default_factory=dict)  # when, by which
     down: float = 0.0  # seconds without a board, all kills together
 
     def lines(self, kept: list[str], given: argparse.Namespace) -> list[str]:
@@ -55,7 +55,7 @@ class Measured:
 def _row(what: str, seconds: list[float]) -> str:
     if len(seconds) < 2:
         return f"| {what} | not measured | | |"
-    figures = median(seconds), quantiles(seconds, n=20)[-1], max(seconds)
+    figures = median(seconds), quantiles(seconds, n=20, method="inclusive")[-1], max(seconds)
     return f"| {what} | " + " | ".join(f"{1000 * value:.0f} ms" for value in figures) + " |"
 
 
@@ -93,15 +93,16 @@ class Class:
         id = f"{random.getrandbits(128):032x}"
         said = {"id": id, "seat": seat, "age": 0.0, "lesson": lesson, "question": name}
         said |= {"kind": "prediction", "chosen": random.choice(asked.choices)}
+        pause = FIRST_PAUSE
         while True:
             began, board = time.monotonic(), self.board
             if await self._kept(session, said):
                 if board is self.board:
                     self.measured.votes.append(time.monotonic() - began)
-                self.measured.acknowledged[id] = time.monotonic()
+                self.measured.acknowledged[id] = time.monotonic(), self.board
                 return
-            await asyncio.sleep(AGAIN)
-            await self.up.wait()
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # as a notebook does
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _kept(self, session, said: dict) -> bool:
         import aiohttp  # noqa: PLC0415
@@ -133,7 +134,7 @@ class Class:
     def _shown(self, answers: int) -> None:
         """The page has this many answers now: the n-th acknowledged is shown with n answers."""
         now, times = time.monotonic(), list(self.measured.acknowledged.values())
-        fresh = times[self.seen : answers]
+        fresh = [when for when, board in times[self.seen : answers] if board is self.board]
         self.measured.pages += [max(0.0, now - when) for when in fresh]
         self.seen = max(self.seen, answers)
 

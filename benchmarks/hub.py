@@ -1,4 +1,4 @@
-"""What a hub needs: N students' kernels on one machine. `python -m benchmarks.hub --kernels 10,20,40`
+"""What a hub needs: N students' kernels on one machine. `python -m benchmarks.hub`
 
 Each kernel is a student in lesson 00, 05 or 07, in turn. All run their lesson at once; then the
 memory of each is read, a slider is moved in each while all are idle, and again while every third
@@ -232,11 +232,13 @@ def _of_sliders_and_training(students: list[Student]) -> str:
     moves(students)  # each once, or what is loaded at the first move would be measured
     idle, beside = moves(students), moves_beside_training(students)
     training = at_once(students, Student.train)
-    ms = (f"{median(found):.0f} / {p90(found):.0f} ms" if found else "-" for found in (idle, beside))
+    ms = [f"{median(f):.0f} / {p90(f):.0f} ms" if f else "-" for f in (idle, beside)]
     return " | ".join([*ms, f"{median(training):.1f} / {max(training):.1f} s"])
 
 
-FIGURES = "slider idle, median / p90 | slider while a third trains | training cell, median / longest"
+FIGURES = (
+    "slider idle, median / p90 | slider while a third trains | training cell, median / longest"
+)
 HEAD = [
     "| kernels | memory a student, lessons 00 / 05 / 07 | together | all lessons at once | "
     + FIGURES

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
-from .fast.compiling import compiled, compiles
 from .model import GPT
 from .scale import kernels
+from .scale.compiling import compiled, compiles
 from .scale.settings import DEFAULTS, TrainConfig
 
 # Coefficients of Polar Express (Amsel et al. 2025, arXiv 2505.16932, algorithm 1), a step each: of
@@ -159,7 +159,7 @@ def make_optimizers(model: GPT, config: TrainConfig) -> list[Optimizer]:
         tables = [p for p in groups[0]["params"] if id(p) not in hidden]
         products = _products(model, config, matrices)
         group = {"params": matrices, "share": 1.0}
-        muon = [Muon([group], weight_decay=decay, products=products)]
+        muon = [Muon([group], config.peak, config.momentum, decay, products)]
         groups = [group | {"share": BESIDE_MUON} for group in groups]
         groups[0]["params"] = tables
     # One call for all tensors; where a device has no such kernel, PyTorch's own choice.
@@ -169,6 +169,6 @@ def make_optimizers(model: GPT, config: TrainConfig) -> list[Optimizer]:
 
 def _products(model: GPT, config: TrainConfig, matrices: list[Tensor]):
     """The way to `orthogonalize` that is the fastest here; None: as it stands above."""
-    if compiles(config.compile, model.device):
+    if compiles(model, config):
         return compiled(orthogonalize)
     return kernels.for_muon(matrices, orthogonalize, usual=_fast_dtype(model.device))

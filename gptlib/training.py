@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 
 from .fast.cards import fused_nll, tensor_cores, to_card
-from .fast.compiling import compiled, compiles
 from .logits import nll, token_nll
 from .model import GPT, without_dropout
 from .optimizers import make_optimizers
 from .scale import kernels
+from .scale.compiling import compiled, compiles
 from .scale.devices import resolve_device
 from .scale.distributed import ALONE, Team
 from .scale.resuming import Resumable, seeded_dropout
@@ -94,11 +94,11 @@ class Trainer(Resumable):
             heldout = corpus_tokens(heldout, model.config.vocab_size, "the held-out text")
             x, y = evaluation_rows(heldout[:], self.block_size, config.eos_id)
             self.heldout_rows = x[: config.eval_rows], y[: config.eval_rows]
-        kernels.for_training(model, model.config, config.batch_size * self.block_size)
+        kernels.for_training(model, config)
         self.optimizers = make_optimizers(model, config)
         self.step, self.seconds, self.history = 0, 0.0, []  # a Step for each update
         self.runs_ahead = self.device.type == "cuda"
-        self.compiling = compiles(config.compile, self.device)  # the next update, before it starts
+        self.compiling = compiles(model, config)  # before the next update
         self.mean_loss = compiled(self._mean_loss) if self.compiling else self._mean_loss
 
     def __len__(self) -> int:
@@ -240,7 +240,7 @@ def learning_rate_at(step: int, config: TrainConfig) -> float:
 def evaluate(model: GPT, x: Tensor, y: Tensor, batch_size: int = 64) -> float:
     """Mean loss in nats per token over the targets of `evaluation_rows`, dropout off."""
     total, count = 0.0, 0
-    with without_dropout(model):
+    with without_dropout(model), tensor_cores(model.device):
         for rows, targets in zip(x.split(batch_size), y.split(batch_size), strict=True):
             rows, targets = rows.to(model.device), targets.to(model.device)
             losses = token_nll(model(rows).float(), targets.clamp(min=0))  # (B, T)

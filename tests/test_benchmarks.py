@@ -21,6 +21,7 @@ from benchmarks import (
     growth,
     loading,
     mutation,
+    summary,
     training,
     widgets,
 )
@@ -40,6 +41,25 @@ def test_each_section_has_its_place_in_the_results(module):
     assert page.index(module.BEGIN) < page.index(module.END)
 
 
+def test_the_first_page_says_what_the_tables_say():
+    page = RESULTS.read_text(encoding="utf-8")
+    between = page.split(summary.BEGIN + "\n")[1].split("\n" + summary.END)[0]
+    assert between == summary.summary(page), "run python -m benchmarks.summary"
+    assert between.count("\n") >= len(summary.PROMISES)
+
+
+def test_a_promise_whose_row_is_gone_or_there_twice_is_refused():
+    promise = summary.Promise("x", "a", "b", "at most 1")
+    row = "| a step | b | 1 s | 2 s | 0.50 |\n"
+    page = "<!-- x: begin -->\n{}<!-- x: end -->"
+    assert promise.line(page.format(row)) == "| a step (beside b) | 1 s | 2 s | 0.50 | at most 1 |"
+    for rows in ("", row + row):
+        with pytest.raises(ValueError, match="rows begin with 'a'"):
+            promise.line(page.format(rows))
+    missing = page.format("| a step | b | not measured: no card | | |\n")
+    assert "| not measured | | | at most 1 |" in promise.line(missing)
+
+
 def test_every_command_that_the_results_name_is_there():
     page = RESULTS.read_text(encoding="utf-8")
     for names in re.findall(r"--only ([\w,]+)", page):
@@ -52,14 +72,27 @@ def test_sections_that_are_asked_for_run_in_that_order_and_no_others(monkeypatch
     ran = []
     sections = {name: lambda given, name=name: ran.append((name, given)) for name in "abc"}
     monkeypatch.setattr(command, "SECTIONS", sections)
+    monkeypatch.setattr(command.summary, "main", lambda: ran.append(("the first page", None)))
     monkeypatch.setattr("sys.argv", ["benchmarks", "--only", "c,a", "--minbpe", "there"])
     command.main()
-    assert [name for name, _ in ran] == ["c", "a"]
+    assert [name for name, _ in ran] == ["c", "a", "the first page"]
     assert ran[0][1].minbpe == Path("there") and ran[0][1].nanogpt is None
     monkeypatch.setattr("sys.argv", ["benchmarks", "--only", "a,x"])
     with pytest.raises(SystemExit):
         command.main()
     assert "'x' is none of a, b, c" in capsys.readouterr().err
+
+
+def test_a_vote_that_the_board_has_not_kept_is_lost_and_one_kept_twice_is_said():
+    measured = board.Measured([0.01, 0.03], [0.1, 0.1], {"a": (1.0, None), "b": (2.0, None)}, 5.0)
+    given = board._parser().parse_args(["--seconds", "30"])
+    lines = measured.lines(["a", "c", "c"], given)
+    assert lines[2] == "| from a vote to its acknowledgement, on disk | 20 ms | 29 ms | 30 ms |"
+    assert lines[-1] == (
+        "300 students, 10 votes a second, 30 s: 2 votes acknowledged; 5 kills -9, 5 s without a "
+        "board in all; lost: 1; counted twice: 1."
+    )
+    assert "not measured" in board.Measured().lines([], given)[2]
 
 
 def test_a_ratio_is_the_median_of_the_pairs():
@@ -138,6 +171,16 @@ def test_a_row_whose_peer_is_missing_or_too_large_leaves_the_others_their_turn(m
     said = [str(row) for row in cuda.rows(None)]
     assert ["not measured: no clone" in said[0], "out of memory" in said[1]] == [True, True]
     assert said[2] == "| c | p | 1.00 s | 2.00 s | 0.50 |"
+
+
+def test_a_row_for_which_there_is_no_time_says_so(monkeypatch):
+    def there(what, peer, nanogpt):
+        return Row(what, peer, 1.0, 2.0, 0.5)
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr(cuda, "ROWS", [("a", "p", there), (training.ON_CUDA.what, "p", there)])
+    first, last = map(str, cuda.rows(None, minutes=2))
+    assert "0.50" in first and "longer than what was left of 2.0 min" in last
 
 
 def test_a_race_without_a_clone_says_so():

@@ -20,7 +20,7 @@ def test_the_parts_are_the_tests_all_notebooks_and_the_benchmarks():
     assert tests[-3:] == ["-m", "cuda", "tests"]
     found = [name for name in notebooks if name.endswith(".ipynb")]
     assert len(found) == len(list((cuda.ROOT / "notebooks").rglob("*.ipynb"))) > 20
-    assert benchmarks[1:] == ["benchmarks", "--only", "cuda", "--nanogpt", "clone"]
+    assert benchmarks[1:-1] == "benchmarks --only cuda --minutes MINUTES --nanogpt".split()
 
 
 def ran(code, minutes=1.0, needs=()):
@@ -52,6 +52,12 @@ def test_a_part_ends_with_its_time_and_so_does_what_it_started():
     outcome = ran(code, minutes=0.05)
     assert outcome.said == "1 rows measured, 0 not, stopped: the time was up" and not outcome.good
     assert outcome.seconds < 50
+
+
+def test_a_part_is_told_how_long_it_may_take():
+    code = "import sys; print(sys.argv[1], 'passed')"
+    (outcome,) = outcomes([Part("this", ["-c", code, "MINUTES"], (), 0.5)], 2.0, card=True)
+    assert outcome.said.endswith("0.8 passed")
 
 
 def test_a_part_without_its_package_is_left_out():

@@ -1,4 +1,4 @@
-"""deploy/: what a hub is told agrees with the course, with each other, and with what was measured."""
+"""deploy/: what a hub is told agrees with the course, and with what was measured."""
 
 import ast
 import os
@@ -13,9 +13,9 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from test_packaging import pins, project, read
 
 from benchmarks import hub
-from test_packaging import project, read
 
 ROOT = Path(__file__).resolve().parent.parent
 DEPLOY = ROOT / "deploy"
@@ -82,12 +82,12 @@ def test_the_image_has_the_version_and_a_python_of_the_course():
 
 def test_a_hubs_own_packages_are_pinned_and_no_other_version_than_the_constraints():
     lines = (DEPLOY / "requirements-hub.txt").read_text(encoding="utf-8").splitlines()
-    pins = [Requirement(line) for line in lines if line and not line.startswith("#")]
-    exact = {Requirement(x.split("#")[0]).name for x in read("constraints.txt").splitlines() if x[:1] not in "#"}
-    for pin in pins:
+    own = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    exact = {pin.name for pin in pins()}
+    for pin in own:
         (only,) = pin.specifier
         assert only.operator == "==" and pin.name not in exact
-    assert [pin.name for pin in pins] == ["jupyterhub"]
+    assert [pin.name for pin in own] == ["jupyterhub"]
 
 
 def test_a_students_memory_is_what_was_measured_with_room_to_spare():
@@ -143,7 +143,8 @@ def test_installing_takes_the_course_and_what_it_pins_in_this_order(tmp_path, in
     own |= {"TORCH_INDEX": index} if index else {}
     subprocess.run([DEPLOY / "install.sh", python], check=True, env=own, cwd=tmp_path)
     torch, rest, own_package, lab, doctor = log.read_text().splitlines()
-    assert torch == "-m pip install -c constraints.txt torch" + (" --index-url INDEX" if index else "")
+    chosen = " --index-url INDEX" if index else ""
+    assert torch == f"-m pip install -c constraints.txt torch{chosen}"
     assert rest == "-m pip install --require-hashes --no-deps -r requirements-server.txt"
     assert own_package == "-m pip install --no-deps ."
     assert lab.endswith("@jupyterlab/apputils-extension:announcements")
@@ -202,7 +203,8 @@ def test_the_image_is_built_and_a_student_in_it_has_lessons_and_no_solutions():
     if index := os.environ.get("TORCH_INDEX"):
         build += ["--build-arg", f"TORCH_INDEX={index}"]
     subprocess.run([*build, "."], cwd=ROOT, check=True)
-    look = 'gptlib doctor && jupyterhub-singleuser --version && ls "$HOME/my_course" /opt/gptlib/notebooks'
+    look = "gptlib doctor && jupyterhub-singleuser --version && "
+    look += 'ls "$HOME/my_course" /opt/gptlib/notebooks'
     said = subprocess.run(
         ["docker", "run", "--rm", "gptlib-test", "sh", "-c", look],
         capture_output=True,

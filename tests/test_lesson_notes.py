@@ -57,15 +57,21 @@ def test_the_hour_has_the_sections_and_minutes_of_the_notebook(number):
 
 
 @each_lesson
-def test_there_is_something_to_say_or_to_do_in_each_section(number):
+def test_the_notes_have_the_sections_of_the_lesson_in_their_order(number):
     notes = NOTES[number]
-    titles = [title for title, _, _ in notes.hour][1:]
+    titles = [title for title, _, _ in notes.hour]
     assert [title for title in notes.sections if title in titles] == titles
     strange = set(notes.sections) - set(titles) - {lesson_notes.BEFORE, DEEPER}
     assert not strange, f"no such section in the notebook: {strange}"
-    for title in titles:
-        asked = [name for name, there in notes.asked_in.items() if there == title]
-        assert notes.sections[title] or asked, title
+
+
+@each_lesson
+def test_what_is_done_in_a_section_fills_its_minutes(number):
+    notes = NOTES[number]
+    for title, minutes, _ in notes.hour:
+        (done,) = re.findall(r"^\*\*Do\.\*\* (.+)$", notes.sections[title], re.MULTILINE)
+        parts = [int(part) for part in re.findall(r"\((\d+) min\)", done)]
+        assert sum(parts) == minutes and max(parts) <= 6, title
 
 
 @each_lesson

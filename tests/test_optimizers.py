@@ -133,13 +133,14 @@ def test_only_matrices_decay_and_the_tied_head_is_there_once(model):
 
 
 def test_muon_trains_the_matrices_of_the_blocks_and_adamw_the_rest(model):
-    muon, adamw = make_optimizers(model, TrainConfig(optimizer="muon", weight_decay=0.2))
+    config = TrainConfig(optimizer="muon", weight_decay=0.2, momentum=0.8)
+    muon, adamw = make_optimizers(model, config)
     names = {id(p): name for name, p in model.named_parameters()}
     of_muon = {names[id(p)] for g in muon.param_groups for p in g["params"]}
     of_adamw = {names[id(p)] for g in adamw.param_groups for p in g["params"]}
     assert of_muon == {n for n, p in model.named_parameters() if n.startswith("h.") and p.ndim == 2}
     assert of_adamw == set(names.values()) - of_muon
-    assert {g["weight_decay"] for g in muon.param_groups} == {0.2}
+    assert {(g["weight_decay"], g["momentum"]) for g in muon.param_groups} == {(0.2, 0.8)}
     alone = make_optimizers(model, TrainConfig(optimizer="adamw"))
     assert len(alone) == 1 and sum(len(g["params"]) for g in alone[0].param_groups) == len(names)
 

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 MINUTES = 8.0
-FOR_BENCHMARKS = 0.5  # the share of the time that the notebooks leave to them
+LEFT = "MINUTES"  # in a part's arguments: what is left for it
 KERNELS = 4  # notebooks at once: each kernel takes memory of the card
 NO_CARD = "there is no CUDA card here, or this PyTorch cannot use it"
 
@@ -50,11 +50,11 @@ def parts(nanogpt: str | None) -> list[Part]:
     compare = ["-m", "pytest", "-q", *at_once, "--nbval", "--nbval-current-env", *notebooks]
     clone = ["--nanogpt", nanogpt] if nanogpt else []
     return [
-        Part("the CUDA tests", ["-m", "pytest", "-q", "-m", "cuda", "tests"], ("pytest",), 0.5),
-        Part("every notebook", compare, ("pytest", "nbval", "ipykernel"), 1 - FOR_BENCHMARKS),
+        Part("the CUDA tests", ["-m", "pytest", "-q", "-m", "cuda", "tests"], ("pytest",), 0.4),
+        Part("every notebook", compare, ("pytest", "nbval", "ipykernel"), 0.5),
         Part(
             "benchmarks",
-            ["-m", "benchmarks", "--only", "cuda", *clone],
+            ["-m", "benchmarks", "--only", "cuda", "--minutes", LEFT, *clone],
             ("transformers", "nbformat"),
             1.0,
         ),
@@ -78,7 +78,8 @@ def _run(part: Part, seconds: float) -> Outcome:
     """One part, in a process group of its own so that it ends with all that it started."""
     print(f"# {part.name}, at most {seconds:.0f} s", flush=True)
     began, lines = time.monotonic(), []
-    command = [sys.executable, *part.arguments]
+    left = f"{seconds / 60 - 0.2:.1f}"  # some seconds less, to write the table
+    command = [sys.executable, *(left if a == LEFT else a for a in part.arguments)]
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         "OMP_NUM_THREADS": "1",

@@ -7,8 +7,10 @@ A file is a page that reads well by itself, in a form that tools can read too:
     ## Objectives                           a table: objective | questions | exercises
     ## The hour                             a table: section | minutes | if you are late
     ## Before the lesson
-    ## By hand                              then each section of the lesson, in its order, by its
-    **Say.** ... **Draw.** ...              title up to a colon
+    ## The start                            then each section of the lesson, in its order, by its
+    ## By hand                              title up to a colon
+    **Do.** This (2 min). That (1 min).     one line; its minutes are those of the section
+    **Say.** ... **Draw.** ...
     ### `spread`                            a question of that section: how a class splits
     - ✔ **right option** (60 %)
     - **wrong option** (40 %): what to answer.
@@ -20,7 +22,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "teach" / "lessons"
+import lesson_clock
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER, COURSE = ROOT / "docs" / "teach" / "lessons", ROOT / "notebooks"
 START, START_MINUTES = "The start", 2  # the header and the map, which have no heading
 OBJECTIVES, HOUR, BEFORE, DEEPER = "Objectives", "The hour", "Before the lesson", "Deeper"
 ESTIMATE = "our estimate: no class has been counted"
@@ -74,8 +79,9 @@ def read(path: Path) -> Notes:
 
 
 def all_notes() -> dict[str, Notes]:
-    """{number: notes} of every lesson that has them."""
-    return {notes.number: notes for notes in map(read, sorted(FOLDER.glob("[0-9]*.md")))}
+    """{number: notes} of every lesson that has them, if its sections say their minutes."""
+    paths = [path for path in sorted(FOLDER.glob("[0-9]*.md")) if _timed(path.stem)]
+    return {notes.number: notes for notes in map(read, paths)}
 
 
 def short(title: str) -> str:
@@ -105,6 +111,11 @@ def by_the_clock(notes: Notes) -> dict[str, tuple[int, int, str]]:
         found[title] = (now, now + minutes, late)
         now += minutes
     return found
+
+
+def _timed(lesson: str) -> bool:
+    notebook = COURSE / f"{lesson}.ipynb"
+    return notebook.is_file() and lesson_clock.timed(notebook)
 
 
 def _notes(text: str) -> Notes:

@@ -53,9 +53,6 @@ c.CourseDirectory.root = os.path.dirname(os.path.abspath(__file__))
 # What stays in a student's copy where the solution was.
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError  # write your answer here"}
 
-# A locked cell that a student has deleted comes back.
-c.OverwriteCells.add_missing_cells = True
-
 c.Execute.timeout = TIMEOUT
 c.Execute.skip_cells_with_tag = "not-for-grades"
 c.Execute.extra_arguments = [

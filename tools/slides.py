@@ -4,16 +4,18 @@
     python tools/slides.py build/slides notebooks/03*.ipynb   some
     python tools/slides.py build/slides --pdf                 and a PDF of each, by Chromium
 
-No sentence is written for the slides. `cut` decides from headings and cells where one ends, and
-what the teacher says (docs/teach/lessons/) becomes the presenter's notes: press S. All files lie
-in one folder, which needs no network.
+Explorers are alive where the folder is served (`python -m http.server -d build/slides`), and
+pictures where a page is opened as a file. No sentence is written for the slides: `cut` decides from
+headings and cells where one ends, and what the teacher says (docs/teach/lessons/) becomes the
+presenter's notes: press S. All files are in one folder, which needs no network.
 """
 
 import argparse
 import importlib
+import json
+import os
 import re
 import shutil
-import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -26,13 +28,24 @@ import lesson_notes
 import nbformat
 from lesson_notes import Notes, short
 from nbconvert.exporters import SlidesExporter
+from website import recording
+from website.data import Data, stays_a_picture
 
 from gptlib.teaching.lesson import PARTS
-from gptlib.teaching.questions import PREDICTION, QUICK, TITLES, Question, marked
+from gptlib.teaching.questions import (
+    PREDICTION,
+    QUICK,
+    TITLES,
+    Question,
+    QuestionBox,
+    marked,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 COURSE = ROOT / "notebooks"
 LOOKS = Path(__file__).resolve().parent / "reveal"
+SCRIPTS = (ROOT / "gptlib" / "widgets" / "js", ROOT / "docs" / "js")
+Alive = dict[tuple[int, int], str]  # {(cell, output): what opens the explorer there}
 WORDS, SHORT, LINES, WIDTH = 58, 22, 17, 96  # the most on one slide, where it can be cut
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _ASKED = re.compile(r'lesson\.(ask|predict)\("(\w+)"\)')
@@ -58,6 +71,7 @@ class Deck:
 
     path: Path
     notes: Notes
+    explorers: "Alive"
     slides: list[Slide] = field(default_factory=list)
     section: str = ""
     begins: str | None = None  # the notes of a section whose first slide is still to come
@@ -84,18 +98,18 @@ class Deck:
         last.notes = "\n\n".join(filter(None, [last.notes, notes]))
 
 
-def cut(path: Path, notes: Notes) -> list[Slide]:
-    """The slides of one lesson."""
-    deck = Deck(path, notes)
+def cut(path: Path, notes: Notes, explorers: Alive | None = None) -> list[Slide]:
+    """The slides of one lesson. explorers: as `alive` gives them."""
+    deck = Deck(path, notes, explorers or {})
     first, *rest = nbformat.read(path, as_version=4).cells
     _title(deck, first.source)
     compared = sum(_COMPARE in cell.source for cell in rest if cell.cell_type == "markdown")
-    for cell in rest:
+    for place, cell in enumerate(rest, 1):
         if cell.cell_type == "markdown":
             compared -= _COMPARE in cell.source
             _prose(deck, cell.source)
         else:
-            _code(deck, cell)
+            _code(deck, cell, place)
             if compared < len(deck.waiting) and _printed(cell):
                 _reveal(deck)  # no cell below says "press Compare" for it
     while deck.waiting:
@@ -115,8 +129,8 @@ def _title(deck: Deck, header: str) -> None:
     minutes = re.search(r"^\| section .*?(?=\n\n)", header, re.DOTALL | re.MULTILINE)
     ideas = re.search(r"^\*\*New ideas:\*\* .+$", header, re.MULTILINE)
     before = deck.notes.sections.get(lesson_notes.BEFORE, "")
-    said = f"{deck.notes.sentence}\n\n**Before the lesson.** {before}"
-    deck.begins = said
+    start = deck.notes.sections.get(lesson_notes.START, "")
+    deck.begins = f"{deck.notes.sentence}\n\n**Before the lesson.** {before}\n\n{start}"
     deck.text(f"{head}\n\n# {question}\n\n{able[0] if able else ''}")
     deck.text("\n\n".join(found[0] for found in (ideas, minutes) if found))
 
@@ -207,7 +221,7 @@ def _closing(source: str) -> str:
 # ---- Code ----
 
 
-def _code(deck: Deck, cell: nbformat.NotebookNode) -> None:
+def _code(deck: Deck, cell: nbformat.NotebookNode, place: int) -> None:
     asked = _ASKED.findall(cell.source)
     if "NotImplementedError" in cell.source:
         _exercise(deck, cell)
@@ -216,7 +230,8 @@ def _code(deck: Deck, cell: nbformat.NotebookNode) -> None:
         deck.add(*_pictures(cell))  # the map alone
         return
     printed = _printed(cell)
-    shown = [] if "widgets.set_up_check" in cell.source else _pictures(cell)
+    explorers = {k: told for (at, k), told in deck.explorers.items() if at == place}
+    shown = [] if "widgets.set_up_check" in cell.source else _pictures(cell, explorers)
     explorer = bool(lesson_clock.EXPLORER.search(cell.source))
     if not explorer and not (asked and not printed and not shown):
         _lines(deck, cell, printed)
@@ -260,10 +275,12 @@ def _printed(cell: nbformat.NotebookNode) -> list:
     return [nbformat.v4.new_output("stream", text=text)] if text.strip() else []
 
 
-def _pictures(cell: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+def _pictures(
+    cell: nbformat.NotebookNode, explorers: dict[int, str] | None = None
+) -> list[nbformat.NotebookNode]:
     """The pictures that a cell shows, each as a Markdown cell: drawn ones, and explorers'."""
     found = []
-    for output in cell.outputs:
+    for k, output in enumerate(cell.outputs):
         data = output.get("data", {})
         words = _attribute("".join(data.get("text/plain", "")))
         if "image/png" in data:
@@ -273,7 +290,9 @@ def _pictures(cell: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
             image = image[0]
         else:
             continue
-        found.append(nbformat.v4.new_markdown_cell(f'<div class="picture">{image}</div>'))
+        told = (explorers or {}).get(k)
+        opens = f' data-explorer="{_attribute(told)}"' if told else ""
+        found.append(nbformat.v4.new_markdown_cell(f'<div class="picture"{opens}>{image}</div>'))
     return found
 
 
@@ -340,10 +359,10 @@ def _said(notes: Notes, title: str) -> str:
     return f"{head}\n\n{notes.sections.get(short(title), '')}"
 
 
-def page(path: Path, notes: Notes) -> str:
+def page(path: Path, notes: Notes, explorers: Alive | None = None) -> str:
     """The slides of a lesson as HTML."""
     cells = []
-    for slide in cut(path, notes):
+    for slide in cut(path, notes, explorers):
         cells += _with_kicker(slide)
         if slide.notes:
             cells.append(_typed(nbformat.v4.new_markdown_cell(slide.notes), "notes"))
@@ -383,16 +402,31 @@ def _typed(cell: nbformat.NotebookNode, kind: str) -> nbformat.NotebookNode:
 def build(folder: Path, lessons: list[Path]) -> list[Path]:
     """Write the slides of some lessons, and what they need, into a folder."""
     known = lesson_notes.all_notes()
-    looks = folder / "reveal"
-    shutil.rmtree(looks, ignore_errors=True)
-    shutil.copytree(LOOKS, looks, ignore=shutil.ignore_patterns("template"))
+    for name in ("reveal", "js", "data"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    shutil.copytree(LOOKS, folder / "reveal", ignore=shutil.ignore_patterns("template"))
+    for scripts in SCRIPTS:
+        shutil.copytree(scripts, folder / "js", dirs_exist_ok=True)
+    data = Data(folder / "data")
     made = []
     for path in lessons:
         if path.stem[:2] in known:
-            html = page(path, known[path.stem[:2]])
+            html = page(path, known[path.stem[:2]], alive(path, data))
             made.append(folder / f"{path.stem}.html")
             made[-1].write_text(html, encoding="utf-8")
     return made
+
+
+def alive(path: Path, data: Data) -> Alive:
+    """{(cell, output): what js/course.js needs to open the explorer there} of a lesson.
+
+    As on the course's site: with no kernel, and only where the page comes from a server, such as
+    `python -m http.server`. In a file that is just opened, an explorer is its picture.
+    """
+    with recording.package_as_it_is():
+        found = [one for one in recording.explorers(path) if not stays_a_picture(one.explorer)]
+        shown = [one for one in found if not isinstance(one.explorer, QuestionBox)]
+        return {(one.cell, one.output): json.dumps(data.state(one.explorer)) for one in shown}
 
 
 def print_pdf(page: Path) -> Path:
@@ -401,14 +435,20 @@ def print_pdf(page: Path) -> Path:
     Raises:
         ValueError: there is no Chromium.
     """
-    browser = next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    from playwright.sync_api import sync_playwright
+
+    named = os.environ.get("GPTLIB_CHROMIUM")
+    browser = next(filter(None, map(shutil.which, [named] if named else CHROMIUMS)), None)
     if browser is None:
         raise ValueError(f"a PDF needs one of {', '.join(CHROMIUMS)}")
     made = page.with_suffix(".pdf")
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer"]
-    command += ["--virtual-time-budget=20000", f"--print-to-pdf={made}"]
-    command += [f"{page.resolve().as_uri()}?print-pdf"]
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL, timeout=300)
+    with sync_playwright() as play:
+        opened = play.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        sheet = opened.new_page(viewport={"width": 1280, "height": 720})
+        sheet.goto(f"{page.resolve().as_uri()}?print-pdf")
+        sheet.wait_for_selector("body[data-ready=yes]", state="attached")
+        sheet.pdf(path=made, prefer_css_page_size=True, print_background=True)
+        opened.close()
     return made
 
 
@@ -419,10 +459,11 @@ def main() -> None:
     parser.add_argument("--pdf", action="store_true", help="a PDF of each, by Chromium")
     given = parser.parse_args()
     lessons = given.lessons or sorted(COURSE.glob("[0-9]*.ipynb"))
+    os.environ["GPTLIB_ANSWERS"] = "off"  # what is opened for a page is nobody's answer
     try:
         for made in build(given.folder, lessons):
             print(print_pdf(made) if given.pdf else made)
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
+    except (OSError, ValueError) as error:
         sys.exit(f"The slides were not made: {error}")
 
 

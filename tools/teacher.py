@@ -67,7 +67,8 @@ def copies() -> dict[str, bytes]:
 
 def _opening(notes: Notes) -> str:
     before = f"**{BEFORE}.** {notes.sections.get(BEFORE, '')}"
-    lines = [f"**For the teacher.** {notes.sentence}", "", before, ""]
+    start = notes.sections.get(START, "")
+    lines = [f"**For the teacher.** {notes.sentence}", "", before, "", start, ""]
     lines += ["| minute | section | minutes | if you are late |", "|---|---|---|---|"]
     for title, (begins, ends, late) in lesson_notes.by_the_clock(notes).items():
         lines.append(f"| {begins} | {title} | {ends - begins} | {late} |")

@@ -64,5 +64,8 @@ def fields(body: bytes, kinds: dict[str, type]) -> dict:
 def _is(value: object, kind: type) -> bool:
     """In JSON 2 is a number with a point too; True is none."""
     if kind is float:
-        return type(value) in (int, float) and abs(value) < 1e15  # which NaN is not
+        # NaN is not below anything; True is an int, and no number here.
+        return (
+            isinstance(value, int | float) and not isinstance(value, bool) and -1e15 < value < 1e15
+        )
     return type(value) is kind

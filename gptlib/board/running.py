@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import secrets
 import signal
 import socket
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import platformdirs
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from ..formats.locks import InUse, sole_writer
 from .catalogue import Catalogue
@@ -74,6 +76,7 @@ async def run(
     runner = web.AppRunner(
         app,
         access_log=None,
+        logger=_log(),
         handle_signals=False,
         shutdown_timeout=HOLDING,
         keepalive_timeout=15,
@@ -94,6 +97,17 @@ async def run(
         writing.cancel()
         told.cancel()
         room.close()
+
+
+def _log() -> logging.Logger:
+    """Says what goes wrong in the board, and not what a stranger sends that is no HTTP."""
+    log = logging.getLogger("gptlib.board")
+    log.addFilter(_is_ours)  # a filter that is there already is not added again
+    return log
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 async def _started(site: web.TCPSite, host: str, port: int) -> None:

@@ -107,6 +107,8 @@ async def _in_json(request: web.Request, handler) -> web.StreamResponse:
         return _refused(error.status, error.reason)
     except ValueError as error:
         return _refused(422, str(error))
+    except sqlite3.Error:
+        return _refused(503, "it could not be written", 5)
 
 
 def _refused(status: int, why: str, wait: float = 0.0) -> web.Response:
@@ -161,15 +163,13 @@ async def _answer(request: web.Request) -> web.Response:
         await server.room.add(answer)
     except Full:
         return _refused(503, "there is no place for this answer", 5)
-    except sqlite3.Error:
-        return _refused(503, "the answer could not be written", 5)
     return web.json_response({"kept": answer.id})
 
 
 # ---- The teacher ----
 
 
-async def _teacher(request: web.Request) -> web.Response:
+async def _teacher(request: web.Request) -> web.StreamResponse:
     return web.FileResponse(PAGE / "teacher.html")
 
 

@@ -64,6 +64,8 @@ def keep_the_kernel() -> None:
     def leave(*_: object) -> None:
         raise SystemExit("exit() ends this cell")
 
+    leave.__module__ = "builtins"  # for `borrowed`, which looks for what is the course's
+
     def leave_unless_kernel(status: int) -> None:
         if os.getpid() == kernel:
             leave()

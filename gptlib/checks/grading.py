@@ -63,16 +63,16 @@ def points(check: Exercise, student: Callable, most: float) -> float:
 def parts(check: Exercise, student: Callable) -> list[Part]:
     """The parts of a wrong answer's points, the last for being right.
 
-    The properties that an answer without any work has, such as the right shape, earn nothing, but
-    without them the others earn nothing either. An answer that stops on some inputs has only the
-    share of those on which it gives a result, if these are half of them or more.
+    What `worth` finds needs no work earns nothing, but without the first of it, such as the right
+    shape, the rest earns nothing either. An answer that stops on some inputs has only the share of
+    those on which it gives a result, if these are half of them or more.
     """
     held, share = holding(check, student)
-    start = without_work(check)
-    share = share if share >= HALF and all(held[:start]) else 0.0
-    earned = [share if holds else 0.0 for holds in held]
-    found = zip(check.properties[start:], earned[start:])
-    return [*(Part(prop.words, part) for prop, part in found), Part(RIGHT, 0.0)]
+    basics, earns = worth(check)
+    share = share if share >= HALF and all(held[:basics]) else 0.0
+    triples = zip(check.properties, held, earns)
+    found = [Part(prop.words, share if holds else 0.0) for prop, holds, its in triples if its]
+    return [*found, Part(RIGHT, 0.0)]
 
 
 def holding(check: Exercise, student: Callable) -> tuple[list[bool], float]:
@@ -87,21 +87,22 @@ def holding(check: Exercise, student: Callable) -> tuple[list[bool], float]:
 
 
 @cache
-def without_work(check: Exercise) -> int:
-    """How many of the first properties an answer has that does nothing.
+def worth(check: Exercise) -> tuple[int, tuple[bool, ...]]:
+    """(how many of the first properties are basic, does each property earn points).
 
-    Such answers give back their first argument, 0, 1, or what is empty or zero in the right form.
+    Basic is what some answer has that does nothing: it gives back None, its first argument, 0, 1,
+    or what is empty or zero in the right form. With all of the basics, such an answer may also have
+    a later property, as an empty list has no id twice: that one earns nothing.
     """
-    idle = [lambda *given: given[0], lambda *given: 0, lambda *given: 1]
+    idle = [lambda *given: None, lambda *given: given[0], lambda *given: 0, lambda *given: 1]
     if check.right:
         idle.append(lambda *given: empty(check.read(check.right(*given))))
-    most = 0
     with quiet():
-        for answer in idle:
-            held, share = holding(check, answer)
-            if share >= HALF:
-                most = max(most, [*held, False].index(False))
-    return most
+        held = [found for found, share in (holding(check, each) for each in idle) if share >= HALF]
+    basics = max(([*each, False].index(False) for each in held), default=0)
+    rows = [each for each in held if all(each[:basics])]
+    earns = tuple(not any(column) for column in zip(*rows))
+    return basics, earns or (True,) * len(check.properties)
 
 
 def empty(value: object) -> object:

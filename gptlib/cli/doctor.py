@@ -9,10 +9,10 @@ import torch
 
 from .. import __version__
 from ..fast import waiting
-from ..fast.compiling import has_compiler
 from ..formats.files import cache_dir, data_dir
 from ..sampling import generate
 from ..scale import kernels
+from ..scale.compiling import has_compiler
 from ..storage import checkpoint
 
 

@@ -25,6 +25,7 @@ def run(a: argparse.Namespace) -> int:
     try:
         from ..teaching import gains, tally
     except ImportError as error:
-        raise ImportError("gptlib tally needs the lessons: pip install 'gptlib[lessons]'") from error
+        words = "gptlib tally needs the lessons: pip install 'gptlib[lessons]'"
+        raise ImportError(words) from error
     print(gains.Gains(*a.inventory) if a.inventory else tally(a.folder))
     return 0

@@ -9,7 +9,7 @@ Axes: B batch, T new tokens, S tokens read so far, C = n_embd, nh heads, hs chan
 L = n_layer, V = vocab_size.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import cast
 
@@ -33,6 +33,11 @@ from .quantization import Int8Embedding, Int8Linear
 PLAIN_PARTS = {GPT, Block, CausalSelfAttention, MLP, TokenEmbedding, PositionEmbedding, Linear}
 PLAIN_PARTS |= {nn.LayerNorm, nn.Dropout, nn.ModuleList}
 EIGHT_BIT_PARTS = {Int8Linear, Int8Embedding}
+
+# A layer as the fast ones hold it: two layer norms, and the two products of each part.
+Norm = tuple[Tensor, Tensor]
+Product = Callable[[Tensor], Tensor]
+Layer = tuple[Norm, tuple[Product, Product], Norm, tuple[Product, Product]]
 
 # Products of a prompt below which to share the work out takes longer than it saves: a core that is
 # busy with something else is waited for.
@@ -220,7 +225,7 @@ class OneRowDecoder(_StepDecoder):
         return self.lm_head.dot(x) + self.lm_head_bias
 
 
-def layers_of(model: GPT) -> list[tuple]:
+def layers_of(model: GPT) -> list[Layer]:
     """Each layer's weights and products, found once: no module is asked for them at each token."""
     return [
         (

@@ -209,6 +209,7 @@ def write(
         return None
     try:
         settings = check_settings(temperature, top_k, top_p)
+        eos_id = None if eos_id is None else int(eos_id)
         writer = _writer(model, len(ids), n_places, settings, eos_id, few=n <= FEW)
         return None if writer is None else writer.write(model, ids, n, generator)
     finally:

@@ -1,4 +1,4 @@
-"""Appendix: every "break it" of the course on one page, as a picture and as a table.
+"""Appendix: everything that the course breaks on purpose, as a picture and as a table.
 
 Takes what `gptlib.ablations.measured` gives; nothing is measured here.
 """
@@ -12,10 +12,10 @@ from .style import SMALL, Picture, Theme, follows_page, sheet
 
 WHOLE = "nothing"  # the row with nothing missing
 NAMES = {
-    "teacher_forced": "loss, as in training",
-    "prefix_only": "loss, from the words before",
-    "kl": "KL after The cat is",
-    "sayable": "stories the grammar can say",
+    "teacher_forced": "teacher-forced loss",
+    "prefix_only": "loss given the prefix only",
+    "kl": 'KL after "The cat is"',
+    "sayable": "stories that fit the grammar",
 }
 LONGEST = 60  # letters of a story that are shown
 LEAST, MOST = 5e-3, 16.0  # nats: dots beyond are drawn at the edge
@@ -50,10 +50,13 @@ def ablation_losses(measured: dict, *, theme: str | None = None) -> Picture:
         ):
             ax.plot([], [], marker, color=getattr(paint, colour), label=NAMES[text])
         ax.legend(loc="lower right", fontsize=SMALL)
-    figure.description = f"Losses with one thing missing, the floor being {floor:.2f}. " + " ".join(
-        f"{row['name']}: {_shown(row['teacher_forced'])} as in training, "
-        f"{_shown(row['prefix_only'])} from the words before."
-        for row in rows
+    figure.description = (
+        f"Losses with one thing missing, and the floor at {floor:.2f}. "
+        + " ".join(
+            f"{row['name']}: {_shown(row['teacher_forced'])} teacher-forced, "
+            f"{_shown(row['prefix_only'])} given the prefix only."
+            for row in rows
+        )
     )
     return figure
 
@@ -69,7 +72,7 @@ def _title(row: dict) -> str:
 
 
 class AblationTable:
-    """The table: what is missing, the median of each metric, who noticed, and a story.
+    """The table: what is missing, the median of each metric, which got worse, and a story.
 
     Shown as HTML in a notebook, and as plain text elsewhere.
     """
@@ -85,8 +88,8 @@ class AblationTable:
 
     def lines(self) -> list[list[str]]:
         """Each row's cells as text, the heads first."""
-        heads = ["lesson", "without", *NAMES.values(), "who noticed", "a story it tells"]
-        return [heads, *map(self._cells, self.rows)]
+        heads = ["lesson", "what is missing", *NAMES.values(), "which metrics got worse"]
+        return [[*heads, "a sampled story"], *map(self._cells, self.rows)]
 
     def _cells(self, row: dict) -> list[str]:
         seen = self.noticed.get(row["name"], ())
@@ -94,7 +97,7 @@ class AblationTable:
         if row["name"] == row["against"]:
             who = ""
         elif row["against"] != WHOLE:
-            who += f" (beside: {row['against']})"
+            who += f" (compared with: {row['against']})"
         numbers = [_shown(row[metric], metric == "sayable") for metric in METRICS]
         story = "".join(c if c.isprintable() else "�" for c in row["sample"][:LONGEST])
         return [row["lesson"], row["name"], *numbers, who, story]

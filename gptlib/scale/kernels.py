@@ -22,14 +22,16 @@ from torch import Tensor, nn
 
 from ..fast import linear as products
 from ..fast.linear import Linear, has_onednn
+from ..fast.threads import one_torch_thread
 from ..formats.files import atomic_write, cache_dir
 from ..formats.memory import n_numbers
 from .distributed import started
+from .settings import TrainConfig
 
 FILE = "kernels.json"
-TRIES = 3  # of each way, in turn
+TRIES, A_WAY = 3, 0.03  # of each way so many, and as many more as there is time for, in seconds
 CLEARLY = 0.85  # of the usual way's time: less than that, or the usual way stays
-LONG_STEP = 2**31  # multiplications of an update: below, there is little to gain
+LONG_RUN = 12 * 10**11  # multiplications of a run, half a minute's: below, there is little to gain
 LONG_TRY = 2**29  # of one try: what is larger keeps the rule, or it would take seconds
 LARGE_MODEL = 2**24  # weights from which on writing a token waits for memory
 LARGE_MATRICES = 2**19  # numbers in what Muon trains from which on its products take their time
@@ -67,14 +69,19 @@ def fastest(what: str, ways: Mapping[str, Way]) -> str:
 
 
 def measured(ways: Mapping[str, Way]) -> Found:
-    """Time the ways in turn, so that a noisy moment is noisy for all, and take the best of each."""
+    """Time each way a few times and take its best; the usual one stays if none is clearly better.
+
+    Not in turn: threads of one library may keep a core from the next for a moment.
+    """
     best = dict.fromkeys(ways, float("inf"))
-    for attempt in range(TRIES + 1):
-        for name, way in ways.items():
+    for name, way in ways.items():
+        way()  # the first time, libraries prepare themselves
+        end, tries = time.perf_counter() + A_WAY, 0
+        while tries < TRIES or time.perf_counter() < end:
             began = time.perf_counter()
             way()
-            if attempt:  # the first time, libraries prepare themselves
-                best[name] = min(best[name], time.perf_counter() - began)
+            best[name] = min(best[name], time.perf_counter() - began)
+            tries += 1
     usual, winner = next(iter(best)), min(best, key=best.__getitem__)
     chosen = winner if best[winner] < CLEARLY * best[usual] else usual
     return Found(chosen, {name: 1000 * seconds for name, seconds in best.items()})
@@ -83,12 +90,22 @@ def measured(ways: Mapping[str, Way]) -> Found:
 # ---- What is asked ----
 
 
-def for_training(model: nn.Module, config, n_rows: int) -> None:
-    """Choose who multiplies `n_rows` rows in training by the model's matrices, there and back."""
-    if LONG_STEP > 6 * n_rows * n_numbers(config) or not _plain(model.parameters()):
+def n_products(model, config: TrainConfig) -> int:
+    """How many multiplications an update of such a run takes, about: 6 a weight and token."""
+    return 6 * _n_tokens(model, config) * n_numbers(model.config)
+
+
+def for_training(model, config: TrainConfig) -> None:
+    """Choose who multiplies the run's rows by the model's matrices, there and back."""
+    long = config.steps * n_products(model, config) >= LONG_RUN
+    if not long or not _plain(model.parameters()):
         return
     for n_out, n_in in _shapes(model):
-        _choose(n_rows, n_in, n_out)
+        _choose(_n_tokens(model, config), n_in, n_out)
+
+
+def _n_tokens(model, config: TrainConfig) -> int:
+    return config.batch_size * (config.block_size or model.config.block_size)
 
 
 def _choose(n_rows: int, n_in: int, n_out: int) -> None:
@@ -106,9 +123,11 @@ def _there_and_back(names: Iterable[str], n_rows: int, n_out: int, n_in: int) ->
     bias, grad = torch.ones(n_out), torch.ones(n_rows, n_out)
     given = [tensor.requires_grad_() for tensor in (x, weight, bias)]
     ways = {"oneDNN": products.by_onednn, "PyTorch": products.linear}
-    return {
-        name: lambda way=ways[name]: torch.autograd.grad(way(*given), given, grad) for name in names
-    }
+
+    def go(way: Callable) -> None:
+        torch.autograd.grad(way(*given), given, grad)
+
+    return {name: partial(go, ways[name]) for name in names}
 
 
 def for_one_row(model: nn.Module, config) -> str:
@@ -129,10 +148,16 @@ def for_one_row(model: nn.Module, config) -> str:
 def _one_row(weight: Tensor) -> dict[str, Way]:
     row = torch.ones(1, weight.shape[1])
     array, vector = weight.numpy(), row[0].numpy()
-    ways = {"NumPy": lambda: array.dot(vector)}
-    if has_onednn():
-        ways["oneDNN"] = lambda: products.by_onednn(row, weight, None)
-    return ways | {"PyTorch": lambda: products.linear(row, weight)}
+
+    def by_numpy() -> None:
+        with one_torch_thread:
+            array.dot(vector)
+
+    return {
+        "NumPy": by_numpy,
+        "oneDNN": partial(products.by_onednn, row, weight),
+        "PyTorch": partial(products.linear, row, weight),
+    }
 
 
 def for_muon(

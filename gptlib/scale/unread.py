@@ -26,10 +26,10 @@ class Numbers:
         self._found: list[float] | None = None
         self._event: Any = None
         values = list(numbers.values())
-        if all(isinstance(value, float) for value in values):
-            self._found = values
-        else:
+        if any(isinstance(value, Tensor) for value in values):
             self._send(torch.stack([torch.as_tensor(v, dtype=torch.float64) for v in values]))
+        else:
+            self._found = [float(value) for value in values]
 
     def _send(self, there: Tensor) -> None:
         """Have the numbers copied here as soon as they are known; on a CPU they are."""
@@ -90,7 +90,7 @@ class Unread:
         return self._row._replace(**dict(zip(self._names, self._numbers.read(), strict=True)))
 
     def __getattr__(self, name: str):
-        if name not in dir(self._row):
+        if "_row" not in vars(self) or not hasattr(self._row, name):
             raise AttributeError(name)
         known = name in self._row._fields and name not in self._names
         return getattr(self._row if known else self.read(), name)

@@ -13,24 +13,26 @@ from ..board.room import Room
 from ..board.store import Store
 from ..checks import exercise, running, verdict
 from .counting import Tally, tally
-from .lesson import PARTS
+from .lesson import PARTS, Lesson
 
 TROUBLE = (running.NOT_WRITTEN, running.STOPPED, running.ENDLESS, running.INTERRUPTED)
 TROUBLE += (running.CHANGED, running.NOTHING, running.ODD)
+CAPSTONE = {"text": "A text of your own.", "capstone": "A folder with a GPT that you trained."}
 
 
 def catalogue() -> Catalogue:
     """The questions of all lessons, and their exercises with the names of mistakes."""
     made = Catalogue()
-    for number, part in enumerate(PARTS):
+    for part in PARTS:
+        number = Lesson(part).number
         for name, asked in importlib.import_module(f"{__package__}.{part}").QUESTIONS.items():
             known = Asked(asked.asks, tuple(asked.shuffled()), asked.right)
-            made.questions[f"{number:02d}", name] = known
+            made.questions[number, name] = known
         for found in vars(getattr(checks, part)).values():
             if isinstance(found, exercise.Exercise) and found.name.startswith(f"{part}."):
                 made.exercises[verdict.key(found.name)] = _exercise(found)
-    capstone = Exercise("The capstone: a folder with a GPT that you trained.", frozenset(TROUBLE))
-    made.exercises[verdict.key("sampling.capstone")] = capstone
+    for name, words in CAPSTONE.items():
+        made.exercises[verdict.key(f"capstone.{name}")] = Exercise(words, frozenset(TROUBLE))
     return made
 
 

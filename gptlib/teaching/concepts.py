@@ -41,7 +41,7 @@ MISCONCEPTIONS = {  # name: (lesson, what is believed)
     "temperature is noise": ("07", "Temperature and seed make the probabilities themselves vary."),
     "greedy finds the best": ("07", "The best token at each step gives the best sentence."),
     "the model plans": ("07", "A model has in mind how its sentence will end."),
-    "losses per token compare": ("08", "Losses of different tokenizers can be compared as they are."),
+    "losses per token compare": ("08", "Losses of different tokenizers can be compared."),
 }
 
 
@@ -124,8 +124,9 @@ def new_word(text: str, word: str) -> Posed:
 
 def ids(*words: str) -> Posed:
     found = {word: _tokenizer().encode(f" {word}")[0] for word in words}
-    low, high = sorted(found, key=found.get)[0], sorted(found, key=found.get)[-1]
-    near = min(pairwise(sorted(found, key=found.get)), key=lambda two: found[two[1]] - found[two[0]])
+    ranked = sorted(found, key=found.get)
+    low, high = ranked[0], ranked[-1]
+    near = min(pairwise(ranked), key=lambda two: found[two[1]] - found[two[0]])
     listed = ", ".join(f"`{word}` {id}" for word, id in found.items())
     return Posed(
         f"Some tokens of a model and their ids: {listed}. What do these ids tell the model about "
@@ -303,8 +304,8 @@ def most_numbers(width: int) -> Posed:
 def zero_logit(logits: tuple[int, ...], added: int) -> Posed:
     listed = ", ".join(map(str, logits))
     return Posed(
-        f"A model has one logit for each of its tokens: {listed}. We add {added} to all of them, and "
-        "then apply softmax. Which token gets the probability 0?",
+        f"A model has one logit for each of its tokens: {listed}. We add {added} to all of them, "
+        "and then apply softmax. Which token gets the probability 0?",
         "none of the tokens",
         {
             "the one that had 0": "logits are probabilities",
@@ -351,8 +352,8 @@ def perfect_loss(text: str) -> Posed:
     entropy = -sum(p * math.log(p) for p in truth.values())
     listed = " and ".join(f"`{word}` in {p:.0%} of all cases" for word, p in truth.items())
     return Posed(
-        f"In some stories, `{text}` is followed by {listed}. A model has learned exactly this. What "
-        "is its mean loss there, in nats, on new stories?",
+        f"In some stories, `{text}` is followed by {listed}. A model has learned exactly this. "
+        "What is its mean loss there, in nats, on new stories?",
         f"{entropy:.2f}",
         {
             "0.00": "a perfect loss is zero",
@@ -462,11 +463,19 @@ def _dog() -> Ways:
 ITEMS: dict[str, tuple[Callable[..., Posed], tuple, tuple]] = {
     "last_token": (last_token, ("dog", "cat", "is", "sleeping"), ("bird", "dog", "was", "hungry")),
     "favourite": (favourite, ("The cat is", "sleeping", 100), ("The sky was", "grey", 200)),
-    "new_word": (new_word, ("The cat is snoozing.", "snoozing"), ("The dog was dreaming.", "dreaming")),
+    "new_word": (
+        new_word,
+        ("The cat is snoozing.", "snoozing"),
+        ("The dog was dreaming.", "dreaming"),
+    ),
     "ids": (ids, ("cat", "is", "dog"), ("sofa", "was", "bird")),
     "meaning": (meaning, ("red", "blue", "colours"), ("cat", "dog", "animals")),
     "same_vector": (same_vector, ("The cat is", "The dog is"), ("The sky was", "The bird was")),
-    "order": (order, ("Then Mia helps Tom.", "Then Tom helps Mia."), ("Now Eve likes Ben.", "Now Ben likes Eve.")),
+    "order": (
+        order,
+        ("Then Mia helps Tom.", "Then Tom helps Mia."),
+        ("Now Eve likes Ben.", "Now Ben likes Eve."),
+    ),
     "fixed": (fixed, (True,), (False,)),
     "average": (average, ((0.9, 0.1), (10, 20)), ((0.75, 0.25), (8, 16))),
     "after_softmax": (after_softmax, (4, 3), (5, 2)),
@@ -484,7 +493,10 @@ ITEMS: dict[str, tuple[Callable[..., Posed], tuple, tuple]] = {
     "greedy": (
         greedy,
         ("The dog is",),
-        ("Ann sees", {"a": (0.5, {"kite": 0.6, "ball": 0.4}), "nobody": (0.4, {}), "me": (0.1, {})}),
+        (
+            "Ann sees",
+            {"a": (0.5, {"kite": 0.6, "ball": 0.4}), "nobody": (0.4, {}), "me": (0.1, {})},
+        ),
     ),
     "plans": (plans, ("The dog is on", "bed"), ("The bird was on", "roof")),
     "per_byte": (per_byte, ((0.9, 3), (0.5, 1)), ((1.2, 4), (0.8, 2))),

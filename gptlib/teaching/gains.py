@@ -160,7 +160,7 @@ class Gains:
         if self.after is not None:
             lines.append(self._said_of_the_gain())
         if min(len(sitting.right) for sitting in sittings.values()) < FEWEST:
-            lines.append(f"Fewer than {FEWEST} students: a single question says little about a class.")
+            lines.append(f"Fewer than {FEWEST} students: a single question says little.")
         lines += ["", *self._table(sittings), ""]
         for word, sitting in sittings.items():
             found = sitting.believed.most_common(COMMONEST)

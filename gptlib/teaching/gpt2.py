@@ -102,9 +102,9 @@ QUESTIONS = {
         {
             "far less than for a new token": "The weights are read once for all 256 tokens. Per "
             "token, what remains is mainly the arithmetic.",
-            "about as long as for a new token": "Compare the last two lines of the output. The "
+            "about as long as for a new token": "Compare the two times in the output. The "
             "FLOPs per token are about the same, but the weights are read once for all 256.",
-            "far more than for a new token": "Compare the last two lines of the output. Attention "
+            "far more than for a new token": "Compare the two times in the output. Attention "
             "has 256 rows of scores now, but that is little beside the matrices.",
         },
     ),
@@ -113,8 +113,8 @@ QUESTIONS = {
         "changes, on 400 stories?",
         "the logits, by less than 0.1",
         {
-            "the logits, by less than 0.1": "They move by 0.05 on average. Neither the loss nor, "
-            "in most cases, the most probable token changes with them.",
+            "the logits, by less than 0.1": "They move by 0.05 on average. To two digits, the "
+            "loss stays the same, and so does the most probable token in 99% of the cases.",
             "the loss, by a tenth or more": "Look at the row of 8 bits and its last column: the "
             "loss is 0.46, as with 16 bits.",
             "one best token in ten": "Look at the row of 8 bits: the most probable token is the "

@@ -126,7 +126,8 @@ def as_html(items: Sequence[Item], form: str, seed: int, key: bool) -> str:
     if key:
         rows = "".join(f"<li>{_letter(item)}: {marked(item.right)}</li>" for item in items)
         body += f'<h1 class="key">Key to form {form}.{seed} ({NOT_VALIDATED})</h1><ol>{rows}</ol>'
-    return f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>{STYLE}{body}</html>\n'
+    head = f'<meta charset="utf-8"><title>{title}</title>{STYLE}'
+    return f'<!doctype html><html lang="en">{head}{body}</html>\n'
 
 
 STYLE = """<style>
@@ -144,9 +145,9 @@ def _letter(item: Item) -> str:
 
 def as_notebook(items: Sequence[Item], form: str, seed: int, key: bool = False) -> str:
     """A notebook in which a student writes letters, and one cell that keeps them."""
-    title = f"# What do you know about language models?\n\nForm {form}. {HOW}\n\nWrite the letter of "
-    title += "your answer between the quotation marks, `a`, `b`, `c` or `d`, and run the cell at the "
-    title += "end once."
+    title = f"# What do you know about language models?\n\nForm {form}. {HOW}\n\nWrite the "
+    title += "letter of your answer between the quotation marks, `a`, `b`, `c` or `d`, and run the "
+    title += "cell at the end once."
     cells = [_cell("markdown", 0, title)]
     for number, item in enumerate(items, 1):
         options = "\n".join(f"- ({a}) {option}" for a, option in zip(LETTERS, item.options))
@@ -154,7 +155,8 @@ def as_notebook(items: Sequence[Item], form: str, seed: int, key: bool = False) 
     blanks = [f'{number}: "", ' for number in range(1, len(items) + 1)]
     rows = "\n".join("    " + "".join(blanks[k : k + 6]).rstrip() for k in range(0, len(blanks), 6))
     code = "from gptlib.teaching.inventory import hand_in\n\nanswers = {\n" + rows + "\n}\n"
-    cells.append(_cell("code", len(items) + 1, f'{code}hand_in(answers, form="{form}", seed={seed})'))
+    code += f'hand_in(answers, form="{form}", seed={seed})'
+    cells.append(_cell("code", len(items) + 1, code))
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     whole = {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
     return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"

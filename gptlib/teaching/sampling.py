@@ -110,8 +110,8 @@ QUESTIONS = {
 HINTS = {
     "temperature": (
         "Look at the formula in By hand: is the division before softmax or after it?",
-        "This works for every temperature but one. What is a number divided by 0? And what happens "
-        "to the probabilities if the temperature comes very close to 0, such as 0.000001?",
+        "Dividing works for every temperature but 0. What happens to the probabilities if the "
+        "temperature is very close to 0, such as 0.000001?",
         "So a tiny number may take the place of 0. Python's `max` returns the larger one of two "
         "numbers.",
     ),
@@ -134,12 +134,5 @@ HINTS = {
         "row by `k[None]`.",
         "Then it is one row of attention (lesson 03): the scores of all S + 1 keys, divided by the "
         "root of hs, their softmax, the weighted sum of the values.",
-    ),
-    "capstone": (
-        "Copy each answer of yours, with what it calls, into a cell above, run it, and put its "
-        "name behind the `=`. Train on rows of `model.config.block_size`, where 06 had 8.",
-        "`my_sampler(logits, temperature, top_k, top_p)` is `with_temperature`, then `keep_top_k` "
-        "where top_k is not None.",
-        "One at a time: with one of your parts in, run on to the check; then the next.",
     ),
 }

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from time import perf_counter
 
 
-def shortest(run: Callable[..., object], *given: object, times: int = 5) -> float:
+def shortest(run: Callable[..., object], *given: object, times: int = 10) -> float:
     """The shortest of several calls run(*given), in seconds: other programs slow some of them down.
 
     >>> shortest(sum, [1, 2]) < 1

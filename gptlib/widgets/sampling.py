@@ -1,4 +1,4 @@
-"""Lesson 07's explorer: a distribution to bend, and a sentence that grows by drawing from it."""
+"""Lesson 07's explorer: a distribution to change, and a sentence that grows by drawing from it."""
 
 from collections.abc import Callable, Sequence
 
@@ -174,7 +174,7 @@ def sampling_studio(
     seed: int = 0,
     controls: Sequence[str] = CONTROLS,
 ) -> SamplingStudio:
-    """Draw a sentence token by token, and bend the distribution that it is drawn from.
+    """Draw a sentence token by token, and change the distribution that it is drawn from.
 
     Args:
         truth: prefix -> {word: probability}, as `gptlib.corpora.pets.next_words`.

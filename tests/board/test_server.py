@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sqlite3
 import time
 import urllib.error
 
@@ -99,6 +100,21 @@ def test_a_full_room_asks_to_come_again(board, monkeypatch):
     monkeypatch.setattr(counts, "MOST_SEATS", 1)
     assert board.send(seat=1)[0] == 200
     assert board.send(seat=2)[0] == 503
+
+
+def test_a_full_disk_is_said_to_students_and_teacher_and_nothing_counts(board, monkeypatch):
+    def refuse(*_):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    board.enter()
+    with monkeypatch.context() as full:
+        full.setattr(board.room._store, "add", refuse)
+        full.setattr(board.room._store, "set_moment", refuse)
+        assert board.send() == (503, {"error": "it could not be written"})
+        vote = {"lesson": "03", "name": "spread", "vote": 2}
+        assert board.ask("/teacher/vote", vote)[0] == 503
+        assert board.room.shown()["answers"] == 0 and board.room.moments == {}
+    assert board.send()[0] == 200
 
 
 def test_a_browser_gets_a_page_that_says_how_to_join_and_a_notebook_a_word(board):
@@ -202,7 +218,7 @@ def test_no_other_file_is_given_out(board, path):
     assert board.ask(path)[0] in (400, 404)
 
 
-def test_what_is_not_even_http_does_not_disturb_the_class(board):
+def test_what_is_not_even_http_disturbs_neither_class_nor_terminal(board, capfd, caplog):
     for junk in (
         b"\x16\x03\x01\x02\x00",
         b"GET " + b"a" * 100_000,
@@ -211,6 +227,7 @@ def test_what_is_not_even_http_does_not_disturb_the_class(board):
         with socket.create_connection(("127.0.0.1", board.port), timeout=5) as connection:
             connection.sendall(junk)
     assert board.send()[0] == 200
+    assert capfd.readouterr().err == "" and caplog.text == ""
 
 
 def test_collected_files_take_no_answers():

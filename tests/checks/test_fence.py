@@ -1,4 +1,4 @@
-"""gptlib.checks.fence: what a submission cannot do while it is graded, tried in a process of its own."""
+"""gptlib.checks.fence: what a submission cannot do while it is graded."""
 
 import json
 import subprocess
@@ -58,7 +58,12 @@ OPEN = [
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
     folder = tmp_path_factory.mktemp("course")
-    for name in ("source/a.ipynb", "gradebook.db", "autograded/mia/a.ipynb", "autograded/tom/a.txt"):
+    for name in (
+        "source/a.ipynb",
+        "gradebook.db",
+        "autograded/mia/a.ipynb",
+        "autograded/tom/a.txt",
+    ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("content")
     return folder

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from checks.rules import ODD_ANSWERS
 
+from checks.rules import ODD_ANSWERS
 from gptlib import checks
 from gptlib.checks import running
 from gptlib.checks.exercise import Exercise, Mistake
-from gptlib.checks.grading import RIGHT, borrowed, parts, points, without_work
+from gptlib.checks.grading import RIGHT, borrowed, parts, points, worth
 
 LESSONS = "machine tokenizer embeddings attention feedforward logits training sampling gpt2".split()
 EXERCISES = {
@@ -58,11 +58,11 @@ def test_a_wrong_answer_has_a_share_for_each_property_that_holds(capsys):
 
 def test_where_an_answer_stops_on_some_inputs_it_has_the_share_of_the_others():
     def now_and_then(logits):
-        if logits.max() > 2:
+        if logits.dim() > 2:
             raise ValueError
         return not_divided(logits)
 
-    share = sum(float(given[0].max()) <= 2 for given in SOFTMAX.given) / len(SOFTMAX.given)
+    share = sum(given[0].dim() <= 2 for given in SOFTMAX.given) / len(SOFTMAX.given)
     assert 0.5 <= share < 1
     assert [part.earned for part in parts(SOFTMAX, now_and_then)] == [0, share, 0]
 
@@ -146,7 +146,8 @@ def test_an_endless_answer_has_no_points_for_the_inputs_that_it_does_not_reach()
 
 
 def test_the_checks_own_answer_under_a_students_name_has_no_points(capsys):
-    assert points(checks.sampling.bend, checks.sampling.bend.right, most=4) == 0.0
+    exercise = checks.sampling.with_temperature
+    assert points(exercise, exercise.right, most=4) == 0.0
     assert "which is the course's own" in capsys.readouterr().out
 
 
@@ -205,7 +206,7 @@ def rows_of_softmax():
 
 def test_what_needs_no_work_earns_nothing_and_without_it_nothing_is_earned():
     check = rows_of_softmax()
-    assert without_work(check) == 2
+    assert worth(check) == (2, (False, False, True))
     half = parts(check, lambda x: x.softmax(-1) / 2)
     assert half == [("It sums to 1.", 0.0), (RIGHT, 0.0)]
     turned = parts(check, lambda x: x.softmax(-1).flip(-1))

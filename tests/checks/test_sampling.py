@@ -509,6 +509,25 @@ def test_a_recursion_without_an_end_is_told_where_the_end_is(capsys):
     assert "full stop" not in capsys.readouterr().out
 
 
+def test_a_step_that_gives_only_the_result_is_asked_for_keys_and_values(capsys):
+    verdict = sampling.one_more(lambda *given: one_more_by_torch(*given)[0])
+    assert verdict.mistake == running.ODD
+    assert "return y, keys, values" in capsys.readouterr().out
+
+
+def test_the_right_step_is_the_last_row_of_attention_over_the_whole_text():
+    dice = torch.Generator().manual_seed(0)
+    text, rows = torch.randn(6, 4, generator=dice), []
+    Wq, Wk, Wv = torch.randn(3, 4, 2, generator=dice)
+    keys = values = torch.zeros(0, 2)
+    for token in text:
+        y, keys, values = sampling.one_more.right(token, keys, values, Wq, Wk, Wv)
+        rows.append(y)
+    q, k, v = text @ Wq, text @ Wk, text @ Wv
+    whole = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+    torch.testing.assert_close(torch.stack(rows), whole)
+
+
 def test_the_right_answers_are_gptlibs_and_the_grammars():
     logits = torch.log(torch.tensor([0.60, 0.30, 0.05, 0.05]))
     for k in (1, 2, 3, 9):

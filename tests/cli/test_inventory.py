@@ -9,9 +9,7 @@ def test_a_form_is_written_in_the_order_of_its_seed(capsys, tmp_path):
     made = []
     for name, seed in (("a.json", "1"), ("b.json", "1"), ("c.json", "2")):
         path = tmp_path / name
-        status, out, _ = run(
-            capsys, "inventory", "--form", "B", "--seed", seed, "--out", str(path)
-        )
+        status, out, _ = run(capsys, "inventory", "--form", "B", "--seed", seed, "--out", str(path))
         assert (status, out) == (0, f"{path}\n")
         made.append(json.loads(path.read_text(encoding="utf-8"))["items"])
     assert made[0] == made[1] != made[2]

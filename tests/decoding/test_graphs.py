@@ -6,6 +6,7 @@ The step itself is tried on the CPU, where it is not recorded.
 import pytest
 import torch
 from tiny import random_ids
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 import gptlib
 from gptlib.decoding import graphs
@@ -108,6 +109,19 @@ def test_logits_without_numbers_end_in_one_line_and_the_next_text_is_whole(livel
     assert torch.equal(lively.ln_f.bias, before)
     lively_again = shared.write(lively, ids, 9, seeded())
     assert lively_again.shape == expected.shape and shared.room.isfinite().all()
+
+
+@pytest.mark.parametrize("how", SETTINGS, ids=str)
+def test_a_step_looks_at_no_number(how):
+    # Of such a tensor only the shape is known: to ask it for a number is an error.
+    with FakeTensorMode():
+        model = gptlib.GPT(gptlib.GPTConfig(11, 40, n_layer=1, n_head=2, n_embd=12))
+        there = writer(model, 2, **how)
+        with torch.inference_mode():
+            there.step()
+        assert there.token.shape == (2,) and there.out.shape == (2, 41)
+        with pytest.raises(DataDependentOutputException):
+            there.place.item()
 
 
 # ---- Who is written for ----

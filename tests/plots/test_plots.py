@@ -730,14 +730,14 @@ MEASURED = {"floor": 0.45, "rows": [ROW, BROKEN]}
 
 def test_the_ablations_are_described_with_median_and_range_and_what_blew_up():
     said = plots.describe(plots.ablation_losses(MEASURED))
-    assert "floor being 0.45" in said and "nothing: 0.60 (0.50 to 0.70) as in training" in said
-    assert "0.10 (0.10 to 0.10) as in training, 3.50 (3.00 to inf) from the words before" in said
+    assert "floor at 0.45" in said and "nothing: 0.60 (0.50 to 0.70) teacher-forced" in said
+    assert "0.10 (0.10 to 0.10) teacher-forced, 3.50 (3.00 to inf) given the prefix only" in said
 
 
 def test_the_table_of_ablations_names_the_metrics_that_noticed_and_escapes_words():
     table = plots.AblationTable(MEASURED)
     assert table.noticed == {"the <mask>": ["prefix_only"]}
-    assert table.lines()[1][6] == "" and table.lines()[2][6] == "loss, from the words before"
+    assert table.lines()[1][6] == "" and table.lines()[2][6] == "loss given the prefix only"
     assert table.lines()[1][5] == "90% (80% to 100%)"
     html = table._repr_html_()
     assert "the &lt;mask&gt;" in html and "<mask>" not in html and "a�b &lt;b&gt;" in html

@@ -25,7 +25,13 @@ def test_settings_of_a_time_before_muon_mean_adamw():
     + [("learning_rate", v) for v in (-1.0, math.nan, math.inf, "1", True)]
     + [("optimizer", v) for v in ("sgd", None, 1)]
     + [("schedule", "step")]
-    + [("beta1", 1.0), ("beta2", math.nan), ("grad_clip", 0), ("weight_decay", math.inf)]
+    + [
+        ("beta1", 1.0),
+        ("beta2", math.nan),
+        ("momentum", 1.0),
+        ("grad_clip", 0),
+        ("weight_decay", math.inf),
+    ]
     + [("block_size", 0), ("eval_rows", 0), ("eos_id", -1), ("bf16", "no"), ("compile", 1)],
 )
 def test_a_setting_that_means_nothing_is_refused_by_name(name, value):

@@ -7,10 +7,10 @@ import pytest
 
 from gptlib import checks
 from gptlib.board.catalogue import NO_TRY, OTHER
-from gptlib.checks import running
+from gptlib.checks import running, verdict
 from gptlib.checks.exercise import Exercise
 from gptlib.storage import answers
-from gptlib.teaching.asked import catalogue, collected
+from gptlib.teaching.asked import CAPSTONE, catalogue, collected
 from gptlib.teaching.lesson import PARTS, Lesson
 from gptlib.teaching.questions import QuestionBox
 
@@ -66,7 +66,11 @@ def test_what_is_no_try_goes_by_the_names_that_the_checks_give_it():
 
 
 def test_the_capstone_is_an_exercise_too():
-    assert catalogue().known(("07", "capstone"), "check", "only frequencies") == OTHER
+    known = catalogue()
+    assert set(vars(checks.capstone)) >= set(CAPSTONE)
+    for name in CAPSTONE:
+        key = verdict.key(checks.capstone.capstone("no such folder").exercise)[0], name
+        assert known.known(key, "check", "too small") == OTHER
 
 
 def test_every_text_fits_what_the_board_takes():

@@ -1,4 +1,4 @@
-"""gptlib.teaching.inventory: two parallel forms, answers that are calculated, options in balance."""
+"""gptlib.teaching.inventory: two parallel forms, true answers, options in balance."""
 
 import json
 import math
@@ -13,8 +13,8 @@ import torch
 import gptlib
 from gptlib.corpora import pets as grammar
 from gptlib.storage import answers
-from gptlib.teaching import Lesson, concepts, inventory
-from gptlib.teaching.concepts import ITEMS, MISCONCEPTIONS
+from gptlib.teaching import Lesson, inventory
+from gptlib.teaching.concepts import MISCONCEPTIONS
 from gptlib.teaching.inventory import FORMS, NOT_VALIDATED, as_json, hand_in, write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -252,10 +252,3 @@ def test_an_answer_of_the_inventory_is_one_that_a_class_tally_reads(kept):
     found = teaching.tally(kept)
     assert (found.files, found.damaged, len(found.counts)) == (1, 0, 24)
     assert answers.answers_file() == kept
-
-
-def test_what_makes_an_item_is_named_as_the_item():
-    assert len({make for make, *_ in ITEMS.values()}) == 24
-    assert {name for name, (make, *_) in ITEMS.items() if make is getattr(concepts, name, None)} >= {
-        "last_token", "favourite", "new_word", "ids", "order", "greedy"
-    }  # fmt: skip

@@ -82,10 +82,11 @@ export function question(asked, post) {
 export function exercises(known) {
   const heads = ["exercise", "tried", "passed", "stuck", "commonest mistakes"];
   const body = make("tbody");
-  const root = make("table", {},
-    make("caption", {}, "Numbers of students. Stuck: three tries or more, and not passed."),
+  const table = make("table", {},
     make("thead", {}, make("tr", {}, ...heads.map((words, k) =>
       make("th", { scope: "col", class: k && k < 4 ? "number" : "" }, words)))), body);
+  const root = make("div", {}, table, make("p", { class: "faint" },
+    "Numbers of students. Stuck: three tries or more, and not passed."));
 
   function row(exercise, state) {
     const number = (n, look = "") => make("td", { class: `number ${look}` }, String(n));

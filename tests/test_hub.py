@@ -1,0 +1,49 @@
+"""benchmarks/hub.py: its own parts, with no class of kernels."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks import hub
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it reads Linux's /proc")
+
+
+def test_memory_is_that_of_a_process_and_of_those_that_it_started():
+    code = "held = bytearray(b'x') * 200_000_000; input()"
+    child = subprocess.Popen(
+        [sys.executable, "-c", f"print(flush=True); {code}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert set(hub.family(os.getpid())) >= {os.getpid(), child.pid}
+        child.stdout.readline()
+        held = 0
+        while held < 200e6:  # until it has filled them
+            assert child.poll() is None
+            held = hub.proportional_set_size(child.pid)
+        assert held < 400e6
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_nine_of_ten_moves_are_faster_than_the_p90():
+    assert hub.p90([float(k) for k in range(1, 101)]) == pytest.approx(90.9)
+    assert hub.p90([5.0]) == 5.0
+
+
+def test_students_are_in_the_three_lessons_in_turn():
+    assert all((hub.ROOT / "notebooks" / f"{name}.ipynb").is_file() for name in hub.LESSONS)
+    assert hub.HEAD[0].count("|") == hub.HEAD[1].count("|") == 8
+    assert hub.HEAD_OF_SETTINGS[0].count("|") == hub.HEAD_OF_SETTINGS[1].count("|") == 5
+
+
+@pytest.mark.soak
+def test_a_class_of_one_is_measured(monkeypatch):
+    monkeypatch.setattr(hub, "LESSONS", ("05_logits_and_softmax",) * 3)
+    row = hub.a_setting("both", 2)
+    assert row.startswith("| both | ") and row.count(" ms |") == 2 and row.endswith(" s |")
