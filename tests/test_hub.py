@@ -42,6 +42,28 @@ def test_students_are_in_the_three_lessons_in_turn():
     assert hub.HEAD_OF_SETTINGS[0].count("|") == hub.HEAD_OF_SETTINGS[1].count("|") == 5
 
 
+def test_its_tables_replace_those_of_the_page_and_nothing_else(tmp_path, monkeypatch, capsys):
+    page = tmp_path / "hub.md"
+    page.write_text(hub.PAGE.read_text(encoding="utf-8"), encoding="utf-8")
+    monkeypatch.setattr(hub, "PAGE", page)
+    monkeypatch.setattr(hub, "a_class", lambda n: f"| {n} | of a class |")
+    monkeypatch.setattr(hub, "a_setting", lambda name, n: f"| {name} | of {n} |")
+    monkeypatch.setattr("sys.argv", ["hub", "--kernels", "2,3", "--settings", "5"])
+    hub.main()
+    now, before = page.read_text(encoding="utf-8"), hub.ROOT / "docs" / "teach" / "hub.md"
+    lines = now.partition(hub.BEGIN)[2].partition(hub.END)[0].splitlines()
+    assert "| 2 | of a class |" in lines and "| both | of 5 |" in lines
+    assert lines[-1] == "| both | of 5 |" and "not measured" not in now.partition(hub.END)[0]
+    rest = before.read_text(encoding="utf-8")
+    assert now.partition(hub.BEGIN)[0] == rest.partition(hub.BEGIN)[0]
+    assert now.partition(hub.END)[2] == rest.partition(hub.END)[2]
+    monkeypatch.setattr("sys.argv", ["hub", "--kernels", "2", "--settings", "0", "--dry"])
+    hub.main()
+    assert (
+        page.read_text(encoding="utf-8") == now and "| 2 | of a class |" in capsys.readouterr().out
+    )
+
+
 @pytest.mark.soak
 def test_a_class_of_one_is_measured(monkeypatch):
     monkeypatch.setattr(hub, "LESSONS", ("05_logits_and_softmax",) * 3)

@@ -10,7 +10,7 @@ from nbgrader.converters.autograde import Autograde
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from nbgrader.utils import is_grade
 
-TIMEOUT = 120  # seconds for a cell; checks end an endless answer themselves, after 5 for an input
+TIMEOUT = 120  # seconds for a cell; checks end an endless answer themselves, after 20
 
 
 class ExecuteInTime(Execute):
