@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
 
-from gptlib.board.store import Store
 from gptlib.storage.sending import FIRST_PAUSE, LONGEST_PAUSE
 from gptlib.teaching.asked import catalogue
+from gptlib.teaching.board.store import Store
 
 from .side_by_side import load_since, machine, replace_section
 

@@ -11,8 +11,8 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 
-from gptlib.board.arriving import Answer
-from gptlib.board.catalogue import Asked, Catalogue, Exercise
+from gptlib.teaching.board.arriving import Answer
+from gptlib.teaching.board.catalogue import Asked, Catalogue, Exercise
 
 WIDE = ("03", "wide")
 COURSE = Catalogue(
@@ -92,7 +92,7 @@ class Board:
 @contextmanager
 def running(room, port=0, **options):
     """A board of this room at this port (0: a free one), in a thread of its own."""
-    from gptlib.board.running import run  # noqa: PLC0415  (needs it)
+    from gptlib.teaching.board.running import run  # noqa: PLC0415  (needs it)
 
     ready, found = threading.Event(), []
     loop = asyncio.new_event_loop()

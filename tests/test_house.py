@@ -25,17 +25,17 @@ FLOORS = [
     ["optimizers", "decoding", "ablations", "corpora"],
     ["training", "sampling"],
     ["trace", "storage"],
-    ["__init__", "checks", "plots", "board"],
+    ["__init__", "checks", "plots"],
     ["widgets", "cli"],
     ["teaching", "__main__"],
 ]
 HEIGHT = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
-CORE = [room for rooms in FLOORS[:7] for room in rooms if room not in ("checks", "plots", "board")]
+CORE = [room for rooms in FLOORS[:7] for room in rooms if room not in ("checks", "plots")]
 CORE += ["cli", "__main__"]
 # Only when it is called: `gptlib plot` needs matplotlib, which a server may lack; `gptlib board`
-# needs aiohttp and the words of the lessons.
-WHEN_CALLED = {("cli", "plots"), ("cli", "board"), ("cli", "teaching")}
-MOST_ROOMS, MOST_LINES = 25, 250
+# and `gptlib tally` need the words of the lessons.
+WHEN_CALLED = {("cli", "plots"), ("cli", "teaching")}
+MOST_ROOMS, MOST_LINES = 24, 250
 
 NO_PICTURES = [*CORE, "checks"]  # a check runs in a terminal too
 NOT_FOR_THE_CORE = {"matplotlib", "ipywidgets", "anywidget", "IPython", "jupyterlab", "notebook"}
@@ -180,7 +180,8 @@ print(sorted(after & {{"gptlib.checks", "gptlib.plots", "gptlib.widgets", "gptli
     assert result.stderr == "" and result.stdout.split() == ["[]", "[]"]
 
 
-TESTED = [path for path in files([*CORE, "board"]) if not path.stem.startswith("__")]
+BOARD = sorted((ROOT / "gptlib" / "teaching" / "board").glob("*.py"))
+TESTED = [path for path in files(CORE) + BOARD if not path.stem.startswith("__")]
 
 
 @pytest.mark.parametrize("path", TESTED, ids=lambda p: p.relative_to(ROOT).as_posix())

@@ -44,8 +44,8 @@ def room(text: str) -> str:
 
 def run(a: argparse.Namespace) -> int:
     try:
-        from ..board import running
         from ..teaching.asked import catalogue
+        from ..teaching.board import running
     except ImportError as error:
         raise ImportError(NEEDS) from error
     if a.collected is not None:
@@ -62,8 +62,8 @@ def run(a: argparse.Namespace) -> int:
 
 
 def _show_collected(folder: Path, host: str, port: int) -> int:
-    from ..board import running
     from ..teaching.asked import collected
+    from ..teaching.board import running
 
     room, left_out = collected(folder)
     note(left_out) if left_out else None

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from .. import checks
-from ..board.arriving import Answer
-from ..board.catalogue import CHECK, VOTES, Asked, Catalogue, Exercise
-from ..board.counts import BEFORE
-from ..board.room import Room
-from ..board.store import Store
 from ..checks import exercise, running, verdict
+from .board.arriving import Answer
+from .board.catalogue import CHECK, VOTES, Asked, Catalogue, Exercise
+from .board.counts import BEFORE
+from .board.room import Room
+from .board.store import Store
 from .counting import Tally, tally
 from .lesson import PARTS, Lesson
 

@@ -1,4 +1,4 @@
-"""`gptlib board`: its options, and what goes wrong in one line; more of it is in tests/board."""
+"""`gptlib board`: its options, and what goes wrong in one line; more is in tests/teaching/board."""
 
 import json
 import signal
@@ -25,9 +25,9 @@ def test_an_option_that_means_nothing_is_refused(capsys, options, words):
 
 def test_without_its_packages_it_says_what_to_install(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "aiohttp", None)
-    monkeypatch.delitem(sys.modules, "gptlib.board.running", raising=False)
-    monkeypatch.delitem(sys.modules, "gptlib.board.server", raising=False)
-    monkeypatch.delattr("gptlib.board.running", raising=False)
+    monkeypatch.delitem(sys.modules, "gptlib.teaching.board.running", raising=False)
+    monkeypatch.delitem(sys.modules, "gptlib.teaching.board.server", raising=False)
+    monkeypatch.delattr("gptlib.teaching.board.running", raising=False)
     refused(run(capsys, "board"), "pip install 'gptlib[teach,lessons]'")
 
 

@@ -6,11 +6,11 @@ import json
 import pytest
 
 from gptlib import checks
-from gptlib.board.catalogue import NO_TRY, OTHER
 from gptlib.checks import running, verdict
 from gptlib.checks.exercise import Exercise
 from gptlib.storage import answers
 from gptlib.teaching.asked import CAPSTONE, catalogue, collected
+from gptlib.teaching.board.catalogue import NO_TRY, OTHER
 from gptlib.teaching.lesson import PARTS, Lesson
 from gptlib.teaching.questions import QuestionBox
 
@@ -74,7 +74,7 @@ def test_the_capstone_is_an_exercise_too():
 
 
 def test_every_text_fits_what_the_board_takes():
-    from gptlib.board.arriving import LONGEST, NAME  # noqa: PLC0415
+    from gptlib.teaching.board.arriving import LONGEST, NAME  # noqa: PLC0415
 
     known = catalogue()
     for lesson, name in [*known.questions, *known.exercises]:

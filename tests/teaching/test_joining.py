@@ -6,9 +6,9 @@ import pytest
 from boards import COURSE, running
 
 from gptlib import teaching
-from gptlib.board.room import Room
-from gptlib.board.store import Store
 from gptlib.storage import sending
+from gptlib.teaching.board.room import Room
+from gptlib.teaching.board.store import Store
 from gptlib.teaching.questions import PREDICTION, Question, QuestionBox
 
 SPREAD = COURSE.questions["03", "spread"]

@@ -1,4 +1,4 @@
-"""gptlib.board.running: one board a folder, a port that is said to be taken, and no vote lost."""
+"""teaching.board.running: one board a folder, a port that is said to be taken, and no vote lost."""
 
 import json
 import random
@@ -13,8 +13,8 @@ from collections import Counter
 import pytest
 from boards import COURSE, free_port, kill, message, start_board
 
-from gptlib.board import running
-from gptlib.board.store import Store
+from gptlib.teaching.board import running
+from gptlib.teaching.board.store import Store
 
 
 def serve(folder, port, **different):

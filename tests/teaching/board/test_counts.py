@@ -1,9 +1,9 @@
-"""gptlib.board.counts: a seat counts once in each vote, and who is stuck is counted too."""
+"""teaching.board.counts: a seat counts once in each vote, and who is stuck is counted too."""
 
 from boards import COURSE, WIDE, an_answer
 
-from gptlib.board import counts
-from gptlib.board.counts import AFTER, BEFORE, Counts
+from gptlib.teaching.board import counts
+from gptlib.teaching.board.counts import AFTER, BEFORE, Counts
 
 SPREAD, SOFTMAX = ("03", "spread"), ("05", "softmax")
 

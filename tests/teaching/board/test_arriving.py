@@ -1,4 +1,4 @@
-"""gptlib.board.arriving: a good answer is read, and anything else is refused in a few words."""
+"""teaching.board.arriving: a good answer is read, and anything else is refused in a few words."""
 
 import json
 
@@ -7,7 +7,7 @@ from boards import COURSE, message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gptlib.board.arriving import read
+from gptlib.teaching.board.arriving import read
 
 
 def body(**different):

@@ -4,8 +4,8 @@ import pytest
 from boards import COURSE, WIDE, running
 from browser import chromium, chromium_page, settled
 
-from gptlib.board.room import Room
-from gptlib.board.store import Store
+from gptlib.teaching.board.room import Room
+from gptlib.teaching.board.store import Store
 
 
 @pytest.fixture(scope="module")

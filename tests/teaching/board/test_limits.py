@@ -1,6 +1,6 @@
-"""gptlib.board.limits: so many at once, so many a second, and one sender does not cost another."""
+"""teaching.board.limits: so many at once, so many a second, and no sender costs another."""
 
-from gptlib.board.limits import Allowance
+from gptlib.teaching.board.limits import Allowance
 
 
 def test_a_burst_is_allowed_and_then_so_many_a_second():

@@ -14,7 +14,7 @@ import platformdirs
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from ..formats.locks import InUse, sole_writer
+from ...formats.locks import InUse, sole_writer
 from .catalogue import Catalogue
 from .room import Room
 from .server import SERVER, application
@@ -101,7 +101,7 @@ async def run(
 
 def _log() -> logging.Logger:
     """Says what goes wrong in the board, and not what a stranger sends that is no HTTP."""
-    log = logging.getLogger("gptlib.board")
+    log = logging.getLogger("gptlib.teaching.board")
     log.addFilter(_is_ours)  # a filter that is there already is not added again
     return log
 

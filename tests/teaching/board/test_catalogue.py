@@ -1,4 +1,4 @@
-"""gptlib.board.catalogue: only words of the course come through."""
+"""gptlib.teaching.board.catalogue: only words of the course come through."""
 
 import json
 

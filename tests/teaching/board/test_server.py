@@ -1,4 +1,4 @@
-"""gptlib.board.server: the code lets in, the key opens the teacher's page, nothing else does."""
+"""teaching.board.server: the code lets in, the key opens the teacher's page, nothing else does."""
 
 import json
 import socket
@@ -9,10 +9,10 @@ import urllib.error
 import pytest
 from boards import COURSE, message, running
 
-from gptlib.board import counts, server
-from gptlib.board.limits import Allowance
-from gptlib.board.room import Room
-from gptlib.board.store import Store
+from gptlib.teaching.board import counts, server
+from gptlib.teaching.board.limits import Allowance
+from gptlib.teaching.board.room import Room
+from gptlib.teaching.board.store import Store
 
 TEACHERS = [
     ("GET", "/teacher/events", None),

@@ -1,11 +1,11 @@
-"""gptlib.board.store: what was kept is there again, each answer once, and no other file opens."""
+"""teaching.board.store: what was kept is there again, each answer once, and no other file opens."""
 
 import sqlite3
 
 import pytest
 from boards import an_answer
 
-from gptlib.board.store import FILE, Moment, Store
+from gptlib.teaching.board.store import FILE, Moment, Store
 
 
 def test_answers_come_back_in_order_and_an_id_counts_once(tmp_path):

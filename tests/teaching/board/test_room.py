@@ -1,4 +1,4 @@
-"""gptlib.board.room: an answer is on disk before anybody is told so, and belongs to its vote."""
+"""teaching.board.room: an answer is on disk before anybody is told so, and belongs to its vote."""
 
 import asyncio
 import sqlite3
@@ -6,9 +6,9 @@ import sqlite3
 import pytest
 from boards import COURSE, WIDE, an_answer
 
-from gptlib.board.catalogue import Catalogue
-from gptlib.board.room import Full, Room
-from gptlib.board.store import Store
+from gptlib.teaching.board.catalogue import Catalogue
+from gptlib.teaching.board.room import Full, Room
+from gptlib.teaching.board.store import Store
 
 SPREAD = ("03", "spread")
 
@@ -135,7 +135,7 @@ def test_when_the_disk_refuses_nobody_is_told_that_it_was_kept_and_the_room_goes
 
 
 def test_a_full_room_says_so(monkeypatch):
-    monkeypatch.setattr("gptlib.board.counts.MOST_SEATS", 1)
+    monkeypatch.setattr("gptlib.teaching.board.counts.MOST_SEATS", 1)
 
     async def work(room):
         await room.add(an_answer(1))

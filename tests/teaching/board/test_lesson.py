@@ -5,9 +5,9 @@ from boards import running
 from browser import PATIENCE, settled
 from pages import lab  # noqa: F401 (a fixture)
 
-from gptlib.board.room import Room
-from gptlib.board.store import Store
 from gptlib.teaching.asked import catalogue
+from gptlib.teaching.board.room import Room
+from gptlib.teaching.board.store import Store
 
 CELLS = (
     """

@@ -3,8 +3,8 @@
 import pytest
 from boards import COURSE, running
 
-from gptlib.board.room import Room
-from gptlib.board.store import Store
+from gptlib.teaching.board.room import Room
+from gptlib.teaching.board.store import Store
 
 
 @pytest.fixture
