@@ -94,6 +94,20 @@ def test_the_stub_keeps_what_the_lesson_gives_and_its_notes():
     assert note("    raise NotImplementedError") == []
 
 
+def test_what_only_the_solutions_import_comes_into_the_solution():
+    cell = nbformat.v4.new_code_cell
+    stub = f"def f(x):\n    for _ in x:\n        {STUB}\n\nchecks.logits.softmax(f)"
+    answer = "def f(x):\n    for _ in x:\n        sqrt(np.abs(x))\nassert checks.logits.softmax(f)"
+    lesson = nbformat.v4.new_notebook(cells=[cell("import numpy as np"), cell(stub)])
+    its = [cell("import numpy as np\nfrom math import log, sqrt"), cell(answer)]
+    (made,) = of_kind(assignment(lesson, nbformat.v4.new_notebook(cells=its)), "solution")
+    assert made.source.splitlines()[2:5] == [
+        "        ### BEGIN SOLUTION",
+        "        from math import sqrt",
+        "        sqrt(np.abs(x))",
+    ]
+
+
 def test_an_exercise_that_has_drifted_from_its_solution_is_said():
     stub = "def f(x):\n    raise NotImplementedError\n    return x"
     with pytest.raises(ValueError, match="no line of the solution is for"):

@@ -13,6 +13,7 @@ import ast
 import difflib
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,16 +48,24 @@ def assignment(lesson: NotebookNode, solutions: NotebookNode) -> NotebookNode:
         ValueError: an exercise has no solution, or the two have drifted apart.
     """
     cells, graded = [], []
+    known = set().union(*(names_of(cell.source)[0] for cell in code_of(lesson)))
     for cell in clean(lesson).cells:
         exercise = exercise_of(cell)
         if exercise is None:
             cells.append(cell)
         else:
-            made = exercise_cells(cell, exercise, solution_of(exercise, solutions))
+            solution = solution_of(exercise, solutions)
+            imports = imports_for(solution, known, solutions)
+            whole = with_solution(exercise.stub, solution, imports)
+            made = exercise_cells(cell, exercise, whole)
             cells += made
             graded += made
     skip_what_is_not_needed(cells, graded)
     return nbformat.from_dict({**lesson, "cells": cells})
+
+
+def code_of(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def exercise_of(cell: NotebookNode) -> Exercise | None:
@@ -81,8 +90,8 @@ def solution_of(exercise: Exercise, solutions: NotebookNode) -> str:
     Raises:
         ValueError: there is none.
     """
-    for cell in solutions.cells:
-        if cell.cell_type == "code" and f"{exercise.check}({exercise.function})" in cell.source:
+    for cell in code_of(solutions):
+        if f"{exercise.check}({exercise.function})" in cell.source:
             for node in ast.parse(cell.source).body:
                 if isinstance(node, ast.FunctionDef) and node.name == exercise.function:
                     lines = cell.source.splitlines()
@@ -90,10 +99,27 @@ def solution_of(exercise: Exercise, solutions: NotebookNode) -> str:
     raise ValueError(f"no solution calls {exercise.check}({exercise.function})")
 
 
-def with_solution(stub: str, solution: str) -> str:
+def imports_for(solution: str, known: set[str], solutions: NotebookNode) -> list[str]:
+    """What a solution takes from the imports of its notebook, and the lesson does not have."""
+    _, taken, later = names_of(solution)
+    found = []
+    for node in (node for cell in code_of(solutions) for node in ast.parse(cell.source).body):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for alias in node.names:
+                name = alias.asname or alias.name
+                if name in (taken | later) - known:
+                    one = ast.Import([alias])
+                    if isinstance(node, ast.ImportFrom):
+                        one = ast.ImportFrom(node.module, [alias], node.level)
+                    found.append(ast.unparse(one))
+    return list(dict.fromkeys(found))
+
+
+def with_solution(stub: str, solution: str, imports: Sequence[str] = ()) -> str:
     """The exercise with its solution between nbgrader's marks, and what both have around them.
 
-    A blank's note stays as a comment, so that the student's copy says what is to be written.
+    The imports come first in the solution, where a student's copy does not have them. A blank's
+    note stays as a comment, so that the student's copy says what is to be written.
 
     Raises:
         ValueError: the solution leaves out something that the exercise has.
@@ -110,7 +136,8 @@ def with_solution(stub: str, solution: str) -> str:
         answer = [line for line in its[c:d] if line.strip()]
         if answer:
             indent = " " * min(len(line) - len(line.lstrip()) for line in answer)
-            made += [indent + BEGIN, *answer, indent + END]
+            made += [indent + BEGIN, *(indent + line for line in imports), *answer, indent + END]
+            imports = ()
         elif any(BLANK.fullmatch(line) for line in mine[a:b]):
             raise ValueError(f"no line of the solution is for {mine[a:b]}")
     return "\n".join(made)
@@ -127,11 +154,11 @@ def note(line: str) -> list[str]:
     return [indent + blank["note"]] if blank["note"] else []
 
 
-def exercise_cells(cell: NotebookNode, exercise: Exercise, solution: str) -> list[NotebookNode]:
+def exercise_cells(cell: NotebookNode, exercise: Exercise, whole: str) -> list[NotebookNode]:
     """The function, the lesson's check, and the cell that gives points."""
     doc = getattr(getattr(gptlib.checks, exercise.check.split(".")[1]), exercise.name).doc
     most = next(points for word, points in POINTS.items() if f", {word}" in doc)
-    answer = nbformat.v4.new_code_cell(with_solution(exercise.stub, solution), id=cell.id)
+    answer = nbformat.v4.new_code_cell(whole, id=cell.id)
     check = nbformat.v4.new_code_cell(exercise.after, id=f"{cell.id}-check")
     grade = nbformat.v4.new_code_cell(
         f"# {most} points for a right answer, and a share for each property that holds.\n"
