@@ -269,6 +269,26 @@ def test_explorers_are_alive_where_the_slides_come_from_a_server(deck):
     assert wrong == []
 
 
+def test_the_presenters_window_shows_the_slide_the_next_one_and_the_notes(deck):
+    executable = chromium()
+    with served(deck.parent) as url, sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=executable, args=list(FLAGS))
+        context = browser.new_context(viewport={"width": 1366, "height": 768})
+        page = context.new_page()
+        page.goto(f"{url}/{deck.name}#/2/0")
+        page.wait_for_selector("body[data-ready=yes]")
+        with context.expect_page() as opened:
+            page.keyboard.press("s")
+        window = opened.value
+        window.get_by_text("Minute 4 to 13.").wait_for()
+        window.wait_for_function("document.querySelectorAll('iframe').length === 2")
+        for frame in window.frames[1:]:
+            frame.wait_for_selector("body[data-ready=yes]")
+            frame.wait_for_function("Reveal.getIndices().h === 2")
+            assert frame.evaluate("Reveal.getCurrentSlide().getBoundingClientRect().top") >= 0
+        browser.close()
+
+
 @contextmanager
 def served(folder):
     """The address of a web server over a folder, on this machine alone."""
