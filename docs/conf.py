@@ -35,7 +35,6 @@ default_role = "code"  # `x` in a docstring is code
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
-python_maximum_signature_line_length = 88
 napoleon_numpy_docstring = False
 add_module_names = False
 

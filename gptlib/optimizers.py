@@ -169,6 +169,6 @@ def make_optimizers(model: GPT, config: TrainConfig) -> list[Optimizer]:
 
 def _products(model: GPT, config: TrainConfig, matrices: list[Tensor]):
     """The way to `orthogonalize` that is the fastest here; None: as it stands above."""
-    if compiles(config.compile, model.device):
+    if compiles(model, config):
         return compiled(orthogonalize)
     return kernels.for_muon(matrices, orthogonalize, usual=_fast_dtype(model.device))

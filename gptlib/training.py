@@ -94,11 +94,11 @@ class Trainer(Resumable):
             heldout = corpus_tokens(heldout, model.config.vocab_size, "the held-out text")
             x, y = evaluation_rows(heldout[:], self.block_size, config.eos_id)
             self.heldout_rows = x[: config.eval_rows], y[: config.eval_rows]
-        kernels.for_training(model, model.config, config.batch_size * self.block_size)
+        kernels.for_training(model, config)
         self.optimizers = make_optimizers(model, config)
         self.step, self.seconds, self.history = 0, 0.0, []  # a Step for each update
         self.runs_ahead = self.device.type == "cuda"
-        self.compiling = compiles(config.compile, self.device)  # the next update, before it starts
+        self.compiling = compiles(model, config)  # before the next update
         self.mean_loss = compiled(self._mean_loss) if self.compiling else self._mean_loss
 
     def __len__(self) -> int:

@@ -14,7 +14,7 @@ from gptlib.formats.files import data_dir
 from gptlib.training import evaluate, evaluation_rows
 
 FOLDER = data_dir()
-NAME, SHA256 = r"`((?:pets|gpt2)/[\w.]+)`", r"`([0-9a-f]{64})`"
+NAME, SHA256 = r"`((?:pets|gpt2|transformers)/[\w.]+)`", r"`([0-9a-f]{64})`"
 ROW = re.compile(rf"^\| {NAME} \|.*\| ([\d,]+) \|.*?(?:{SHA256})? \|$", re.M)
 
 
@@ -28,7 +28,8 @@ def next_word_probs(model, tokenizer, prefix):
 
 def test_the_readme_lists_every_file_with_its_size_and_hash():
     rows = {m[1]: m for m in ROW.finditer((FOLDER / "README.md").read_text(encoding="utf-8"))}
-    files = [file for name in ("pets", "gpt2") for file in (FOLDER / name).iterdir()]
+    folders = ("pets", "gpt2", "transformers")
+    files = [file for name in folders for file in (FOLDER / name).iterdir()]
     there = {f"{f.parent.name}/{f.name}" for f in files if not f.name.startswith(".")}
     assert set(rows) == there
     for name, row in rows.items():

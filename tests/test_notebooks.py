@@ -269,7 +269,7 @@ def in_bold(path: Path) -> str:
 def words_of_today(path: Path) -> list[str]:
     """The words that a lesson says it has explained."""
     text = "\n\n".join(source(cell) for cell in cells(path, "markdown"))
-    found = re.search(r"\*\*(?:Today's words|Words of today)\.\*\*(.*?)(?:\n\n|$)", text, re.DOTALL)
+    found = re.search(r"\*\*Today's words\.\*\*(.*?)(?:\n\n|$)", text, re.DOTALL)
     assert found, path.stem
     named = re.findall(r"(?:^|[.;,] )\*([^*]+)\*", found[1].strip())
     return [word.strip().lower() for words in named for word in words.split(",")]

@@ -14,7 +14,7 @@ from .messages import note
 MODEL_DEFAULTS = {"block_size": 128, "n_layer": 4, "n_head": 4, "n_embd": 128, "dropout": 0.0}
 TRAIN_OPTIONS = {f.name: f for f in fields(TrainConfig) if f.name not in ("eos_id", "block_size")}
 CHOICES = {"optimizer": tuple(DEFAULTS), "schedule": ("cosine", "linear")}
-ON_CUDA = ("bf16", "compile")  # yes or no; where nothing is said, on a CUDA card alone
+YES_OR_NO = {"bf16": "(on CUDA)", "compile": "by torch.compile (large models on CUDA)"}
 TRAIN_HELP = {
     "learning_rate": "(0.003 with AdamW, 0.03 with Muon)",
     "warmup_steps": "(50 with AdamW, 10 with Muon)",
@@ -105,8 +105,9 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(flag(name), type=kind, metavar=METAVARS[kind], help=f"({default})")
     for name, field in TRAIN_OPTIONS.items():
         shown = TRAIN_HELP.get(name, f"({field.default})")
-        if name in ON_CUDA:
-            parser.add_argument(flag(name), action=argparse.BooleanOptionalAction, help="(on CUDA)")
+        if name in YES_OR_NO:
+            either = argparse.BooleanOptionalAction
+            parser.add_argument(flag(name), action=either, help=YES_OR_NO[name])
         elif name in CHOICES:
             parser.add_argument(flag(name), choices=CHOICES[name], help=shown)
         else:

@@ -1,7 +1,7 @@
 """`torch.compile`: whether a run compiles its step, and the step compiled.
 
 A compiled step fuses what lies between the matrix products. The first call waits for the compiler,
-20 seconds to a minute, so it is worth it for long runs on a card; on a CPU it gains little.
+20 seconds to a minute, so it is worth it for large models on a card; on a CPU it gains little.
 """
 
 import importlib.util
@@ -13,19 +13,25 @@ from functools import cache
 import torch
 
 from .distributed import started
+from .kernels import n_products
+from .settings import TrainConfig
 
+LARGE_UPDATE = 10**11  # multiplications; those of the lessons have a thirtieth of that
 BACKEND = "inductor"  # a test takes one that needs no C compiler
 C_COMPILERS = ("cc", "gcc", "clang")
 
 
-def compiles(wanted: bool | None, device: torch.device) -> bool:
-    """What the setting means on this device; None: on CUDA, where there is what it takes.
+def compiles(model, config: TrainConfig) -> bool:
+    """Whether a run of this model is compiled: as `config.compile` says, or where it is worth it.
 
-    Several processes are compiled only if they are told to: that was never tried.
+    That is on CUDA, for a model that is large enough to gain the compiler's minute back, and for
+    one process: several were never tried.
     """
-    if wanted is not None:
-        return wanted
-    return device.type == "cuda" and started() == 1 and has_compiler()
+    if config.compile is not None:
+        return config.compile
+    if model.device.type != "cuda" or started() > 1:
+        return False
+    return n_products(model, config) >= LARGE_UPDATE and has_compiler()
 
 
 @cache

@@ -26,11 +26,12 @@ from ..fast.threads import one_torch_thread
 from ..formats.files import atomic_write, cache_dir
 from ..formats.memory import n_numbers
 from .distributed import started
+from .settings import TrainConfig
 
 FILE = "kernels.json"
 TRIES, A_WAY = 3, 0.03  # of each way so many, and as many more as there is time for, in seconds
 CLEARLY = 0.85  # of the usual way's time: less than that, or the usual way stays
-LONG_STEP = 2**31  # multiplications of an update: below, there is little to gain
+LONG_RUN = 12 * 10**11  # multiplications of a run, half a minute's: below, there is little to gain
 LONG_TRY = 2**29  # of one try: what is larger keeps the rule, or it would take seconds
 LARGE_MODEL = 2**24  # weights from which on writing a token waits for memory
 LARGE_MATRICES = 2**19  # numbers in what Muon trains from which on its products take their time
@@ -89,12 +90,22 @@ def measured(ways: Mapping[str, Way]) -> Found:
 # ---- What is asked ----
 
 
-def for_training(model: nn.Module, config, n_rows: int) -> None:
-    """Choose who multiplies `n_rows` rows in training by the model's matrices, there and back."""
-    if LONG_STEP > 6 * n_rows * n_numbers(config) or not _plain(model.parameters()):
+def n_products(model, config: TrainConfig) -> int:
+    """How many multiplications an update of such a run takes, about: 6 a weight and token."""
+    return 6 * _n_tokens(model, config) * n_numbers(model.config)
+
+
+def for_training(model, config: TrainConfig) -> None:
+    """Choose who multiplies the run's rows by the model's matrices, there and back."""
+    long = config.steps * n_products(model, config) >= LONG_RUN
+    if not long or not _plain(model.parameters()):
         return
     for n_out, n_in in _shapes(model):
-        _choose(n_rows, n_in, n_out)
+        _choose(_n_tokens(model, config), n_in, n_out)
+
+
+def _n_tokens(model, config: TrainConfig) -> int:
+    return config.batch_size * (config.block_size or model.config.block_size)
 
 
 def _choose(n_rows: int, n_in: int, n_out: int) -> None:

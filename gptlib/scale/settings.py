@@ -70,7 +70,7 @@ class TrainConfig:
     seed: int = 0
     device: str = "auto"  # "auto" is CUDA where there is one, else "cpu"; "mps" must be asked for
     bf16: bool | None = None  # autocast to bfloat16; None: on CUDA
-    compile: bool | None = None  # by `torch.compile`, a minute's wait; None: on CUDA
+    compile: bool | None = None  # by `torch.compile`, a minute's wait; None: large ones on CUDA
     accumulate: int = 1  # batches whose gradients are added up for one update
     optimizer: str = "muon"  # for the blocks' matrices, and AdamW for the rest; or "adamw" for all
     schedule: str | None = None  # from peak to end by "cosine" or "linear"; None: linear with Muon

@@ -1,21 +1,31 @@
 """gptlib.scale.compiling: where a run compiles its step."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
+import gptlib
 from gptlib.scale import compiling
 from gptlib.scale.compiling import compiled, compiles, has_compiler
 
 CPU, CARD = torch.device("cpu"), torch.device("cuda", 0)
+SMALL = gptlib.GPTConfig(512, 64, n_layer=2, n_head=4, n_embd=96)  # that of lesson 00
+
+
+def asked(shape, device, **settings):
+    model = SimpleNamespace(config=shape, device=device)
+    return compiles(model, gptlib.TrainConfig(**settings))
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_it_is_done_on_a_card_that_can_and_where_it_is_asked_for(monkeypatch, there):
+def test_it_is_done_for_a_large_model_on_a_card_and_where_it_is_asked_for(monkeypatch, there):
     monkeypatch.setattr(compiling, "has_compiler", lambda: there)
-    assert compiles(None, CARD) == there and not compiles(None, CPU)
-    assert compiles(True, CPU) and not compiles(False, CARD)
+    assert asked(gptlib.GPTConfig(), CARD) == there and not asked(gptlib.GPTConfig(), CPU)
+    assert not asked(SMALL, CARD)
+    assert asked(SMALL, CPU, compile=True) and not asked(gptlib.GPTConfig(), CARD, compile=False)
     monkeypatch.setattr(compiling, "started", lambda: 2)
-    assert compiles(True, CARD) and not compiles(None, CARD)
+    assert asked(gptlib.GPTConfig(), CARD, compile=True) and not asked(gptlib.GPTConfig(), CARD)
 
 
 @pytest.mark.parametrize(

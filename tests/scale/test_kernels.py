@@ -1,8 +1,10 @@
 """gptlib.scale.kernels: what is measured is remembered, and is what runs then."""
 
+import copy
 import json
 import time
 from itertools import chain, repeat
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -17,6 +19,7 @@ from gptlib.scale.kernels import Found, fastest, measured, remembered
 
 pytestmark = pytest.mark.skipif(not has_onednn(), reason="this PyTorch has no choice of libraries")
 N_ROWS = 16
+RUN = gptlib.TrainConfig(steps=5, batch_size=2)  # of 8 tokens
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +35,7 @@ def nothing_known(monkeypatch, tmp_path):
 @pytest.fixture
 def everything_counts(monkeypatch):
     """Tiny models are worth measuring."""
-    for name in ("LONG_STEP", "LARGE_MODEL", "LARGE_MATRICES"):
+    for name in ("LONG_RUN", "LARGE_MODEL", "LARGE_MATRICES"):
         monkeypatch.setattr(kernels, name, 0)
 
 
@@ -119,10 +122,21 @@ def test_where_nothing_can_be_written_it_is_remembered_as_long_as_the_program_ru
 # ---- Training ----
 
 
+def test_the_recipe_for_a_laptop_is_measured_and_the_run_of_lesson_00_is_not():
+    recipe = gptlib.TrainConfig(steps=360, batch_size=12)
+    small = gptlib.TrainConfig(steps=300)
+    shapes = gptlib.GPTConfig(257, 64, 4, 4, 128), gptlib.GPTConfig(512, 64, 2, 4, 96)
+    sizes = [
+        run.steps * kernels.n_products(SimpleNamespace(config=shape), run)
+        for shape, run in zip(shapes, (recipe, small), strict=True)
+    ]
+    assert sizes[0] > kernels.LONG_RUN > sizes[1]
+
+
 @pytest.mark.parametrize("way", ["oneDNN", "PyTorch"])
 def test_a_run_multiplies_by_what_was_faster(model, monkeypatch, winner, everything_counts, way):
     asked = winner(way)
-    kernels.for_training(model, model.config, N_ROWS)
+    kernels.for_training(model, RUN)
     assert asked == [["PyTorch", "oneDNN"]] * 5  # the usual one first; each shape once
     calls, product = [], products._product
     monkeypatch.setattr(products, "_product", lambda *a: calls.append(a) or product(*a))
@@ -133,17 +147,13 @@ def test_a_run_multiplies_by_what_was_faster(model, monkeypatch, winner, everyth
     assert len(calls) <= 1  # other sizes go by the rule
 
 
-def test_a_short_run_one_of_another_type_and_one_of_many_are_not_measured(
-    model, monkeypatch, everything_counts
-):
+def test_a_short_run_one_of_another_type_and_one_of_many_are_not_measured(model, monkeypatch):
     monkeypatch.setattr(kernels, "measured", None)
+    kernels.for_training(model, RUN)
+    monkeypatch.setattr(kernels, "LONG_RUN", 0)
+    kernels.for_training(copy.deepcopy(model).double(), RUN)
     monkeypatch.setattr(kernels, "started", lambda: 2)
-    kernels.for_training(model, model.config, N_ROWS)
-    monkeypatch.undo()
-    monkeypatch.setattr(kernels, "measured", None)
-    kernels.for_training(model, model.config, N_ROWS)
-    monkeypatch.setattr(kernels, "LONG_STEP", 0)
-    kernels.for_training(model.double(), model.config, N_ROWS)
+    kernels.for_training(model, RUN)
     assert products.preferred == {}
 
 
