@@ -30,23 +30,25 @@ QUESTIONS = {
         },
     ),
     "repeats": Question(
-        "Suppose 84 of 100 held-out stories also occur in the training text. A model memorises the "
-        "training text and learns nothing else. What would its held-out loss look like?",
-        "good, since most of it was seen",
+        "Suppose 84 of 100 held-out stories also occur in the training text. A model's loss is 0.3 "
+        "nats a token on these 84, and 2.0 on the 16 new ones. All are equally long. What is its "
+        "held-out loss?",
+        "about 0.6, near that of the 84",
         {
-            "good, since most of it was seen": "Held-out text that occurs in the training text "
-            "cannot tell a memory from a rule.",
-            "bad, since it was held out of training": "Look at the output above: it "
-            "counts how many of the stories are not new at all.",
+            "about 0.6, near that of the 84": "0.84 · 0.3 + 0.16 · 2.0 = 0.57. The loss looks "
+            "good, although the model does badly on new stories.",
+            "about 2.0, as on the 16 new ones": "Count the new stories: only 16 of 100. The "
+            "held-out loss is the mean over all 100, 0.84 · 0.3 + 0.16 · 2.0 = 0.57.",
         },
     ),
     "exit": Question(
-        "Your model has a lower loss per character than the letter pairs, on new text. What have "
-        "you shown?",
-        "that it uses more than one letter back",
+        "On a long new text, your model has a much lower loss per character than the letter pairs. "
+        "What have you shown?",
+        "that it uses more than the last character",
         {
-            "that it uses more than one letter back": "A table of pairs is the best that one "
-            "letter back can do, up to its counts. Being below it needs more of the past.",
+            "that it uses more than the last character": "With enough training text, a table of "
+            "pairs is nearly the best that one character allows. A much lower loss needs more of "
+            "the text before.",
             "that no model of its size can be better": "Compare with the floor of lesson 06: "
             "only where the true probabilities are known can you say how far there is to go.",
             "that its sentences are true": "Look at a few sentences that it wrote. The loss "

@@ -16,8 +16,8 @@ QUESTIONS = {
         },
     ),
     "kept": Question(
-        "In a GPT, a text becomes one token longer. What happens to the keys and values of its "
-        "earlier tokens?",
+        "A text that a GPT reads becomes one token longer. What happens to the keys and values of "
+        "its earlier tokens?",
         "they all stay as they were",
         {
             "they all stay as they were": "The causal mask lets each token attend only to itself "
@@ -57,8 +57,8 @@ QUESTIONS = {
         },
     ),
     "losses": Question(
-        "Two models have read the same 1,000 stories. A has a loss of 0.13 nats per token, B one "
-        "of 0.46. Their tokenizers differ. Which model is better?",
+        "Two models are tested on the same 1,000 stories. A has a loss of 0.13 nats per token, B "
+        "one of 0.46. Their tokenizers differ. Which model is better?",
         "the two losses don't say",
         {
             "A, because its loss is lower": "Compare rows 1 and 3 of the output: 0.13 and 0.46 are "
