@@ -163,7 +163,7 @@ def test_two_heads_change_the_answer_for_two_reasons_and_together_do_not(pets, a
 def test_the_guided_questions_have_the_answers_that_are_folded_away(prose, pets, asked):
     _, tokenizer = pets
     folded = re.search(r"<summary>The answers</summary>(.*?)</details>", prose, re.S)[1]
-    first, second = folded.split("Question ")[1:]
+    first, second = re.split(r"\n\d: ", folded)[1:]
     row = asked.weights[0, 3, 20]
     assert f"`{tokenizer.token_str(int(asked.ids[row.argmax()]))}` ({row.max():.2f})" in first
     row = attention_explorer(*pets, f"{OWNERS} The ball of Eve is").shown()[1, 1, -1]
