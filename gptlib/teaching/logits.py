@@ -7,7 +7,7 @@ QUESTIONS = {
         "What does a transformer block do with the vector of a token?",
         "it adds something to the vector",
         {
-            "it replaces the vector by a new one": "Look at the two formulas of the block in "
+            "it replaces the vector with a new one": "Look at the two formulas of the block in "
             "lesson 04: each begins with `x +`, so the old vector is still part of the sum.",
             "it adds something to the vector": "So the last vector is the sum of the embeddings "
             "and of everything that the blocks added. Today we read probabilities from it.",
