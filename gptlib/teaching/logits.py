@@ -114,7 +114,7 @@ QUESTIONS = {
         "`on` is 7.4 times as likely as `happy`",
         {
             "`on` is 7.4 times as likely as `happy`": "The odds are e to the power of 9 - 7, which "
-            "is 7.4. How likely the two are, the other logits decide.",
+            "is 7.4. How likely each of them is depends on the other logits too.",
             "`on` is 1.3 times as likely as `happy`": "Compare 9 divided by 7 with 19 divided "
             "by 17: adding 10 to both logits changes this ratio, but no probability. Only the "
             "difference counts, and e to the power of 2 is 7.4.",
