@@ -13,8 +13,8 @@ QUESTIONS = {
             "60 of 100 cases, and near this share the loss is smallest.",
             "from probabilities in its targets": "Look at the targets of lesson 06: each of them "
             "is the one token that really came next. No probability is among them.",
-            "from its weights before training": "Look at lesson 06's picture of the four words: at "
-            "step 1, `sleeping` has almost 0.",
+            "from its weights before training": "Look at the first output of lesson 06, before "
+            "training: `sleeping` has 0.0027, about as much as any other token.",
         },
     ),
     "others": Question(
