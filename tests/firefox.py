@@ -38,7 +38,7 @@ def find_firefox() -> str | None:
 
 
 class Firefox:
-    """Its one page: `evaluate` runs JavaScript, `press` presses keys; `errors` are the console's."""
+    """Its one page: runs JavaScript, presses keys; `errors` are those of the console."""
 
     def __init__(self, runner: asyncio.Runner, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._runner, self._socket, self._count = runner, socket, 0
