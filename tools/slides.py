@@ -5,10 +5,10 @@
     python tools/slides.py build/slides --pdf                 and a PDF of each, by Chromium
 
 Explorers are alive where the folder is served (`python -m http.server -d build/slides`), and
-pictures where a page is opened as a file. But for FIRST_CELL, no sentence is written for the slides:
-`cut` decides from headings and cells where one ends, and what the teacher says (docs/teach/lessons/)
-becomes the presenter's notes: press S. What a cell prints comes with the next click, so that a class
-can work first. All files are in one folder, which needs no network.
+pictures where a page is opened as a file. `cut` decides from headings and cells where a slide ends,
+and writes no sentence of its own; what the teacher says (docs/teach/lessons/, and of the first
+cell FIRST_CELL) becomes the presenter's notes: press S. What a cell prints comes with the next
+click, so that a class can work first. All files are in one folder, which needs no network.
 """
 
 import argparse
@@ -53,9 +53,9 @@ _ASKED = re.compile(r'lesson\.(ask|predict)\("(\w+)"\)')
 _DETAILS = re.compile(r"<details>\s*<summary>(.*?)</summary>(.*?)</details>", re.DOTALL)
 _COMPARE = "**Compare**"
 FIRST_CELL = (
-    "The class opens the notebook of the lesson and runs its first cell with Shift and Enter. It takes "
-    "some seconds, and shows the map, which is on the next slide. If it fails: *Kernel*, *Restart "
-    "Kernel*, and run it again; or look on with a neighbour until the exercises."
+    "The class opens the notebook of the lesson and runs its first cell with Shift and Enter. It "
+    "takes some seconds, and shows the map, which is on the next slide. If it fails: *Kernel*, "
+    "*Restart Kernel*, and run it again; or look on with a neighbour until the exercises."
 )
 # What to press in the notebook, and nothing else.
 _ONLY_FOR_NOTEBOOKS = re.compile(r"(Now press|Press|Commit|Go back|Choose)\b[^.\n]{0,80}[.:]\s*$")
