@@ -192,6 +192,15 @@ def test_the_first_cell_and_the_map_are_on_slides_near_the_start(path):
 
 
 @each_lesson
+def test_what_a_question_is_about_is_made_on_a_slide_before_it(path):
+    shown = "\n".join(c.source for s in slides.cut(path, NOTES[path.stem[:2]]) for c in s.cells)
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code" and "lesson.predict(" in cell.source:
+            lines = [line for line in cell.source.splitlines() if "lesson.predict(" not in line]
+            assert "\n".join(lines).strip() in shown
+
+
+@each_lesson
 def test_what_a_cell_prints_comes_with_a_click_and_the_notes_are_there_before(path):
     notes = NOTES[path.stem[:2]]
     deck = slides.cut(path, notes)

@@ -239,7 +239,7 @@ def _code(deck: Deck, cell: nbformat.NotebookNode, place: int) -> None:
     explorers = {k: told for (at, k), told in deck.explorers.items() if at == place}
     shown = [] if "widgets.set_up_check" in cell.source else _pictures(cell, explorers)
     explorer = bool(lesson_clock.EXPLORER.search(cell.source))
-    if not explorer and not (asked and not printed and not shown):
+    if not explorer:
         _lines(deck, cell, printed)
     for picture in shown:
         deck.add(picture, notes=_moves(deck) if explorer else "")
