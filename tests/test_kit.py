@@ -182,6 +182,44 @@ def test_what_a_section_says_is_in_the_notes_of_its_first_slide():
     assert notes.sections["Build"] in build.notes and "**Minute " in build.notes
 
 
+@each_lesson
+def test_the_first_cell_and_the_map_are_on_slides_near_the_start(path):
+    begins = slides.cut(path, NOTES[path.stem[:2]])[:4]
+    (first,) = [slide for slide in begins if any("Lesson(" in c.source for c in slide.cells)]
+    (the_map,) = [s for s in begins if s.cells[0].source.startswith("### The map")]
+    assert slides.FIRST_CELL in first.notes and "data:image/png" in the_map.cells[1].source
+    assert the_map.notes.startswith("The whole machine")
+
+
+@each_lesson
+def test_what_a_question_is_about_is_made_on_a_slide_before_it(path):
+    shown = "\n".join(c.source for s in slides.cut(path, NOTES[path.stem[:2]]) for c in s.cells)
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code" and "lesson.predict(" in cell.source:
+            lines = [line for line in cell.source.splitlines() if "lesson.predict(" not in line]
+            assert "\n".join(lines).strip() in shown
+
+
+@each_lesson
+def test_what_a_cell_prints_comes_with_a_click_and_the_notes_are_there_before(path):
+    notes = NOTES[path.stem[:2]]
+    deck = slides.cut(path, notes)
+    printing = [s for s in deck if any(c.get("outputs") for c in s.cells) and s.cells[0].source]
+    for slide in printing:
+        assert not any(c.get("outputs") for c in slide.cells if c.source)
+    html = slides.page(path, notes)
+    assert html.count('<div class="fragment">') == len(printing) > 2
+    for slide in re.findall(r'<div class="fragment">.*?</section>', html, re.DOTALL):
+        assert 'class="notes"' not in slide
+
+
+@each_lesson
+def test_the_moves_for_the_projector_are_in_the_notes_of_the_explorers_slide(path):
+    deck = slides.cut(path, NOTES[path.stem[:2]])
+    shown = [s for s in deck if "**Projector.**" in s.notes and not s.begins_section]
+    assert any('<div class="picture"' in slide.cells[0].source for slide in shown)
+
+
 def test_paragraphs_are_kept_whole_and_what_is_folded_away_has_its_own_slide():
     text = (
         f"{'word ' * 40}\n\n{'more ' * 40}\n\n<details><summary>Why?</summary>\n\nSo.\n</details>"

@@ -134,6 +134,31 @@ def test_every_wrong_option_of_every_question_has_an_answer(number):
 
 
 @each_lesson
+def test_each_question_is_there_in_its_words(number):
+    text = (lesson_notes.FOLDER / f"{NOTEBOOKS[number].stem}.md").read_text(encoding="utf-8")
+    for name, question in questions(number).items():
+        assert f"### `{name}`\n\n> {question.asks}\n" in text
+
+
+@each_lesson
+def test_moves_for_the_projector_have_a_minute(number):
+    for title, said in NOTES[number].sections.items():
+        if "**Projector.**" in said:
+            (done,) = re.findall(r"^\*\*Do\.\*\* (.+)$", said, re.MULTILINE)
+            assert "projector" in done, title
+
+
+@each_lesson
+def test_students_who_are_done_find_every_section_and_exercise_of_deeper_in_the_notes(number):
+    says = NOTES[number].sections[DEEPER]
+    letters = re.findall(r"^## ([A-Z])\. ", source(number, deeper=True), re.MULTILINE)
+    missing = [letter for letter in letters if not re.search(rf"\b{letter}\b", says)]
+    assert letters and not missing
+    deep = [o for o in NOTES[number].objectives if o.words.startswith(DEEP)]
+    assert all(f"`{name}`" in says for o in deep for name in o.exercises)
+
+
+@each_lesson
 def test_the_shares_of_a_class_are_whole_and_nobody_is_forgotten(number):
     for name, options in NOTES[number].questions.items():
         assert sum(option.percent for option in options) == 100, name

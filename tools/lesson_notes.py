@@ -12,9 +12,10 @@ A file is a page that reads well by itself, in a form that tools can read too:
     **Do.** This (2 min). That (1 min).     one line; its minutes are those of the section
     **Say.** ... **Draw.** ...
     ### `spread`                            a question of that section: how a class splits
+    > What happens to the spread?           its words
     - ✔ **right option** (60 %)
     - **wrong option** (40 %): what to answer.
-    ## Deeper                               the questions of Deeper
+    ## Deeper                               what it has for students who are done; its questions
 """
 
 import re

@@ -5,9 +5,10 @@
     python tools/slides.py build/slides --pdf                 and a PDF of each, by Chromium
 
 Explorers are alive where the folder is served (`python -m http.server -d build/slides`), and
-pictures where a page is opened as a file. No sentence is written for the slides: `cut` decides from
-headings and cells where one ends, and what the teacher says (docs/teach/lessons/) becomes the
-presenter's notes: press S. All files are in one folder, which needs no network.
+pictures where a page is opened as a file. `cut` decides from headings and cells where a slide ends,
+and writes no sentence of its own; what the teacher says (docs/teach/lessons/, and of the first
+cell FIRST_CELL) becomes the presenter's notes: press S. What a cell prints comes with the next
+click, so that a class can work first. All files are in one folder, which needs no network.
 """
 
 import argparse
@@ -51,6 +52,11 @@ CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _ASKED = re.compile(r'lesson\.(ask|predict)\("(\w+)"\)')
 _DETAILS = re.compile(r"<details>\s*<summary>(.*?)</summary>(.*?)</details>", re.DOTALL)
 _COMPARE = "**Compare**"
+FIRST_CELL = (
+    "The class opens the notebook of the lesson and runs its first cell with Shift and Enter. It "
+    "takes some seconds, and shows the map, which is on the next slide. If it fails: *Kernel*, "
+    "*Restart Kernel*, and run it again; or look on with a neighbour until the exercises."
+)
 # What to press in the notebook, and nothing else.
 _ONLY_FOR_NOTEBOOKS = re.compile(r"(Now press|Press|Commit|Go back|Choose)\b[^.\n]{0,80}[.:]\s*$")
 
@@ -227,16 +233,16 @@ def _code(deck: Deck, cell: nbformat.NotebookNode, place: int) -> None:
         _exercise(deck, cell)
         return
     if _is_set_up(cell.source):
-        deck.add(*_pictures(cell))  # the map alone
+        _set_up(deck, cell)
         return
     printed = _printed(cell)
     explorers = {k: told for (at, k), told in deck.explorers.items() if at == place}
     shown = [] if "widgets.set_up_check" in cell.source else _pictures(cell, explorers)
     explorer = bool(lesson_clock.EXPLORER.search(cell.source))
-    if not explorer and not (asked and not printed and not shown):
+    if not explorer:
         _lines(deck, cell, printed)
     for picture in shown:
-        deck.add(picture)
+        deck.add(picture, notes=_moves(deck) if explorer else "")
     for kind, name in asked:
         _question(deck, name, PREDICTION if kind == "predict" else QUICK)
 
@@ -245,8 +251,24 @@ def _is_set_up(source: str) -> bool:
     return bool(re.search(r"^lesson = teaching\.Lesson\(", source, re.MULTILINE))
 
 
+def _set_up(deck: Deck, cell: nbformat.NotebookNode) -> None:
+    """The cell that a class runs first, and then the map, with its description in the notes."""
+    heading = nbformat.v4.new_markdown_cell("### The first cell")
+    deck.add(heading, nbformat.v4.new_code_cell(cell.source), notes=FIRST_CELL)
+    (told,) = ["".join(o.data["text/plain"]) for o in cell.outputs if "image/png" in o.data]
+    title = told.partition(".")[0].replace("The whole machine", "The map")
+    deck.add(nbformat.v4.new_markdown_cell(f"### {title}"), *_pictures(cell), notes=told)
+
+
+def _moves(deck: Deck) -> str:
+    """What a teacher does with the explorer of the present section."""
+    said = deck.notes.sections.get(short(deck.section), "")
+    found = re.search(r"^\*\*Projector\.\*\* .+?(?=\n\n|\Z)", said, re.DOTALL | re.MULTILINE)
+    return found[0] if found else ""
+
+
 def _lines(deck: Deck, cell: nbformat.NotebookNode, printed: list) -> None:
-    """The code with what it prints; on two slides where that is long."""
+    """The code, and with the next click what it prints; on two slides where that is long."""
     source = "\n".join(line for line in cell.source.splitlines() if not _ASKED.search(line))
     source = source.strip()
     if not source:
@@ -258,8 +280,7 @@ def _lines(deck: Deck, cell: nbformat.NotebookNode, printed: list) -> None:
         deck.below(code)
         deck.add(result)
     else:
-        code.outputs = printed
-        deck.below(code)
+        deck.below(code, *([_typed(result, "fragment")] if printed else []))
 
 
 def _printed(cell: nbformat.NotebookNode) -> list:
@@ -363,9 +384,9 @@ def page(path: Path, notes: Notes, explorers: Alive | None = None) -> str:
     """The slides of a lesson as HTML."""
     cells = []
     for slide in cut(path, notes, explorers):
-        cells += _with_kicker(slide)
-        if slide.notes:
-            cells.append(_typed(nbformat.v4.new_markdown_cell(slide.notes), "notes"))
+        first, *rest = _with_kicker(slide)
+        said = [nbformat.v4.new_markdown_cell(slide.notes)] if slide.notes else []
+        cells += [first, *(_typed(cell, "notes") for cell in said), *rest]  # before any fragment
     made = nbformat.v4.new_notebook(cells=cells)
     made.metadata.title = f"{path.stem[:2]} · slides"
     made.metadata.language_info = {"name": "python"}
@@ -386,8 +407,8 @@ def _with_kicker(slide: Slide) -> list[nbformat.NotebookNode]:
         top = nbformat.v4.new_markdown_cell(f'<div class="{look}">{slide.section}</div>')
         cells = [top, *cells]
     for place, cell in enumerate(cells):
-        kind = ("slide" if slide.begins_section else "subslide") if place == 0 else "-"
-        _typed(cell, kind)
+        kind = cell.metadata.get("slideshow", {}).get("slide_type", "-")
+        _typed(cell, kind if place else "slide" if slide.begins_section else "subslide")
         cell.source = re.sub(r"(?<!!)\[([^\]]+)\]\((?!https?:)[^)]+\)", r"\1", cell.source)
         if cell.cell_type == "code" and not cell.source:
             cell.metadata.transient = {"remove_source": True}
