@@ -12,6 +12,7 @@ from pathlib import Path
 import nbformat
 import nbgrader_course
 import pytest
+import torch
 from nbgrader_course import SKIP, assignment, note, with_solution
 
 from gptlib.checks import running
@@ -132,9 +133,18 @@ def test_what_no_exercise_needs_is_not_run_for_grades(made):
         assert not any("Trainer(" in cell.source for cell in run), lesson
 
 
+@pytest.fixture
+def torch_as_it_was():
+    """What a lesson sets for its whole kernel ends with the test."""
+    grad, threads = torch.is_grad_enabled(), torch.get_num_threads()
+    yield
+    torch.set_grad_enabled(grad)
+    torch.set_num_threads(threads)
+
+
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_what_is_run_for_grades_is_enough_for_the_solutions_to_have_all_points(
-    made, lesson, monkeypatch
+    made, lesson, monkeypatch, torch_as_it_was
 ):
     monkeypatch.setattr(running, "PATIENCE", 60)  # this machine may be busy
     space, got, most = {"__name__": "notebook"}, 0, 0
