@@ -122,7 +122,7 @@ def pytest_addoption(parser):
 
 def pytest_terminal_summary(terminalreporter, config):
     if config.getoption("--soak-results"):
-        soak.write(terminalreporter.stats)
+        soak.write(terminalreporter.stats, whole=config.args == ["tests"])
 
 
 def pytest_runtest_setup(item):

@@ -6,15 +6,32 @@ Such a test says what it did and what was lost with `record_property("soak", "20
 BEGIN, END = "<!-- soak: begin -->", "<!-- soak: end -->"
 
 
-def write(stats: dict) -> None:
-    """Put a row a test into benchmarks/RESULTS.md; `stats` are a terminal reporter's."""
-    from benchmarks.side_by_side import machine, replace_section
+def write(stats: dict, whole: bool) -> None:
+    """Put a row a test into benchmarks/RESULTS.md; `stats` are a terminal reporter's.
 
-    lines = [machine(), "", "| what must hold | what was done, and what was lost | s | |"]
-    lines.append("|---|---|---|---|")
+    whole: all tests were asked for; else the rows of those that were not stay as they are.
+    """
+    from benchmarks.side_by_side import RESULTS, machine, replace_section
+
     outcomes = ("passed", "failed", "error", "skipped")
-    lines += [_row(report, o) for o in outcomes for report in stats.get(o, ())]
-    replace_section(BEGIN, END, "\n".join(lines))
+    rows = [_row(report, o) for o in outcomes for report in stats.get(o, ())]
+    if not whole:
+        rows = beside(RESULTS.read_text(encoding="utf-8"), rows)
+    head = ["| what must hold | what was done, and what was lost | s | |", "|---|---|---|---|"]
+    replace_section(BEGIN, END, "\n".join([machine(), "", *head, *rows]))
+
+
+def beside(page: str, rows: list[str]) -> list[str]:
+    """The page's rows with these in place of those of the same test, and new ones at the end."""
+    section = page.split(BEGIN)[1].split(END)[0]
+    old = [line for line in section.splitlines() if line.startswith("| ")][1:]
+    now = {_name(row): row for row in rows}
+    kept = [now.pop(_name(row), row) for row in old]
+    return [*kept, *now.values()]
+
+
+def _name(row: str) -> str:
+    return row.split("|")[1].strip()
 
 
 def _row(report, outcome: str) -> str:

@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+import soak
 import torch
 
 import gptlib
@@ -93,6 +94,13 @@ def test_a_vote_that_the_board_has_not_kept_is_lost_and_one_kept_twice_is_said()
         "board in all; lost: 1; counted twice: 1."
     )
     assert "not measured" in board.Measured().lines([], given)[2]
+
+
+def test_long_tests_that_were_not_run_keep_their_rows():
+    head = "| what must hold | what | s | |\n|---|---|---|---|\n"
+    page = f"{soak.BEGIN}\nhere\n\n{head}| a | 1 | 2 | passed |\n| b | 1 | 2 | failed |\n{soak.END}"
+    rows = ["| b | 3 | 4 | passed |", "| c | 5 | 6 | passed |"]
+    assert soak.beside(page, rows) == ["| a | 1 | 2 | passed |", *rows]
 
 
 def test_a_ratio_is_the_median_of_the_pairs():

@@ -49,8 +49,8 @@ QUESTIONS = {
         "does this do more harm to the probabilities after `The cat is`?",
         "in layer 0, the first one",
         {
-            "in layer 0, the first one": "The parts of layer 1 read what layer 0 writes, and they "
-            "were trained with it.",
+            "in layer 0, the first one": "A likely reason: the parts of layer 1 read what layer 0 "
+            "writes, and they were trained with it.",
             "in layer 1, the last one": "Compare your two numbers from the explorer: KL is 0.13 "
             "without feedforward in layer 1, and 8.41 without it in layer 0.",
             "about equally in both": "Compare your two numbers from the explorer: KL is 0.13 "

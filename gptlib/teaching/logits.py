@@ -7,7 +7,7 @@ QUESTIONS = {
         "What does a transformer block do with the vector of a token?",
         "it adds something to the vector",
         {
-            "it replaces the vector by a new one": "Look at the two formulas of the block in "
+            "it replaces the vector with a new one": "Look at the two formulas of the block in "
             "lesson 04: each begins with `x +`, so the old vector is still part of the sum.",
             "it adds something to the vector": "So the last vector is the sum of the embeddings "
             "and of everything that the blocks added. Today we read probabilities from it.",
@@ -114,7 +114,7 @@ QUESTIONS = {
         "`on` is 7.4 times as likely as `happy`",
         {
             "`on` is 7.4 times as likely as `happy`": "The odds are e to the power of 9 - 7, which "
-            "is 7.4. How likely the two are, the other logits decide.",
+            "is 7.4. How likely each of them is depends on the other logits too.",
             "`on` is 1.3 times as likely as `happy`": "Compare 9 divided by 7 with 19 divided "
             "by 17: adding 10 to both logits changes this ratio, but no probability. Only the "
             "difference counts, and e to the power of 2 is 7.4.",

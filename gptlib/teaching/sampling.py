@@ -7,14 +7,14 @@ QUESTIONS = {
     "learned": Question(
         'After "The cat is", the trained model gives `sleeping` about 0.60. Where does this '
         "number come from?",
-        "from how often it came next",
+        "from how often the word came next",
         {
-            "from how often it came next": "In the stories, `sleeping` comes next in about 60 of "
-            "100 cases, and near this share the loss is smallest.",
+            "from how often the word came next": "In the stories, `sleeping` comes next in about "
+            "60 of 100 cases, and near this share the loss is smallest.",
             "from probabilities in its targets": "Look at the targets of lesson 06: each of them "
             "is the one token that really came next. No probability is among them.",
-            "from its weights before training": "Look at lesson 06's picture of the four words: at "
-            "step 1, `sleeping` has almost 0.",
+            "from its weights before training": "Look at the first output of lesson 06, before "
+            "training: `sleeping` has 0.0027, about as much as any other token.",
         },
     ),
     "others": Question(

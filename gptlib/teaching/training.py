@@ -20,9 +20,9 @@ QUESTIONS = {
         "value will its loss end?",
         "0.5, since chance remains",
         {
-            "0, since it learns the text": "Look at the numbers under the curve: the truth itself "
-            "has a loss of 0.51. Which word comes next is partly chance, and training cannot "
-            "predict it.",
+            "0, since it learns the text": "Run the cell that comes after the curve: the truth "
+            "itself has a loss of 0.51. Which word comes next is partly chance, and training "
+            "cannot predict it.",
             "0.5, since chance remains": "The model comes close to the true probabilities, and "
             "what is left is chance.",
             "3, since half is chance": "Look at the curve at step 100: it is far below 3 "

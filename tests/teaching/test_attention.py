@@ -128,7 +128,7 @@ def test_the_swap_moves_the_weight_and_the_answer_as_the_prose_says(pets, asked,
     for ball in ("Tom", "Eve"):
         before, after = (run.weights[1, 1, LAST, BALLS[ball]].item() for run in (asked, moved))
         told.append(f"from {before:.2f} to {after:.2f}")
-    assert f"Tom's ball falls {told[0]}, the weight on Eve's ball rises {told[1]}" in prose
+    assert f"Tom's ball falls {told[0]}, its weight on Eve's ball rises {told[1]}" in prose
     assert word(tokenizer, asked.probs[-1]) == "␣blue"
     assert word(tokenizer, moved.probs[-1]) == "␣green"
     assert moved.probs[-1].max() > 0.99  # "almost 1", as a reply says

@@ -110,7 +110,7 @@ def test_two_thirds_of_a_blocks_weights_are_in_the_feedforward_network(pets):
     mlp, whole = (sum(p.numel() for p in m.parameters()) for m in (block.mlp, block))
     assert mlp / whole == pytest.approx(2 / 3, abs=0.01)
     assert block.mlp.c_fc.weight.shape == (256, 64)
-    assert "Two thirds of a block's weights" in prose()
+    assert "About two thirds of a layer's parameters" in prose()
 
 
 def test_the_end_of_the_stream_is_the_sum_of_five_vectors(trace):
@@ -200,11 +200,14 @@ def test_the_explorers_three_questions(pets):
     assert cat == pytest.approx(dog, abs=1e-4)
     truth = grammar.next_words("The cat is").values()
     equal = math.log(397) + sum(p * math.log(p) for p in truth)
-    assert f"the same probability has {equal:.2f}" in prose()
+    assert f"the same probability has a KL of {equal:.2f}" in prose()
     of_layers = [kl("feedforward", 1), kl("feedforward", 0)]
     for words in (*[r for r in QUESTIONS["which_layer"].replies.values() if "KL" in r], deeper()):
         assert all(f"{number:.2f}" in words for number in of_layers)
-    measured = [*of_layers, cat, kl("residual", -1), equal]
+    residual = kl("residual", -1)
+    assert min(residual, of_layers[1]) > equal  # "worse than ... a model that knows nothing"
+    true = [grammar.next_words(f"The {animal} is")["running"] for animal in ("cat", "dog")]
+    measured = [*of_layers, cat, *true, residual, equal, residual, of_layers[1]]
     answers = prose().split("The numbers</summary>")[2].partition("</details>")[0]
     said = [float(number) for number in re.findall(r"\d+\.\d\d", answers)]
     assert said == pytest.approx(measured, abs=0.011)

@@ -113,7 +113,7 @@ def test_the_without_a_space_is_two_tokens_because_it_is_no_piece_of_any_story(t
 def test_the_vocabulary_of_the_pets_is_as_the_lesson_says(tokenizer):
     assert len(tokenizer.merges) == 140
     assert tokenizer.eos_id == 396 == 256 + 140 == tokenizer.vocab_size - 1
-    assert "Its id is 396: bytes have 0 to 255, merges 256 to 395." in LESSON
+    assert "Its id is 396: the bytes have the ids 0 to 255, and the merges 256 to 395." in LESSON
 
 
 def test_sleeping_was_joined_from_slee_and_ping_because_no_pair_was_more_frequent(

@@ -8,6 +8,7 @@ import { COLOURS } from "./style.js";
 const INKS = [COLOURS.BLUE, COLOURS.ORANGE, "#2e8b57", "#a35bc4"];
 const DASHES = [[], [7, 4], [1.5, 3.5], [10, 4, 2, 4]];
 const SEEN = 0.04; // a weight that has an arc
+const SOON = 100; // milliseconds
 
 /** How a head is drawn: up to 16 heads, no two alike. */
 export function stroke(head, width = 2) {
@@ -38,6 +39,7 @@ export function arcs({ onPick, onPoint }) {
   const rest = roving(words, { buttons });
   let view = null;
   let pointed = null;
+  let timer = null;
 
   const placeOf = (target) => [...words.children].indexOf(target.closest(".gptlib-token"));
   const point = (place) => {
@@ -77,8 +79,16 @@ export function arcs({ onPick, onPoint }) {
       button.classList.toggle("gptlib-framed", focus.includes(place));
       say(number, off ? "hidden" : two(row[place]));
     });
-    paintArcs(over, buttons(), view, shown);
+    paintOver(shown);
   }
+
+  /** The arcs; later, while the words have no place: as Notebook 7 changes its theme, for example. */
+  function paintOver(shown) {
+    clearTimeout(timer);
+    if (root.isConnected && !words.offsetHeight) timer = setTimeout(again, SOON);
+    else paintArcs(over, buttons(), view, shown);
+  }
+  const again = () => view && paintOver(pointed ?? view.query);
 
   return {
     root,
@@ -93,9 +103,7 @@ export function arcs({ onPick, onPoint }) {
       rest(view.query);
     },
     /** Draw again, as after a change of the width. */
-    again() {
-      if (view) paintArcs(over, buttons(), view, pointed ?? view.query);
-    },
+    again,
   };
 }
 
