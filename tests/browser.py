@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -59,14 +59,17 @@ def chromium() -> str:
 
 
 @contextmanager
-def jupyterlab(folder: Path) -> Iterator[str]:
-    """JupyterLab over `folder`, with no settings but ours; gives its address."""
+def jupyterlab(
+    folder: Path, command: Sequence[str | Path] = (sys.executable, "-m", "jupyterlab"), **variables
+) -> Iterator[str]:
+    """JupyterLab, or another front end, over `folder`, with no settings but ours; its address."""
     own = folder / ".jupyter"
     places = ("CONFIG", "DATA", "RUNTIME")
     environment = os.environ | {f"JUPYTER_{place}_DIR": str(own / place) for place in places}
     environment |= {"IPYTHONDIR": str(own / "ipython"), "JUPYTER_PREFER_ENV_PATH": "1"}
     environment |= {"JUPYTER_PATH": "", "JUPYTERLAB_SETTINGS_DIR": str(own / "settings")}
     environment |= {"JUPYTERLAB_WORKSPACES_DIR": str(own / "workspaces")}
+    environment |= variables
     pages = own / "CONFIG" / "labconfig"
     pages.mkdir(parents=True)
     off = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
@@ -83,13 +86,15 @@ def jupyterlab(folder: Path) -> Iterator[str]:
         "ServerApp.open_browser": False,
         "ServerApp.allow_root": True,
         "IdentityProvider.token": "",  # nobody else's browser finds this port
-        "LabApp.expose_app_in_browser": True,  # `window.jupyterapp`, for what is no test of ours
+        # `window.jupyterapp`, for what is no test of ours
+        "LabApp.expose_app_in_browser": True,
+        "JupyterNotebookApp.expose_app_in_browser": True,
         "LanguageServerManager.autodetect": False,
     }
     said = own / "server.txt"
     with said.open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *(f"--{k}={v}" for k, v in options.items())],
+            [*command, *(f"--{k}={v}" for k, v in options.items())],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,

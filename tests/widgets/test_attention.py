@@ -119,7 +119,7 @@ def test_by_keyboard_alone_a_word_a_head_and_a_cell_are_chosen(live, pets):
     live.page.keyboard.press("ArrowDown")
     live.page.keyboard.press("Enter")
     shows(lambda: numbers(live), row_of(pets, SENTENCE, 1, 3, LAST - 1))
-    table = live.root.locator(".gptlib-heat")
+    table = live.root.locator(".gptlib-weight-table")
     table.focus()
     live.page.keyboard.press("ArrowUp")
     shows(lambda: numbers(live), row_of(pets, SENTENCE, 1, 3, LAST - 2))
@@ -138,7 +138,7 @@ def cell(live):
 
 def click_cell(live, query, key, tokens=24):
     """Click into the table where this cell is."""
-    table = live.root.locator(".gptlib-heat")
+    table = live.root.locator(".gptlib-weight-table")
     paper = table.locator("rect").first
     box = paper.bounding_box()
     size = box["width"] / tokens

@@ -97,7 +97,7 @@ def test_each_control_changes_its_own_number_and_nothing_in_the_other(live, both
     looks(live, q, k, 2)
     live.press("checkbox", "scale by 1/√d", "Space")
     looks(live, q, k, 2, scaled=False)
-    live.root.locator(".gptlib-heat").focus()
+    live.root.locator(".gptlib-weight-table").focus()
     live.page.keyboard.press("ArrowUp")
     looks(live, q, k, 1, scaled=False)
     live.press("checkbox", "mask", "Space")

@@ -349,7 +349,7 @@ def test_a_word_of_the_list_or_the_map_is_chosen_by_a_press(live, pets):
     live.page.keyboard.press("Enter")
     expected = nearest_words(pets, first.replace("␣", " "), STEPS[2])
     shows(lambda: neighbours(live), expected)
-    live.root.locator(".gptlib-map [tabindex='0']").focus()
+    live.root.locator(".gptlib-word-map [tabindex='0']").focus()
     live.page.keyboard.press("ArrowRight")
     live.page.keyboard.press("Enter")
     chosen = live.root.locator(".gptlib-spot[aria-pressed=true]")
@@ -367,17 +367,17 @@ def test_play_goes_through_training_and_the_words_slide(live, pets):
     shows(lambda: live.control("button", "Play").count(), 1)
     shows(lambda: neighbours(live), nearest_words(pets, " cat", STEPS[2]))
     shows(lambda: spot(live, "␣cat") == pytest.approx(end, abs=1), True)
-    trail = live.root.locator(".gptlib-map polyline").get_attribute("points")
+    trail = live.root.locator(".gptlib-word-map polyline").get_attribute("points")
     assert len(trail.split()) == 3
 
 
 def test_arrows_join_the_pairs_and_their_cosine_is_said(live):
     live.press("checkbox", "arrows", "Space")
-    shows(lambda: live.root.locator(".gptlib-map polygon").count(), len(VERBS))
+    shows(lambda: live.root.locator(".gptlib-word-map polygon").count(), len(VERBS))
     said = "“␣barked” − “␣barks” + “␣purrs” is nearest to “␣purred”"
     shows(lambda: any(said in words for words in live.words()), True)
     live.press("checkbox", "arrows", "Space")
-    shows(lambda: live.root.locator(".gptlib-map polygon").count(), 0)
+    shows(lambda: live.root.locator(".gptlib-word-map polygon").count(), 0)
 
 
 def test_what_is_no_word_greys_the_picture_and_says_why(live):
@@ -394,7 +394,7 @@ def test_no_serious_violation_of_accessibility_is_found(live, lab, colours):
     lab.theme("JupyterLab Dark" if colours == "dark" else "JupyterLab Light")
     lab.page.emulate_media(forced_colors="active" if colours == "forced" else "none")
     live.control("checkbox", "arrows").set_checked(True)
-    shows(lambda: live.root.locator(".gptlib-map polygon").count(), len(VERBS))
+    shows(lambda: live.root.locator(".gptlib-word-map polygon").count(), len(VERBS))
     found = grave(lab.page)
     lab.page.emulate_media(forced_colors="none")
     lab.theme("JupyterLab Light")

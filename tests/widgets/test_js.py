@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import unicodedata
 
 import numpy as np
@@ -326,6 +327,18 @@ def test_no_module_writes_markup():
         for sign in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
             assert sign not in text, f"{path.name}: {sign}"
         assert not json.dumps(text).count("https://"), path.name
+
+
+def test_two_files_give_no_class_two_looks():
+    """What several explorers of a page wear is in the page once, for all of them."""
+    whose = {}
+    for path in esm.FOLDER.glob("*.js"):
+        for rule in re.findall(r"^(\.gptlib[^{`]*) \{", path.read_text("utf-8"), re.MULTILINE):
+            for one in rule.split(","):
+                if re.fullmatch(r"(\.gptlib-live )?\.gptlib-[\w-]+", one.strip()):
+                    whose.setdefault(one.split()[-1], set()).add(path.name)
+    assert len(whose) > 50
+    assert {name: files for name, files in whose.items() if len(files) > 1} == {}
 
 
 @pytest.mark.parametrize("last", [None, "Eve"])

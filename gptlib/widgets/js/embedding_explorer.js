@@ -16,7 +16,7 @@ const NEAR = 8; // neighbours
 
 const CSS = `
 .gptlib-embeddings { display: flex; flex-flow: row wrap; gap: .3em 1.2em; }
-.gptlib-embeddings > .gptlib-map { flex: 3 1 20em; }
+.gptlib-embeddings > .gptlib-word-map { flex: 3 1 20em; }
 .gptlib-embeddings > .gptlib-nearest { flex: 1 1 14em; min-width: 0; }
 .gptlib-nearest { display: grid; grid-template-columns: minmax(5em, 8.5em) 1fr 3em;
   gap: .2em .5em; align-content: start; align-items: center; }

@@ -63,7 +63,7 @@ export function exchangePanel({ state, name, onChange, onOther }) {
     state.on = !state.on;
     onChange();
   } });
-  const answer = make("p", { class: "gptlib-words", role: "status" });
+  const answer = make("p", { class: "gptlib-step-words", role: "status" });
   const picture = bars({ most: ROWS + 1 });
   const row = (...all) => make("div", { class: "gptlib-row" }, ...all.map((item) => item.root));
   const root = make("div", { class: "gptlib-exchange" },

@@ -9,7 +9,7 @@ import { few, reach, vector } from "./vectors.js";
 
 const ROWS = 4; // keys that a table lists
 
-const words = (...all) => make("p", { class: "gptlib-words" }, ...all);
+const words = (...all) => make("p", { class: "gptlib-step-words" }, ...all);
 
 /** A row of strips: [[name, values, what a screen reader hears], ...] in one scale each. */
 function strips(...rows) {
@@ -118,7 +118,7 @@ function table(heads, rows, chosen, bar = null) {
 }
 
 export const HEAD_STEPS_CSS = `
-.gptlib-words { margin: .3em 0; }
+.gptlib-step-words { margin: .3em 0; }
 .gptlib-strips { display: grid; grid-template-columns: minmax(6em, max-content) minmax(4em, 1fr);
   gap: .3em .8em; align-items: center; }
 .gptlib-live .gptlib-steps th:first-child { text-align: left; }

@@ -88,7 +88,7 @@ export function heatTable({ onChoose }) {
     labels: draw("g", {}),
   };
   const root = draw("svg", {
-    class: "gptlib-heat", role: "group", tabindex: "0", "data-lm-suppress-shortcuts": "true",
+    class: "gptlib-weight-table", role: "group", tabindex: "0", "data-lm-suppress-shortcuts": "true",
     "aria-roledescription": "table of weights",
   }, ...Object.values(parts));
   let view = null;
@@ -211,7 +211,7 @@ export function legend() {
 }
 
 export const HEAT_CSS = `
-.gptlib-heat { display: block; max-width: none; cursor: pointer; overflow: visible;
+.gptlib-weight-table { display: block; max-width: none; cursor: pointer; overflow: visible;
   forced-color-adjust: none; }
 .gptlib-shade { shape-rendering: crispEdges; }
 .gptlib-legend { display: inline-flex; border: 1px solid ${COLOURS.GRID}; forced-color-adjust: none; }

@@ -9,9 +9,9 @@ const EDGE = 26; // pixels around the points
 const SIZE = 16; // of a letter, about: names are placed by it
 
 const CSS = `
-.gptlib-map { position: relative; overflow: hidden; border: 1px solid ${GRID};
+.gptlib-word-map { position: relative; overflow: hidden; border: 1px solid ${GRID};
   height: min(22.5em, 90cqw); }
-.gptlib-map > svg { position: absolute; inset: 0; width: 100%; height: 100%;
+.gptlib-word-map > svg { position: absolute; inset: 0; width: 100%; height: 100%;
   pointer-events: none; z-index: 1; }
 .gptlib-live .gptlib-spot { position: absolute; left: -.75em; top: -.75em; width: 1.5em;
   height: 1.5em; min-height: 0; padding: 0; border: none; background: none; border-radius: 50%; }
@@ -65,7 +65,7 @@ export function placeNames(spots, { width, height, size = SIZE }) {
 export function wordMap({ onPick }) {
   adopt(CSS);
   const lines = draw("svg", { "aria-hidden": "true" });
-  const root = make("div", { class: "gptlib-map", role: "group" }, lines);
+  const root = make("div", { class: "gptlib-word-map", role: "group" }, lines);
   const buttons = new Map();
   let order = []; // keys, for the arrow keys
   let shown = null;
