@@ -28,9 +28,9 @@ QUESTIONS = {
             "means.",
             "clearly positive before, near 0 after": "Compare the two columns in the first five "
             "rows: the similarity grows. Training makes the vectors of such words more similar.",
-            "near 0 before, clearly positive after": "Random vectors of 64 numbers are nearly at "
-            "right angles. Training makes the vectors of words more similar if the stories use "
-            "them in similar ways.",
+            "near 0 before, clearly positive after": "Random vectors of 64 numbers are usually "
+            "nearly at right angles. Training makes the vectors of words more similar if the "
+            "stories use them in similar ways.",
             "near 0 before, near 0 after": "Look at the column “after”: the first five rows have "
             "0.33 and more. The id stays the same, but its vector is trained.",
         },
