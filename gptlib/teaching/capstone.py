@@ -26,7 +26,7 @@ QUESTIONS = {
             "their embeddings keep their random start": "Positions 9 to 48 occur in no batch, so "
             "nothing adjusts their vectors. The check measures this.",
             "the model raises an error there": "Count the rows of the position matrix: there are "
-            "48, so position 48 exists. It is just untrained.",
+            "48, one for each position. The last 40 are just untrained.",
         },
     ),
     "repeats": Question(

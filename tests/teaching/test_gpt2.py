@@ -52,7 +52,10 @@ def test_the_tiny_model_has_96_parameters_and_a_cache_of_48_bytes():
     assert parts(config) == found and sum(found.values()) == 96
     assert costs(config, 3, 4, 1)["cache"] == 48
     sums = "12 for tokens, 6 for positions, 12 + 6 + 4 + 2 = 24 for attention, 16 + 8 + 16 + 2 = 42"
-    assert sums in prose() and "here about 192" in prose() and "so 48 bytes" in prose()
+    assert sums in prose() and "so 48 bytes" in prose()
+    in_matrices = 12 + (12 + 4) + (16 + 16)
+    assert in_matrices == 60 and "Only 60 of 96 parameters" in prose()
+    assert "That makes 120 FLOPs; $2N$ is 192" in prose()
 
 
 def test_two_flops_per_parameter_and_per_number_of_the_cache_is_what_a_model_needs(monkeypatch):
