@@ -86,7 +86,7 @@ def test_adding_1_to_all_changes_no_share_and_says_by_what_each_power_was_multip
 
 def test_c_ends_at_10_and_the_button_says_so(explorer):
     explorer.type("spinbutton", "+ c", "9.5")
-    shows(lambda: columns(explorer), said(c=9.5))  # a frame later: its picture clears messages
+    shows(lambda: "11.50" in explorer.words(), True)  # a frame later: that clears messages
     explorer.press("button", "Add 1 to all", "Enter")
     shows(explorer.message, "c is 10 at most: press Reset.")
     assert explorer.value("spinbutton", "+ c") == "9.5"
