@@ -58,12 +58,14 @@ def orthogonalize(matrices: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     return (x if wide else x.mT).to(matrices.dtype)
 
 
-@torch.compiler.assume_constant_result  # for a compiler: asked once, and no part of the graph
+# Asked once: a compiler then finds a constant, and no question that it cannot put into a graph.
+CPU_HAS_BF16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+
+
 def _fast_dtype(device: torch.device) -> torch.dtype:
     """bfloat16 where the device has instructions for it, and float32 elsewhere."""
     if device.type == "cpu":
-        has_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
-        return torch.bfloat16 if has_bf16 else torch.float32
+        return torch.bfloat16 if CPU_HAS_BF16 else torch.float32
     return torch.bfloat16 if device.type == "cuda" else torch.float32
 
 
