@@ -26,7 +26,7 @@ from .side_by_side import load_since, machine, replace_section
 BEGIN, END = "<!-- widgets: begin -->", "<!-- widgets: end -->"
 ROUNDS = 4
 DELAY = 0.2  # seconds, each way
-BUSY = 120  # seconds that the kernel has other things to do, until it is interrupted
+BUSY = 900  # seconds that the kernel has other things to do, until it is interrupted
 TO_AND_FRO = ("ArrowLeft",) * 4 + ("ArrowRight",) * 4
 SPACES = ("Space",) * 8
 LONG = (
