@@ -16,6 +16,7 @@ from torch import Tensor
 
 from .decoding import graphs
 from .decoding.arguments import are_unequal, check_settings, prompt_rows, whole_number
+from .decoding.choosing import divided
 from .decoding.decoders import decoder_for, last_logits, without_unused_ids
 from .formats.values import as_ids, check_ids
 from .model import GPT
@@ -55,23 +56,10 @@ def next_token_probs(
         kept, ids = _largest(logits, top_k)  # (..., k)
     if temperature == 0:
         return torch.zeros_like(logits).scatter_(-1, _first_largest(logits), 1.0)
-    probs = torch.softmax(_divided(kept, temperature), -1)  # of those that stay, so they sum to 1
+    probs = torch.softmax(divided(kept, temperature), -1)  # of those that stay, so they sum to 1
     if ids is not None:
         probs = torch.zeros_like(logits).scatter_(-1, ids, probs)
     return probs if top_p is None or top_p == 1 else _nucleus(probs, logits, top_p)
-
-
-def _divided(logits: Tensor, temperature: float) -> Tensor:
-    """logits / temperature, but for a shift of the whole row, which changes no probability.
-
-    The largest is subtracted before the division, so that a tiny temperature cannot overflow. One
-    that float32 cannot hold would be 0 or infinite there, and 0/0 is not a number.
-    """
-    if temperature == 1:
-        return logits
-    limits = torch.finfo(torch.float32)
-    divisor = min(max(temperature, limits.tiny), limits.max)
-    return (logits - logits.amax(-1, keepdim=True)) / divisor
 
 
 def _nucleus(probs: Tensor, logits: Tensor, top_p: float) -> Tensor:

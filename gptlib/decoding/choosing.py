@@ -19,7 +19,7 @@ def filtered(logits: Tensor, settings: Settings) -> Tensor:
     if temperature == 0:
         return torch.zeros_like(logits).scatter_(-1, first_largest(logits)[:, None], 1.0)
     if top_k is None or top_k >= logits.shape[-1]:
-        probs = torch.softmax(_divided(logits, temperature), -1)
+        probs = torch.softmax(divided(logits, temperature), -1)
     else:
         probs = _largest(logits, temperature, top_k)
     return probs if top_p is None or top_p == 1 else _nucleus(probs, logits, top_p)
@@ -38,7 +38,12 @@ def pick(probs: Tensor, u: Tensor) -> Tensor:
     return ids.clamp(max=probs.shape[-1] - 1)  # beyond the end only where there are no numbers
 
 
-def _divided(logits: Tensor, temperature: float) -> Tensor:
+def divided(logits: Tensor, temperature: float) -> Tensor:
+    """logits / temperature, but for a shift of the whole row, which changes no probability.
+
+    The largest is subtracted before the division, so that a tiny temperature cannot overflow. One
+    that float32 cannot hold would be 0 or infinite there, and 0/0 is not a number.
+    """
     if temperature == 1:
         return logits
     limits = torch.finfo(torch.float32)
@@ -49,7 +54,7 @@ def _divided(logits: Tensor, temperature: float) -> Tensor:
 def _largest(logits: Tensor, temperature: float, k: int) -> Tensor:
     """The probabilities of the k < V largest, and 0 elsewhere; the smaller id among equals."""
     values, ids = logits.topk(k)  # (B, k); of equals at the edge it takes any
-    kept = torch.softmax(_divided(values, temperature), -1)
+    kept = torch.softmax(divided(values, temperature), -1)
     probs = torch.zeros_like(logits).scatter_(-1, ids, kept)
     edge = values[:, -1:]
     equal, room = logits == edge, k - (logits > edge).sum(-1, keepdim=True)
