@@ -23,7 +23,9 @@ from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTES = lesson_notes.all_notes()
-LESSONS = [path for path in sorted(slide_deck.COURSE.glob("[0-9]*.ipynb")) if path.stem[:2] in NOTES]
+LESSONS = [
+    path for path in sorted(slide_deck.COURSE.glob("[0-9]*.ipynb")) if path.stem[:2] in NOTES
+]
 SOLVED = exercises.solutions()
 STUBS = {f"{stub.notebook} {stub.name}": stub for stub in exercises.stubs()}
 VENDORED = json.loads((slides.LOOKS / "vendor" / "VENDORED.json").read_text(encoding="utf-8"))
@@ -127,7 +129,8 @@ def test_a_teachers_lesson_is_the_lesson_when_the_notes_are_taken_out(path, for_
 def test_teachers_get_deeper_with_answers_and_the_solutions_too(for_teachers):
     names = {path.relative_to(for_teachers).as_posix() for path in for_teachers.rglob("*.ipynb")}
     course = {
-        path.relative_to(slide_deck.COURSE).as_posix() for path in slide_deck.COURSE.rglob("0*.ipynb")
+        path.relative_to(slide_deck.COURSE).as_posix()
+        for path in slide_deck.COURSE.rglob("0*.ipynb")
     }
     assert course <= names
     for number, notes in NOTES.items():

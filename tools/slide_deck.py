@@ -1,9 +1,9 @@
-"""What is on each slide of a lesson: its notebook and its teacher's notes, cut where an idea ends.
+"""What is on each slide of a lesson: its notebook and its teacher's notes, cut in pieces.
 
-`cut` decides from headings and cells where a slide ends, and writes no sentence of its own; what the
-teacher says (docs/teach/lessons/, and of the first cell FIRST_CELL) becomes the presenter's notes.
-What a cell prints comes with the next click, so that a class can work first. slides.py makes the
-pages.
+`cut` decides from headings and cells where a slide ends, and writes no sentence of its own; what
+the teacher says (docs/teach/lessons/, and of the first cell FIRST_CELL) becomes the presenter's
+notes. What a cell prints comes with the next click, so that a class can work first. slides.py makes
+the pages.
 """
 
 import importlib

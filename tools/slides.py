@@ -5,8 +5,8 @@
     python tools/slides.py build/slides --pdf                 and a PDF of each, by Chromium
 
 Explorers are alive where the folder is served (`python -m http.server -d build/slides`), and
-pictures where a page is opened as a file. slide_deck.py decides what is on a slide and what the presenter
-reads meanwhile: press S. All files are in one folder, which needs no network.
+pictures where a page is opened as a file. slide_deck.py decides what is on a slide and what the
+presenter reads meanwhile: press S. All files are in one folder, which needs no network.
 """
 
 import argparse
@@ -19,9 +19,9 @@ from pathlib import Path
 
 import lesson_notes
 import nbformat
-from slide_deck import COURSE, Alive, Slide, cut, typed
 from lesson_notes import Notes
 from nbconvert.exporters import SlidesExporter
+from slide_deck import COURSE, Alive, Slide, cut, typed
 from website import recording
 from website.data import Data, stays_a_picture
 
