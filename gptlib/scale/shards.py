@@ -125,7 +125,8 @@ def open_shards(folder: str | os.PathLike) -> Prepared:
     folder = user_path(folder)
     index = read_index(folder)
     if not index["complete"]:
-        raise ValueError(f"{folder}: its preparation was cut off: the same command goes on with it")
+        hint = "run the same command again to continue"
+        raise ValueError(f"{folder}: its preparation was cut off: {hint}")
     if _sha256(_whole(folder / TOKENIZER_JSON)) != index["tokenizer"]:
         raise ValueError(f"{folder / TOKENIZER_JSON}: is not the one that the shards were made by")
     tokenizer = Tokenizer.load(folder / TOKENIZER_JSON)

@@ -14,8 +14,8 @@ from command import refused, run, start
     ("options", "words"),
     [
         (["--port", "70000"], "must be in 0..65535, not 70000"),
-        (["--room", "ab"], "4 to 12 letters A to Z and digits"),
-        (["--room", "AB/../CD"], "4 to 12 letters A to Z and digits"),
+        (["--room", "ab"], "must be 4 to 12 letters (A to Z) or digits"),
+        (["--room", "AB/../CD"], "must be 4 to 12 letters (A to Z) or digits"),
         (["--host", ""], "must not be empty"),
     ],
 )

@@ -135,11 +135,11 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_training(
 def test_a_model_is_not_replaced_unless_asked(train, tmp_path):
     train()
     before = weights(tmp_path / "run")
-    refused(train(), "holds model.safetensors (a run goes on with --resume)")
+    refused(train(), "holds model.safetensors (--resume continues a run)")
     assert weights(tmp_path / "run") == before
     (tmp_path / "cut-off").mkdir()  # a first save that was killed while its files moved
     shutil.copytree(tmp_path / "run", tmp_path / "cut-off" / ".saved")
-    refused(train("cut-off"), "holds model.safetensors (a run goes on with --resume)")
+    refused(train("cut-off"), "holds model.safetensors (--resume continues a run)")
     assert train("run", "--overwrite", "--seed", "1")[0] == 0
     assert weights(tmp_path / "run") != before
 
@@ -315,7 +315,7 @@ def test_ctrl_c_saves_what_there_is_and_says_how_to_go_on(tmp_path, corpus):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130 and out == "" and "Traceback" not in err
-    assert "gptlib: interrupted after step " in err and "--resume goes on" in err
+    assert "gptlib: interrupted after step " in err and "with --resume to continue" in err
     step = checkpoint.load_training(tmp_path / "run")[1]["step"]
     assert f"after step {step} of" in err
 

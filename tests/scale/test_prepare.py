@@ -89,7 +89,7 @@ def test_the_same_call_goes_on_after_a_break_to_the_same_files(
     whole = prepare.prepare(files, tmp_path / "whole", tokenizer, jobs=1)
     with pytest.raises(Break):
         prepare.prepare(files, tmp_path / "out", tokenizer, jobs=1, report=report)
-    with pytest.raises(ValueError, match="was cut off: the same command goes on"):
+    with pytest.raises(ValueError, match="was cut off: run the same command again"):
         shards.open_shards(tmp_path / "out")
     (tmp_path / "out" / ".00001.ids.abc").write_text("half")  # what kill -9 leaves
     written, write = [], workers.Encoder.__call__
@@ -160,7 +160,7 @@ def test_a_process_that_is_ended_from_outside_is_one_error_and_nothing_is_lost(
 
     with monkeypatch.context() as patch:
         patch.setattr(workers, "ProcessPoolExecutor", Pool)
-        with pytest.raises(OSError, match="ended from outside.*the same command goes on"):
+        with pytest.raises(OSError, match="ended from outside.*run the same command again"):
             prepare.prepare(files, tmp_path / "out", tokenizer, jobs=2)
     prepare.prepare(files, tmp_path / "out", tokenizer, jobs=1)
 
