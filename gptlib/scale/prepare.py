@@ -154,7 +154,7 @@ def _begin(out: Path, tokenizer: Tokenizer, source: list, overwrite: bool) -> di
             return old
         new["shards"] = list(_sound(out, old))
     elif old.get("complete"):
-        raise ValueError(f"{out}: holds another corpus: use --overwrite or another DIR")
+        raise ValueError(f"{out}: holds a different corpus: use --overwrite or a different DIR")
     write_index(out, new)  # first: from now on the folder is known as ours, and as unfinished
     with atomic_write(out / TOKENIZER_JSON) as temporary:
         temporary.write_bytes(data)

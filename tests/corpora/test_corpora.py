@@ -125,7 +125,7 @@ def test_shakespeare_is_downloaded_once_and_kept(server, tmp_path):
     [
         ((404, b"", 0), FileNotFoundError, "download failed .Not Found."),
         ((200, PLAY[:99], len(PLAY)), FileNotFoundError, "download failed .IncompleteRead"),
-        ((200, b"<html>Log in", 12), ValueError, "sent another file .SHA-256 differs."),
+        ((200, b"<html>Log in", 12), ValueError, "sent a different file .SHA-256 differs."),
         (None, FileNotFoundError, "download failed"),  # nobody listens there
     ],
 )

@@ -201,7 +201,7 @@ def test_what_changed_meanwhile_begins_anew_and_a_finished_corpus_is_not_replace
     times = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
     prepare.prepare(files[:1], out, tokenizer, jobs=1)  # done already
     assert times == {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
-    with pytest.raises(ValueError, match="holds another corpus: use --overwrite"):
+    with pytest.raises(ValueError, match="holds a different corpus: use --overwrite"):
         prepare.prepare(files, out, tokenizer, jobs=1)
     prepare.prepare(files, out, tokenizer, jobs=1, overwrite=True)
     prepare.prepare(files[:1], out, tokenizer, jobs=1, overwrite=True)

@@ -222,6 +222,6 @@ def test_examples_in_the_docstrings_are_true():
 def test_a_key_twice_or_infinity_in_the_index_is_refused_by_name(folder):
     text = (folder / INDEX).read_text()
     (folder / INDEX).write_text(text.replace('"kind"', '"kind": "<u4", "kind"', 1))
-    assert "'kind' is there twice in one object" in refusal(folder)
+    assert "'kind' appears twice in one object" in refusal(folder)
     (folder / INDEX).write_text(text.replace('"complete": true', '"complete": Infinity'))
     assert "Infinity is not a number in JSON" in refusal(folder)
