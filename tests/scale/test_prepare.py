@@ -223,7 +223,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(small, files, tokenizer
     def report(n_bytes):
         os.utime(files[0], (1, 1))
 
-    with pytest.raises(ValueError, match="changed while it was read"):
+    with pytest.raises(ValueError, match="changed while it was being read"):
         prepare.prepare(files, tmp_path / "out", tokenizer, jobs=1, report=report)
 
 
@@ -263,7 +263,7 @@ def test_absurd_settings_are_refused(files, tmp_path):
 def test_the_tokenizer_of_a_trained_model_is_not_written_over(pets, files, tmp_path):
     gptlib.save(tmp_path / "model", *pets)
     before = content(tmp_path / "model")
-    with pytest.raises(ValueError, match="holds tokenizer.json, and no shards.json"):
+    with pytest.raises(ValueError, match="holds tokenizer.json but no shards.json"):
         prepare.prepare(files, tmp_path / "model", vocab_size=260)
     assert content(tmp_path / "model") == before
 
@@ -284,7 +284,7 @@ def test_a_prepared_corpus_gives_the_losses_of_the_same_ids_in_memory(
     whole = gptlib.Trainer(gptlib.GPT(shape, seed=0), tokens[:], config, heldout)
     assert [s.loss for s in stored] == [s.loss for s in whole] and stored.val_loss == whole.val_loss
     assert isinstance(whole.tokens, torch.Tensor) and not isinstance(stored.tokens, torch.Tensor)
-    with pytest.raises(ValueError, match="was prepared with another tokenizer"):
+    with pytest.raises(ValueError, match="was prepared with a different tokenizer"):
         corpus.encode(gptlib.Tokenizer())
     with pytest.raises(ValueError, match="is outside 0..99"):
         gptlib.Trainer(gptlib.GPT(gptlib.GPTConfig(100, 8, 1, 1, 4)), tokens)

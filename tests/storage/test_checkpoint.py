@@ -340,7 +340,7 @@ def test_a_state_beside_other_weights_or_damaged_is_refused(run, tokenizer, tmp_
     gptlib.save(tmp_path, run.model, tokenizer, training=run)
     run.update()
     gptlib.save(tmp_path, run.model, tokenizer)  # without a state: the old one is left behind
-    with pytest.raises(ValueError, match="training.safetensors: belongs to other weights"):
+    with pytest.raises(ValueError, match="training.safetensors: belongs to different weights"):
         checkpoint.load_training(tmp_path)
     for metadata in ({}, {"gptlib": "{"}, {"gptlib": "[]"}, {"gptlib": '{"step": 1}'}):
         tensors = {"a": torch.zeros(1)}
