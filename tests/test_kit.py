@@ -14,6 +14,7 @@ import lesson_clock
 import lesson_notes
 import nbformat
 import pytest
+import slide_deck
 import slides
 import student
 import teacher
@@ -22,7 +23,9 @@ from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTES = lesson_notes.all_notes()
-LESSONS = [path for path in sorted(slides.COURSE.glob("[0-9]*.ipynb")) if path.stem[:2] in NOTES]
+LESSONS = [
+    path for path in sorted(slide_deck.COURSE.glob("[0-9]*.ipynb")) if path.stem[:2] in NOTES
+]
 SOLVED = exercises.solutions()
 STUBS = {f"{stub.notebook} {stub.name}": stub for stub in exercises.stubs()}
 VENDORED = json.loads((slides.LOOKS / "vendor" / "VENDORED.json").read_text(encoding="utf-8"))
@@ -43,7 +46,7 @@ def test_each_exercise_is_solved_by_a_function_of_the_same_name_and_arguments(st
 @pytest.mark.parametrize("stub", STUBS.values(), ids=STUBS)
 def test_each_solution_is_held_to_by_the_check_of_its_exercise(stub):
     assert stub.checks, "an exercise calls its check"
-    text = (slides.COURSE / "solutions" / stub.notebook).read_text(encoding="utf-8")
+    text = (slide_deck.COURSE / "solutions" / stub.notebook).read_text(encoding="utf-8")
     for check in stub.checks:
         assert f"assert checks.{check}({stub.name}" in text
 
@@ -126,7 +129,8 @@ def test_a_teachers_lesson_is_the_lesson_when_the_notes_are_taken_out(path, for_
 def test_teachers_get_deeper_with_answers_and_the_solutions_too(for_teachers):
     names = {path.relative_to(for_teachers).as_posix() for path in for_teachers.rglob("*.ipynb")}
     course = {
-        path.relative_to(slides.COURSE).as_posix() for path in slides.COURSE.rglob("0*.ipynb")
+        path.relative_to(slide_deck.COURSE).as_posix()
+        for path in slide_deck.COURSE.rglob("0*.ipynb")
     }
     assert course <= names
     for number, notes in NOTES.items():
@@ -141,14 +145,14 @@ def test_teachers_get_deeper_with_answers_and_the_solutions_too(for_teachers):
 
 @each_lesson
 def test_slides_have_every_section_question_and_exercise_of_the_lesson(path):
-    deck = slides.cut(path, NOTES[path.stem[:2]])
+    deck = slide_deck.cut(path, NOTES[path.stem[:2]])
     titles = [short for short in lesson_clock.sections(path)][1:]
     begun = [slide.section for slide in deck if slide.begins_section]
     assert begun == ["", *titles]
     text = "\n".join(cell.source for slide in deck for cell in slide.cells)
     for name, where in NOTES[path.stem[:2]].asked_in.items():
         if where != lesson_notes.DEEPER:
-            words = slides.marked(slides.question_of(path, name).asks)
+            words = slide_deck.marked(slide_deck.question_of(path, name).asks)
             assert text.count(f"<p>{words}</p>") == 2, "the question, and again above its answer"
     for stub in exercises.functions(path):
         if stub.open:
@@ -159,7 +163,7 @@ def test_slides_have_every_section_question_and_exercise_of_the_lesson(path):
 
 @each_lesson
 def test_an_answer_is_on_no_slide_before_the_one_that_asks(path):
-    deck = slides.cut(path, NOTES[path.stem[:2]])
+    deck = slide_deck.cut(path, NOTES[path.stem[:2]])
     pages = ["\n".join(cell.source for cell in slide.cells) for slide in deck]
     for place, words in enumerate(pages):
         if "<h2>Answer</h2>" in words:
@@ -169,7 +173,7 @@ def test_an_answer_is_on_no_slide_before_the_one_that_asks(path):
 
 @each_lesson
 def test_no_slide_holds_more_than_one_can_read_from_the_last_row(path):
-    for slide in slides.cut(path, NOTES[path.stem[:2]]):
+    for slide in slide_deck.cut(path, NOTES[path.stem[:2]]):
         prose = [c.source for c in slide.cells if c.cell_type == "markdown" and "<" not in c.source]
         assert sum(len(words.split()) for words in prose) <= 110
         assert sum(c.source.count("\n") for c in slide.cells if c.cell_type == "code") <= 20
@@ -178,22 +182,22 @@ def test_no_slide_holds_more_than_one_can_read_from_the_last_row(path):
 def test_what_a_section_says_is_in_the_notes_of_its_first_slide():
     (path,) = [path for path in LESSONS if path.stem[:2] == "03"]
     notes = NOTES["03"]
-    (build,) = [s for s in slides.cut(path, notes) if s.begins_section and s.section == "Build"]
+    (build,) = [s for s in slide_deck.cut(path, notes) if s.begins_section and s.section == "Build"]
     assert notes.sections["Build"] in build.notes and "**Minute " in build.notes
 
 
 @each_lesson
 def test_the_first_cell_and_the_map_are_on_slides_near_the_start(path):
-    begins = slides.cut(path, NOTES[path.stem[:2]])[:4]
+    begins = slide_deck.cut(path, NOTES[path.stem[:2]])[:4]
     (first,) = [slide for slide in begins if any("Lesson(" in c.source for c in slide.cells)]
     (the_map,) = [s for s in begins if s.cells[0].source.startswith("### The map")]
-    assert slides.FIRST_CELL in first.notes and "data:image/png" in the_map.cells[1].source
+    assert slide_deck.FIRST_CELL in first.notes and "data:image/png" in the_map.cells[1].source
     assert the_map.notes.startswith("The whole machine")
 
 
 @each_lesson
 def test_what_a_question_is_about_is_made_on_a_slide_before_it(path):
-    shown = "\n".join(c.source for s in slides.cut(path, NOTES[path.stem[:2]]) for c in s.cells)
+    shown = "\n".join(c.source for s in slide_deck.cut(path, NOTES[path.stem[:2]]) for c in s.cells)
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "code" and "lesson.predict(" in cell.source:
             lines = [line for line in cell.source.splitlines() if "lesson.predict(" not in line]
@@ -203,7 +207,7 @@ def test_what_a_question_is_about_is_made_on_a_slide_before_it(path):
 @each_lesson
 def test_what_a_cell_prints_comes_with_a_click_and_the_notes_are_there_before(path):
     notes = NOTES[path.stem[:2]]
-    deck = slides.cut(path, notes)
+    deck = slide_deck.cut(path, notes)
     printing = [s for s in deck if any(c.get("outputs") for c in s.cells) and s.cells[0].source]
     for slide in printing:
         assert not any(c.get("outputs") for c in slide.cells if c.source)
@@ -215,7 +219,7 @@ def test_what_a_cell_prints_comes_with_a_click_and_the_notes_are_there_before(pa
 
 @each_lesson
 def test_the_moves_for_the_projector_are_in_the_notes_of_the_explorers_slide(path):
-    deck = slides.cut(path, NOTES[path.stem[:2]])
+    deck = slide_deck.cut(path, NOTES[path.stem[:2]])
     shown = [s for s in deck if "**Projector.**" in s.notes and not s.begins_section]
     assert any('<div class="picture"' in slide.cells[0].source for slide in shown)
 
@@ -224,9 +228,9 @@ def test_paragraphs_are_kept_whole_and_what_is_folded_away_has_its_own_slide():
     text = (
         f"{'word ' * 40}\n\n{'more ' * 40}\n\n<details><summary>Why?</summary>\n\nSo.\n</details>"
     )
-    first, second, folded = slides.pieces(text)
+    first, second, folded = slide_deck.pieces(text)
     assert (len(first.split()), len(second.split()), folded) == (40, 40, ("Why?", "So."))
-    (one,) = slides.pieces(f"{'word ' * 60}\n\n- a list\n- of two")
+    (one,) = slide_deck.pieces(f"{'word ' * 60}\n\n- a list\n- of two")
     assert one.endswith("- of two")
 
 

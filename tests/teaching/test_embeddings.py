@@ -101,7 +101,7 @@ def test_sofa_and_hungry_are_as_similar_as_red_and_blue_though_they_cannot_be_sw
     """The exception that the lesson names: high cosines occur elsewhere, too."""
     model, tokenizer = pets
     found = cosine(model, tokenizer, "sofa", "hungry")
-    assert f"`sofa` and `hungry` have {found:.2f}, although" in prose()
+    assert f"`sofa` and `hungry` have a cosine of {found:.2f}, although" in prose()
     assert found == pytest.approx(cosine(model, tokenizer, "red", "blue"), abs=0.01)
 
 
@@ -143,7 +143,7 @@ def test_five_verbs_share_a_direction_and_chases_does_not(pets):
     table = steps_into_the_past(pets, [*FOLLOW[:5], DECIDE[0]])
     five = off_diagonal(table[:5, :5])
     span = f"{five.min():.2f} to {five.max():.2f}."
-    assert f"after it, most pairs have {span}" in prose()
+    assert f"after it, most pairs have cosines of {span}" in prose()
     assert f"Any two of the first five have a cosine of {span}" in prose()
     most = table[5, :5].max()
     assert f"its cosine with each of the others is at most {most:.2f}." in prose()

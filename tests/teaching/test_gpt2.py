@@ -109,7 +109,7 @@ def test_after_1000_tokens_1_15_times_as_many_bytes_are_read_as_after_8():
 def test_the_explorers_numbers_are_those_folded_away():
     explorer = size_explorer("gpt2")
     explorer.cached = 1024
-    (folded,) = re.findall(r"<details>(?:(?!<details>).)*15\.2\..*?</details>", prose(), re.DOTALL)
+    (folded,) = re.findall(r"<details>(?:(?!<details>).)*15\.2%\..*?</details>", prose(), re.DOTALL)
     assert "(15.2% more)" in explorer.describe()
     explorer.take("gpt2-xl")
     explorer.cached = 0
