@@ -218,9 +218,7 @@ def _check(path: Path, wanted: str, source: str) -> None:
             digest.update(piece)
     if digest.hexdigest() != wanted:
         path.unlink()
-        raise ValueError(
-            f"{source}: sent the wrong bytes ({kind} differs): run it again"
-        )
+        raise ValueError(f"{source}: sent the wrong bytes ({kind} differs): run it again")
 
 
 def _errors() -> tuple[type[Exception], ...]:
