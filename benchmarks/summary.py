@@ -81,7 +81,7 @@ PROMISES = (
     Promise(
         "widgets",
         "attention_explorer",
-        "query",
+        "row",
         "at most 20 ms",
         (7, None, None),
         "attention explorer: slider to picture, 200 ms of delay, 9 of 10",

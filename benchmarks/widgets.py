@@ -17,9 +17,18 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median, quantiles
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from tests.browser import NO_CHROMIUM, Explorer, Lab, chromium_page, find_chromium, jupyterlab
+from tests.browser import (
+    NO_CHROMIUM,
+    Explorer,
+    Lab,
+    Notebook,
+    chromium_page,
+    find_chromium,
+    jupyterlab,
+)
 
 from .side_by_side import load_since, machine, replace_section
 
@@ -28,6 +37,8 @@ ROUNDS = 4
 DELAY = 0.2  # seconds, each way
 BUSY = 120  # seconds that the kernel has other things to do, until it is interrupted
 TO_AND_FRO = ("ArrowLeft",) * 4 + ("ArrowRight",) * 4
+UP_AND_DOWN = ("ArrowUp",) * 4 + ("ArrowDown",) * 4
+ROW = ("table", "row")  # of the weights; the arrow keys choose it
 SPACES = ("Space",) * 8
 LONG = (
     "The cat is on the bed and the dog was on the sofa. The bird is happy. "
@@ -74,23 +85,39 @@ peer.add_class("gptlib-peer")
 peer
 """
 
-# The frame after the last change, for each key; `what` is "img" for the peer. Performance.now()
-# and the time of an event have the same zero.
+# When the page has changed after each key, and when the frame with that change has been painted: a
+# message that is sent during a frame arrives after its painting. What changes between two frames is
+# painted in the next one. `what` is "img" for the peer. Performance.now() and the time of an event
+# have the same zero.
 TIMER = """([root, what]) => {
-  const seen = () => what === 'img'
-    ? root.querySelector('.widget-output img')?.src
-    : root.lastElementChild.outerHTML;
-  const timer = {key: 0, frame: 0, seen: seen()};
+  const timer = window.gptlibTimer = {key: 0, changed: 0, painted: 0, inFrame: false};
+  const seen = () => what === 'img' ? root.querySelector('.widget-output img')?.src : null;
+  const afterPainting = action => {
+    const channel = new MessageChannel();
+    channel.port1.onmessage = action;
+    channel.port2.postMessage(0);
+  };
+  if (!window.gptlibFrame) {
+    window.gptlibFrame = window.requestAnimationFrame.bind(window);
+    window.requestAnimationFrame = action => window.gptlibFrame(now => {
+      window.gptlibTimer.inFrame = true;
+      afterPainting(() => { window.gptlibTimer.inFrame = false; });
+      action(now);
+    });
+  }
+  const done = () => afterPainting(() => { timer.painted = performance.now(); });
+  let before = seen();
   document.addEventListener('keydown', event => { timer.key = event.timeStamp; }, true);
+  const watched = what === 'img' ? root : root.lastElementChild;
   new MutationObserver(() => {
-    const now = seen();
-    if (!now || now === timer.seen) return;
-    timer.seen = now;
-    if (timer.frame > timer.key) return;
-    timer.frame = Infinity;
-    requestAnimationFrame(() => { timer.frame = performance.now(); });
-  }).observe(root, {childList: true, subtree: true, attributes: true, characterData: true});
-  window.gptlibTimer = timer;
+    if (timer.painted === Infinity && what !== 'img') timer.changed = performance.now();
+    if (timer.painted > timer.key) return;
+    if (what === 'img' && (!seen() || seen() === before)) return;
+    before = seen();
+    timer.changed = performance.now();
+    timer.painted = Infinity;
+    if (timer.inFrame) done(); else window.gptlibFrame(done);
+  }).observe(watched, {childList: true, subtree: true, attributes: true, characterData: true});
 }"""
 
 # Begins the cell that keeps the kernel busy; `Lab.command` would wait until it has ended.
@@ -116,6 +143,19 @@ OPEN = """place => new Promise(done => {
 })"""
 
 
+WAITED = """() => {
+  const {key, changed, painted} = window.gptlibTimer;
+  return [changed - key, painted - key];
+}"""
+
+
+class Press(NamedTuple):
+    """Milliseconds from a key to the change of the page, and to its painting."""
+
+    changed: float
+    painted: float
+
+
 @dataclass
 class Case:
     """An explorer, the control that is moved, and what was measured, in milliseconds."""
@@ -124,9 +164,9 @@ class Case:
     arguments: str
     control: tuple[str, str]  # role and name
     keys: tuple[str, ...] = TO_AND_FRO
-    idle: list[float] = field(default_factory=list)
-    busy: list[float] = field(default_factory=list)
-    delayed: list[float] = field(default_factory=list)
+    idle: list[Press] = field(default_factory=list)
+    busy: list[Press] = field(default_factory=list)
+    delayed: list[Press] = field(default_factory=list)
     opening: list[float] = field(default_factory=list)
 
     @property
@@ -134,9 +174,14 @@ class Case:
         return f"widgets.{self.name}({self.arguments})"
 
     def __str__(self) -> str:
-        figures = [*_spread(self.idle), *_spread(self.busy), *_spread(self.delayed)]
+        figures = [*_changed(self.idle), *_changed(self.busy), *_changed(self.delayed)]
         figures.append(f"{median(self.opening):.0f}")
+        figures += _spread([press.painted for press in self.busy])
         return f"| {self.name} | {self.control[1]} | {' | '.join(figures)} |"
+
+
+def _changed(found: list[Press]) -> tuple[str, str]:
+    return _spread([press.changed for press in found])
 
 
 def _spread(values: list[float]) -> tuple[str, str]:
@@ -148,7 +193,7 @@ def cases() -> list[Case]:
     return [
         Case("sampling_studio", f"model, tokenizer, {truth}", temperature),
         Case("softmax_explorer", "", temperature),
-        Case("attention_explorer", "model, tokenizer, sentence", ("slider", "query")),
+        Case("attention_explorer", "model, tokenizer, sentence", ROW, UP_AND_DOWN),
         Case("logit_lens", "model, tokenizer, words=5", ("slider", "words")),
         Case("tokenizer_explorer", "tokenizer", ("slider", "merges")),
         Case("embedding_explorer", "models, tokenizer", ("slider", "step")),
@@ -161,8 +206,8 @@ def measure(case: Case, lab: Lab) -> None:
     """Openings, then presses with a kernel that is idle and with one that is busy."""
     notebook, explorer = _open(case, lab)
     case.opening += [lab.page.evaluate(OPEN, 1) for _ in range(5)]
-    lab.command("notebook:run-all-cells")
-    notebook.explorers(1)
+    _run(lab, 1)
+    _opened(lab, notebook)
     lab.page.wait_for_timeout(500)
     case.idle += presses(explorer, case.control, case.keys, "html", ROUNDS)
     lab.page.evaluate(BUSY_CELL)
@@ -175,19 +220,28 @@ def measure(case: Case, lab: Lab) -> None:
 def _open(case: Case, lab: Lab) -> tuple:
     notebook = lab.new_notebook(f"{case.name}.ipynb", SET_UP, case.code, OTHER_WORK)
     for place in (0, 1):
-        lab.page.evaluate(
-            f"window.jupyterapp.shell.currentWidget.content.activeCellIndex = {place}"
-        )
-        lab.command("notebook:run-cell")
-    (explorer,) = notebook.explorers(1)
-    return notebook, explorer
+        _run(lab, place)
+    return notebook, _opened(lab, notebook)
 
 
-def presses(explorer: Explorer, control, keys, what: str, rounds: int) -> list[float]:
-    """Milliseconds from each key to the frame that shows its picture."""
+def _opened(lab: Lab, notebook: Notebook) -> Explorer:
+    explorer = Explorer(lab.page, notebook.panel.locator(".gptlib-explorer").first)
+    explorer.root.locator(":is([role=img], [role=region], [role=group])").first.wait_for()
+    return explorer
+
+
+def _run(lab: Lab, place: int) -> None:
+    """One cell, to its end: the last one would keep the kernel busy."""
+    lab.page.evaluate(f"window.jupyterapp.shell.currentWidget.content.activeCellIndex = {place}")
+    lab.command("notebook:run-cell")
+
+
+def presses(explorer: Explorer, control, keys, what: str, rounds: int) -> list[Press]:
     page = explorer.page
     if control is None:  # the peer's only one: nothing gives the handle a name
         explorer.root.locator(".noUi-handle").focus()
+    elif control == ROW:
+        explorer.root.locator(".gptlib-weight-table").focus()
     else:
         explorer.reach(*control)
     page.evaluate(TIMER, [explorer.root.element_handle(), what])
@@ -195,14 +249,14 @@ def presses(explorer: Explorer, control, keys, what: str, rounds: int) -> list[f
     for key in keys * rounds:
         page.keyboard.press(key)
         page.wait_for_function(
-            "gptlibTimer.frame > gptlibTimer.key && gptlibTimer.frame < Infinity"
+            "gptlibTimer.painted > gptlibTimer.key && gptlibTimer.painted < Infinity"
         )
-        found.append(page.evaluate("gptlibTimer.frame - gptlibTimer.key"))
+        found.append(Press(*page.evaluate(WAITED)))
         page.wait_for_timeout(60)  # as between two presses of a person
     return found
 
 
-def of_matplotlib(lab: Lab) -> list[float]:
+def of_matplotlib(lab: Lab) -> list[Press]:
     """The same of the peer, with nothing else to do."""
     notebook = lab.new_notebook("peer.ipynb", SET_UP, PEER)
     notebook.run_all()
@@ -287,7 +341,7 @@ def main() -> None:
                 print(case, flush=True)
     lines = [machine(), f"JupyterLab {version('jupyterlab')}, Chromium {browser}", "", *HEAD]
     lines += map(str, measured)
-    p50, p90 = _spread(peer)
+    p50, p90 = _changed(peer)
     lines += ["", f"A figure of matplotlib under `interactive`, idle: p50 {p50}, p90 {p90}."]
     lines += [f"A page with these eight: {page_weight():.2f} MB of modules and shared data."]
     lines[1] += f"; {load_since(before)}"
@@ -296,8 +350,9 @@ def main() -> None:
 
 HEAD = [
     "| explorer | control | idle p50 | p90 | kernel busy p50 | p90 | "
-    f"{1000 * DELAY:.0f} ms delay p50 | p90 | opening |",
-    "|---|---|---|---|---|---|---|---|---|",
+    f"{1000 * DELAY:.0f} ms delay p50 | p90 | opening | "
+    "busy, painted p50 | p90 |",
+    "|---|---|---|---|---|---|---|---|---|---|---|",
 ]
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ WORDS, SHORT, LINES, WIDTH = 58, 22, 17, 96  # the most on one slide, where it c
 _ASKED = re.compile(r'lesson\.(ask|predict)\("(\w+)"\)')
 _DETAILS = re.compile(r"<details>\s*<summary>(.*?)</summary>(.*?)</details>", re.DOTALL)
 _COMPARE = "**Compare**"
+_NOW_COMPARE = re.compile(r"[^.:]*\*\*Compare\*\*")  # what was asked is answered from here on
 FIRST_CELL = (
     "The class opens the notebook of the lesson and runs its first cell with Shift and Enter. It "
     "takes some seconds, and shows the map, which is on the next slide. If it fails: *Kernel*, "
@@ -136,10 +137,13 @@ def _piece(deck: Deck, words: "str | tuple[str, str]") -> None:
         for part in pieces(body):
             deck.text(f"### {title}\n\n{part}")
         return
-    if _COMPARE in words and deck.waiting:
+    answers = deck.waiting and _COMPARE in words
+    if answers and _NOW_COMPARE.match(words):
         _reveal(deck)
     if words.strip() and not _ONLY_FOR_NOTEBOOKS.match(words):
         deck.text(words)
+    if answers and not _NOW_COMPARE.match(words):
+        _reveal(deck)  # a task that ends with comparing
 
 
 def _at_heading(source: str) -> tuple[str, re.Match | None, str]:
