@@ -421,7 +421,7 @@ def test_the_bar_shows_the_losses_that_are_known(capsys):
         ({"heldout": [99, 1]}, "token id 99"),
         ({"heldout": [1]}, "nothing to predict"),
         ({"block_size": 9}, "block_size 9 is more than the model's 8"),
-        ({"eos_id": 10, "tokens": TOKENS[TOKENS != 10]}, "eos_id 10 is nowhere in the corpus"),
+        ({"eos_id": 10, "tokens": TOKENS[TOKENS != 10]}, "eos_id 10 does not occur in the corpus"),
     ],
 )
 def test_tokens_that_cannot_be_trained_on_are_refused(arguments, text):

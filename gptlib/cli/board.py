@@ -17,14 +17,14 @@ def add(commands) -> None:
     """Add the subcommand with its options."""
     parser = commands.add_parser("board", help="show a class's votes and verdicts, live")
     parser.set_defaults(run=run)
-    parser.add_argument("--host", type=non_empty, help=f"the address to listen at ({HOST}: all)")
+    parser.add_argument("--host", type=non_empty, help=f"the address to listen on ({HOST}: all)")
     parser.add_argument("--port", type=port, default=PORT, metavar="N", help=f"({PORT})")
-    parser.add_argument("--data", type=folder, metavar="DIR", help="(in the user's data folder)")
+    parser.add_argument("--data", type=folder, metavar="DIR", help="(in your user data folder)")
     parser.add_argument(
-        "--room", type=room, metavar="CODE", help="a room to go on with (a new one)"
+        "--room", type=room, metavar="CODE", help="the room to continue (a new one)"
     )
     parser.add_argument(
-        "--from", dest="collected", type=folder, metavar="FOLDER", help="show collected files only"
+        "--from", dest="collected", type=folder, metavar="FOLDER", help="only show collected files"
     )
 
 
@@ -38,7 +38,8 @@ def port(text: str) -> int:
 def room(text: str) -> str:
     code = text.upper()
     if not ROOM.fullmatch(code):
-        raise argparse.ArgumentTypeError(f"{text!r}: 4 to 12 letters A to Z and digits")
+        words = f"must be 4 to 12 letters (A to Z) or digits, not {text!r}"
+        raise argparse.ArgumentTypeError(words)
     return code
 
 

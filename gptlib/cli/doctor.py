@@ -25,7 +25,7 @@ def add(commands) -> None:
 def run(a: argparse.Namespace) -> int:
     well = doctor()
     print(f"    {'data':<14}{data_dir()}\n    {'cache':<14}{cache_dir()}")
-    for what, found in kernels.remembered().items() or [("nothing yet", "a large run does it")]:
+    for what, found in kernels.remembered().items() or [("nothing yet", "a large run does this")]:
         print(f"    {'measured':<14}{what}: {found}")
     return 0 if well else 1
 
@@ -53,7 +53,7 @@ def checks() -> Iterator[tuple[str, str, bool]]:
     cuda = "none; the CPU will do"
     if torch.cuda.is_available():
         compiles = (
-            "" if has_compiler() else ", without Triton and a C compiler: nothing is compiled"
+            "" if has_compiler() else "; Triton or a C compiler is missing: nothing is compiled"
         )
         cuda = torch.cuda.get_device_name() + compiles
     yield "CUDA", cuda, True

@@ -14,13 +14,13 @@ from .messages import note
 MODEL_DEFAULTS = {"block_size": 128, "n_layer": 4, "n_head": 4, "n_embd": 128, "dropout": 0.0}
 TRAIN_OPTIONS = {f.name: f for f in fields(TrainConfig) if f.name not in ("eos_id", "block_size")}
 CHOICES = {"optimizer": tuple(DEFAULTS), "schedule": ("cosine", "linear")}
-YES_OR_NO = {"bf16": "(on CUDA)", "compile": "by torch.compile (large models on CUDA)"}
+YES_OR_NO = {"bf16": "bfloat16 (on CUDA)", "compile": "use torch.compile (large models on CUDA)"}
 TRAIN_HELP = {
     "learning_rate": "(0.003 with AdamW, 0.03 with Muon)",
     "warmup_steps": "(50 with AdamW, 10 with Muon)",
-    "final_learning_rate": "(a tenth of that with AdamW, 0 with Muon)",
-    "momentum": "Muon's (0.9)",
-    "schedule": "from one to the other (cosine with AdamW, linear with Muon)",
+    "final_learning_rate": "(a tenth of the learning rate with AdamW, 0 with Muon)",
+    "momentum": "of Muon (0.9)",
+    "schedule": "how the rate falls (cosine with AdamW, linear with Muon)",
 }
 
 METAVARS = {int: "N", float: "X", str: "NAME"}
@@ -94,7 +94,7 @@ def add_documents(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--documents",
         action="store_true",
-        help='FILE is many texts: divided by <|endoftext|>, or .jsonl with a "text" a line',
+        help='FILE has many texts: separated by <|endoftext|>, or .jsonl with a "text" per line',
     )
 
 

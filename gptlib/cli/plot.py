@@ -16,7 +16,7 @@ from .options import folder
 def add(commands) -> None:
     """Add the subcommand with its options."""
     parser = commands.add_parser(
-        "plot", help="draw the losses of a run, which may still be going on"
+        "plot", help="draw the losses of a run, even while it is still training"
     )
     parser.set_defaults(run=run)
     parser.add_argument("run_folder", type=folder, metavar="DIR")
@@ -32,7 +32,7 @@ def run(a: argparse.Namespace) -> int:
     logged = (folder / LOG).is_file() or not (folder / checkpoint.LOSSES).is_file()
     history = read_log(folder) if logged else checkpoint.load_history(folder)
     if not history:
-        raise ValueError(f"{folder / LOG}: there is no step in it yet")
+        raise ValueError(f"{folder / LOG}: has no steps yet")
     config = folder / CONFIG
     vocab_size = read_config(config, GPTConfig).vocab_size if config.is_file() else None
     # Where home cannot be written to, matplotlib keeps its files elsewhere, and says so at length.

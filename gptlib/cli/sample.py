@@ -14,23 +14,23 @@ from .options import non_empty, seed, text
 
 def add(commands) -> None:
     """Add the subcommand with its options."""
-    parser = commands.add_parser("sample", help="let a model go on from a prompt")
+    parser = commands.add_parser("sample", help="let a model continue a prompt")
     parser.set_defaults(run=run)
     parser.add_argument(
         "--model", type=non_empty, default="pets", metavar="DIR|NAME", help="(pets)"
     )
     start = parser.add_mutually_exclusive_group(required=True)
-    start.add_argument("--prompt", type=text, metavar="TEXT", help="to go on from")
+    start.add_argument("--prompt", type=text, metavar="TEXT", help="the text to continue")
     start.add_argument(
-        "--from-start", action="store_true", help="write a new text: begin at the stop token"
+        "--from-start", action="store_true", help="write a new text, starting from the stop token"
     )
     parser.add_argument("--max-new-tokens", type=int, default=100, metavar="N", help="(100)")
     parser.add_argument("--temperature", type=float, default=1.0, metavar="T", help="0: greedy (1)")
     parser.add_argument("--top-k", type=int, metavar="K")
     parser.add_argument("--top-p", type=float, metavar="P")
-    parser.add_argument("--seed", type=seed, metavar="S", help="for the same text again")
+    parser.add_argument("--seed", type=seed, metavar="S", help="to get the same text again")
     parser.add_argument(
-        "--int8", action="store_true", help="weights of eight bits: sooner, rounded"
+        "--int8", action="store_true", help="round the weights to eight bits: faster, less exact"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
 
@@ -64,7 +64,7 @@ def _first_ids(a: argparse.Namespace, tokenizer: Tokenizer) -> list[int]:
         return [tokenizer.eos_id]
     ids = tokenizer.encode(a.prompt)
     if not ids:
-        raise ValueError("--prompt is empty: give at least one letter, or say --from-start")
+        raise ValueError("--prompt is empty: give at least one letter, or use --from-start")
     return ids
 
 

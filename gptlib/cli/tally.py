@@ -15,7 +15,7 @@ def add(commands) -> None:
         type=folder,
         nargs="+",
         metavar="DIR",
-        help="the concept inventory: the folder of before the course, and that of after it",
+        help="the concept inventory: the folder from before the course, then the one from after it",
     )
 
 

@@ -55,16 +55,16 @@ def add(commands) -> None:
     add_documents(parser)
     parser.add_argument("--out", required=True, type=folder, metavar="DIR", help="for the model")
     either = parser.add_mutually_exclusive_group()
-    either.add_argument("--resume", action="store_true", help="go on from what DIR holds, if any")
+    either.add_argument("--resume", action="store_true", help="continue the run in DIR, if any")
     either.add_argument("--overwrite", action="store_true", help="replace the model in DIR")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.add_argument("--save-every", type=positive, default=100, metavar="N", help="steps (100)")
     parser.add_argument(
-        "--keep", type=count, default=0, metavar="N", help="saves kept in DIR/checkpoints (0)"
+        "--keep", type=count, default=0, metavar="N", help="saves to keep in DIR/checkpoints (0)"
     )
     parser.add_argument("--tensorboard", action="store_true", help="its files, in DIR/tensorboard")
     parser.add_argument(
-        "--vocab-size", type=int, metavar="N", help=f"tokens at most ({VOCAB_SIZE})"
+        "--vocab-size", type=int, metavar="N", help=f"at most so many tokens ({VOCAB_SIZE})"
     )
     add_recipe(parser)
     add_settings(parser)
@@ -112,8 +112,8 @@ def _train_in(a: argparse.Namespace, team: Team) -> int:
 def _refuse_to_replace(a: argparse.Namespace) -> None:
     there = next((name for name in checkpoint.FILES if (a.out / name).exists()), None)
     if there and not a.overwrite:
-        hint = "but no run to resume" if a.resume else "(a run goes on with --resume)"
-        raise ValueError(f"{a.out}: holds {there} {hint}: use --overwrite or another DIR")
+        hint = "but no run to resume" if a.resume else "(--resume continues a run)"
+        raise ValueError(f"{a.out}: holds {there} {hint}: use --overwrite or a different DIR")
 
 
 def _steps(a: argparse.Namespace, trainer: Trainer, run: Run | None) -> int:
@@ -151,7 +151,7 @@ def _stopped(a: argparse.Namespace, trainer: Trainer, run: Run | None, error) ->
         run.save()
         why += f" after step {trainer.step} of {trainer.config.steps}, saved in {a.out}"
     if told:
-        say(f"{why}: the same command with --resume goes on")
+        say(f"{why}: run the same command with --resume to continue")
 
 
 def _take_vocabulary(a: argparse.Namespace, corpus: Prepared) -> None:

@@ -94,7 +94,7 @@ def load(name_or_path: str | os.PathLike, documents: bool = False) -> Corpus | P
         train, heldout = _read(folder / "train.txt"), _read(folder / "heldout.txt")
         return Corpus(name, train, heldout, documents=True, aligned=True)
     if documents and name in NAMES:
-        raise ValueError(f"{name}: is one text and not many documents")
+        raise ValueError(f"{name}: is one text, not many documents")
     if name == "python-docs":
         return _in_two(name, _python_docs())
     if name == "shakespeare":
@@ -106,11 +106,11 @@ def load(name_or_path: str | os.PathLike, documents: bool = False) -> Corpus | P
         )
     if path.is_dir() and is_prepared(path):
         if documents:
-            raise ValueError(f"{name}: is prepared; documents are told to gptlib prepare")
+            raise ValueError(f"{name}: is prepared already: give --documents to gptlib prepare")
         return open_shards(path)
     if path.is_dir():
         raise ValueError(
-            f"{name}: is a folder; name one text file in it, or make one of it by `gptlib prepare`"
+            f"{name}: is a folder; name a text file in it, or prepare its files by `gptlib prepare`"
         )
     text = _read(path)
     if len(text) < SHORTEST:
@@ -161,7 +161,7 @@ def _read_bytes(path: Path) -> bytes:
                 hint = "too large for the memory; gptlib prepare takes files of any size"
                 raise ValueError(f"{path}: {hint}") from None
         if started() > 1:
-            raise ValueError(f"{path}: is not a file, so that only one process could read it")
+            raise ValueError(f"{path}: is not a file, so only one process could read it")
         data = file.read(LONGEST_STREAM + 1)
     if len(data) > LONGEST_STREAM:
         raise ValueError(f"{path}: is not a file, and gives more than {LONGEST_STREAM:,} bytes")

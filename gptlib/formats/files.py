@@ -67,7 +67,7 @@ def _download(what: str, path: Path, url: str, sha256: str, advice: str) -> None
             f"{what}: not in the cache, and the download failed ({why}). {advice}"
         ) from error
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise ValueError(f"{what}: {url} sent another file (SHA-256 differs). {advice}")
+        raise ValueError(f"{what}: {url} sent a different file (SHA-256 differs). {advice}")
     with atomic_write(path) as temporary:
         temporary.write_bytes(data)
 

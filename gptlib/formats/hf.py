@@ -156,7 +156,7 @@ def _check_format(model: nn.Module, state: dict[str, Tensor]) -> None:
     shapes = dict(expected_shapes(model.config))
     for name in sorted(state.keys() - shapes.keys() - {HEAD}):
         raise ValueError(
-            f"{shown_name(name)}: GPT-2's files have no place for it, so that the model cannot be "
+            f"{shown_name(name)}: GPT-2's files have no place for it, so the model cannot be "
             "saved: it would load without it"
         )
     for name, shape in shapes.items():
@@ -165,16 +165,16 @@ def _check_format(model: nn.Module, state: dict[str, Tensor]) -> None:
             has = "is missing" if found is None else f"is {tuple(found.shape)}, {found.dtype}"
             raise ValueError(f"{name} {has}; a model of this config has floats of shape {shape}")
         if found.is_meta:
-            raise ValueError(f"{name}: has a shape and no numbers: there is nothing to save")
+            raise ValueError(f"{name}: has a shape but no numbers: there is nothing to save")
     for name, module in model.named_modules():
         if getattr(module, "eps", EPSILON) != EPSILON:
-            raise ValueError(f"{name}.eps is {module.eps}: GPT-2's files have {EPSILON} alone")
+            raise ValueError(f"{name}.eps is {module.eps}: GPT-2's files allow only {EPSILON}")
     tied = state[TIED]
     head = state.get(HEAD, tied)
     if head.data_ptr() != tied.data_ptr() and not torch.equal(head, tied):
         raise ValueError(
-            f"{HEAD} is not {TIED}: GPT-2's files hold one matrix for both, so that the model "
-            "cannot be saved: another would load"
+            f"{HEAD} is not {TIED}: GPT-2's files hold one matrix for both, so the model "
+            "cannot be saved: a different one would load"
         )
 
 

@@ -166,12 +166,12 @@ def _fetch(name: str, file: str, partial: Path) -> None:
     stated = get_hf_file_metadata(url, token=False)  # all of these are open to everybody
     etag = stated.etag or ""
     if stated.size is None or not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", etag):
-        raise ValueError(f"{name}: {url}: the server states no size and hash to check it by")
+        raise ValueError(f"{name}: {url}: the server gives no size or hash to check it against")
     wanted = pin.sha256.get(file, etag)
     if len(etag) == len(wanted) and etag != wanted:  # before half a gigabyte of it
         raise ValueError(
-            f"{name}: {url}: the server has another file (SHA-256 {etag}) than the one that "
-            f"this name means ({wanted})"
+            f"{name}: {url}: the server has a different file (SHA-256 {etag}) from the "
+            f"one that belongs to this name ({wanted})"
         )
     path = partial / file
     path.touch()
@@ -218,9 +218,7 @@ def _check(path: Path, wanted: str, source: str) -> None:
             digest.update(piece)
     if digest.hexdigest() != wanted:
         path.unlink()
-        raise ValueError(
-            f"{source}: sent other bytes than it should ({kind} differs): run it again"
-        )
+        raise ValueError(f"{source}: sent the wrong bytes ({kind} differs): run it again")
 
 
 def _errors() -> tuple[type[Exception], ...]:

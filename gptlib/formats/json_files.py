@@ -54,5 +54,5 @@ def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):  # Python's reader would keep the last one and say nothing
         [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"{shown(name)} is there twice in one object")
+        raise ValueError(f"{shown(name)} appears twice in one object")
     return fields

@@ -72,7 +72,8 @@ def resolve(name_or_dir) -> Path:
     if str(name_or_dir) in SHIPPED:
         return data_dir() / str(name_or_dir)
     if len(str(name_or_dir)) > LONGEST_PATH:
-        raise FileNotFoundError(f"{shown(str(name_or_dir))}: no such folder, and no model's name")
+        text = shown(str(name_or_dir))
+        raise FileNotFoundError(f"{text}: no such folder, and not the name of a model")
     folder = user_path(name_or_dir)
     if folder.is_dir():
         finish_save(folder)
@@ -82,7 +83,7 @@ def resolve(name_or_dir) -> Path:
         names = ", ".join((*SHIPPED, *hub.REPOSITORIES))
         text = str(name_or_dir)
         text = text if text.isprintable() else shown(text)  # a line break would make two lines
-        raise FileNotFoundError(f"{text}: no such folder, and no model's name ({names})")
+        raise FileNotFoundError(f"{text}: no such folder, and not the name of a model ({names})")
     return folder
 
 
@@ -111,7 +112,7 @@ def save_model(
     """
     model = plain(model)
     if not hasattr(model, "config_class"):
-        raise ValueError(f"a {type(model).__name__} is no GPT: gptlib.save writes only these")
+        raise ValueError(f"a {type(model).__name__} is not a GPT: gptlib.save writes nothing else")
     for module in model.modules():
         if hasattr(module, "not_saved"):
             raise ValueError(module.not_saved)

@@ -94,11 +94,11 @@ def check_room(folder: Path) -> None:
     finish_save(folder)
     for name in NAMES:
         if _is_folder(folder / name):
-            raise ValueError(f"{folder / name}: is a folder, where a file is to be saved")
+            raise ValueError(f"{folder / name}: is a folder, but a file is to be saved there")
     with suppress(OSError):  # where a crash came after the last file was moved
         (folder / COMMITTED).rmdir()
     if os.path.lexists(folder / COMMITTED):
-        raise ValueError(f"{folder / COMMITTED}: was not left by a save of gptlib: move it away")
+        raise ValueError(f"{folder / COMMITTED}: was not left by a gptlib save: move it away")
 
 
 def _seal(staging: Path) -> None:
@@ -106,7 +106,7 @@ def _seal(staging: Path) -> None:
     files = sorted(file for file in staging.iterdir() if file.name != MANIFEST)
     for file in files:
         if file.name not in NAMES:
-            raise ValueError(f"{file.name} is no file of a save")
+            raise ValueError(f"{file.name} is not a file of a save")
     sizes = {file.name: file.stat().st_size for file in files}
     manifest = staging / MANIFEST
     manifest.write_text(json.dumps({"files": sizes}), encoding="utf-8")
@@ -175,7 +175,7 @@ def _clear(staging: Path) -> None:
     if not _is_folder(staging) or not (
         marked or all(half_written.fullmatch(file.name) for file in staging.iterdir())
     ):
-        raise ValueError(f"{staging}: was not left by a save of gptlib: move it away")
+        raise ValueError(f"{staging}: was not left by a gptlib save: move it away")
     shutil.rmtree(staging)
 
 

@@ -44,12 +44,12 @@ def checked_names(special_tokens: Iterable[str], tokens: Iterable[bytes] = ()) -
     """
     if isinstance(special_tokens, str):
         given = shown(special_tokens)
-        raise TypeError(f"special_tokens is a collection of names, not a str: {given}")
+        raise TypeError(f"special_tokens must be a collection of names, not a str: {given}")
     names: dict[str, None] = {}
     others = set(tokens)
     for name in special_tokens:
         if not checked_text(name, "special_tokens") or name in names:
-            raise ValueError(f"special_tokens: {shown(name)} is empty or there twice")
+            raise ValueError(f"special_tokens: {shown(name)} is empty or appears twice")
         if (token := text_to_bytes(name)) in others:
             called = f"{shown(name)} is what files call the token {shown(token)}"
             raise ValueError(f"special_tokens: {called}")
@@ -80,7 +80,7 @@ def names_to_find(
     if found:
         raise ValueError(
             f"text: has {shown(found[0])} at position {len(before)}, which is disallowed_special: "
-            "name it in allowed_special for its id, or in neither for plain text"
+            "name it in allowed_special to get its id, or in neither to get plain text"
         )
     return allowed
 

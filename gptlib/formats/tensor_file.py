@@ -75,7 +75,7 @@ class TensorFile:
         """
         stored = self.tensors[name]
         if stored.kind not in KINDS:
-            raise ValueError(f"{self.path}: {name} holds {stored.kind}, which is not read here")
+            raise ValueError(f"{self.path}: {name} holds {stored.kind}, which gptlib does not read")
         size = stored.end - stored.start
         data = torch.empty(size, dtype=torch.uint8) if scratch is None else scratch[:size]
         view, done = data.numpy().data, 0
@@ -83,12 +83,12 @@ class TensorFile:
         while done < len(view):
             n_bytes = self._file.readinto(view[done:])
             if not n_bytes:
-                raise ValueError(f"{self.path}: became shorter while it was read")
+                raise ValueError(f"{self.path}: became shorter while it was being read")
             done += n_bytes
         if _seal(self._file) != self._seal:
-            raise ValueError(f"{self.path}: was changed by another program while it was read")
+            raise ValueError(f"{self.path}: was changed by another program while it was being read")
         if sums and zlib.crc32(view) != sums.get(name):
-            raise ValueError(f"{self.path}: damaged: the checksum of {name} is another")
+            raise ValueError(f"{self.path}: damaged: the checksum of {name} is wrong")
         return data.view(KINDS[stored.kind]).view(stored.shape)
 
     def sums(self) -> dict[str, int]:
@@ -107,7 +107,7 @@ class TensorFile:
         except (ValueError, AttributeError) as error:
             raise ValueError(f"{self.path}: {SUMS} in its header is damaged") from error
         if wrong:
-            raise ValueError(f"{self.path}: damaged: the checksum of {shown(wrong[0])} is another")
+            raise ValueError(f"{self.path}: damaged: the checksum of {shown(wrong[0])} is wrong")
         return sums
 
 
@@ -127,13 +127,13 @@ def _read_header(file: FileIO, size: int) -> tuple[dict, int]:
         raise ValueError("its header is cut short")
     header = parse(data.decode())
     if not isinstance(header, dict):
-        raise ValueError("its header is no object")
+        raise ValueError("its header is not an object")
     return header, 8 + length
 
 
 def _texts(metadata: object) -> dict[str, str]:
     if not isinstance(metadata, dict) or not all(type(v) is str for v in metadata.values()):
-        raise ValueError("its metadata are not all text")
+        raise ValueError("not all of its metadata is text")
     return metadata
 
 
@@ -147,7 +147,7 @@ def _stored(name: str, row: Any, begin: int) -> Stored:
     except (TypeError, KeyError, ValueError):
         whole = False
     if not whole or type(kind) is not str or type(shape) is not list or n_bytes != end - start:
-        raise ValueError(f"what it says of {shown(name)} is no tensor")
+        raise ValueError(f"its entry for {shown(name)} is not a tensor")
     return Stored(kind if kind.isalnum() else shown(kind), tuple(shape), begin + start, begin + end)
 
 
@@ -158,7 +158,7 @@ def _check_places(tensors, begin: int, size: int) -> None:
             raise ValueError("its tensors overlap, or bytes lie between them")
         begin = stored.end
     if begin != size:
-        raise ValueError(f"its header tells of {begin} bytes, and it has {size}")
+        raise ValueError(f"its header describes {begin} bytes, but it has {size}")
 
 
 def shown_name(name: str) -> str:

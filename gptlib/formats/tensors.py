@@ -46,7 +46,7 @@ def shards(index: Path) -> dict[str, Path]:
         if not isinstance(name, str) or not re.fullmatch(r"[\w-][\w.-]{0,240}\.safetensors", name):
             raise ValueError(
                 f"{index}: weight_map.{shown_name(key)} is {shown(name)}, "
-                "no safetensors file beside it"
+                "not a safetensors file beside it"
             )
     return {key: index.with_name(name) for key, name in names.items()}
 

@@ -148,7 +148,7 @@ def _read_merge(k, row, ids, vocab):
         raise ValueError(f"model.merges[{k}]: {shown(row)} is not two tokens")
     for token in pair:
         if token not in ids:
-            raise ValueError(f"model.merges[{k}]: {shown(token)} is no token made before it")
+            raise ValueError(f"model.merges[{k}]: {shown(token)} is not a token made before it")
     token = "".join(pair)
     if token in ids:
         raise ValueError(f"model.merges[{k}]: makes {shown(token)} a second time")
@@ -177,7 +177,7 @@ def _check_rest(vocab, ids, names):
     for token, id in vocab.items():
         if ids.get(token) != id:
             raise ValueError(
-                f"model.vocab: {shown(token)} has the id {shown(id)}, and is not a byte, what a "
+                f"model.vocab: {shown(token)} has the id {shown(id)}, but is not a byte, what a "
                 f"merge makes, or a special token with this id"
             )
 
@@ -200,7 +200,7 @@ def _added_names(rows, first_id):
         if type(id) is not int or id != first_id + k:
             raise ValueError(
                 f"added_tokens[{k}].id: {shown(name)} has {shown(id)}, but special tokens come "
-                f"after bytes and merges, so that it must be {first_id + k}"
+                f"after bytes and merges, so it must be {first_id + k}"
             )
     _check_rounds(rows)
     return [row["content"] for row in rows]
@@ -228,7 +228,7 @@ def _check_rounds(rows):
         ):
             raise ValueError(
                 f"added_tokens: {shown(name)} is normalized, and a name that is not normalized can "
-                "begin within it: it would be found in other texts than here"
+                "begin within it: other libraries would find it in different texts"
             )
 
 

@@ -135,7 +135,8 @@ def as_float(name: str, value: Any) -> float:
     try:
         return float(value)
     except OverflowError:
-        raise ValueError(f"{name} must be a number in float's range, not {shown(value)}") from None
+        words = f"{name} must be a number that a float can hold, not {shown(value)}"
+        raise ValueError(words) from None
     except Exception:  # whatever a foreign type raises
         raise ValueError(not_a_number) from None
 

@@ -75,7 +75,7 @@ def _read_rows(text):
     first = 1 if lines and lines[0].startswith("#version") else 0
     for number, line in enumerate(lines[first:], first + 1):
         if line.count(" ") != 1 or text_to_bytes(line.replace(" ", "")) is None:
-            raise ValueError(f"line {number}: {shown(line)} is not two tokens and a space between")
+            raise ValueError(f"line {number}: {shown(line)} is not two tokens with a space between")
     return lines[first:]
 
 
@@ -103,7 +103,7 @@ def _in_order(names, vocab, first):
         if vocab[name] != id:
             raise ValueError(
                 f"{shown(name)} has the id {shown(vocab[name])}, but special tokens follow the "
-                f"{first - 256} merges of {MERGES}, so that it must be {id}"
+                f"{first - 256} merges of {MERGES}, so it must be {id}"
             )
     return names
 
@@ -121,7 +121,7 @@ def read_ranks(path: str | os.PathLike) -> list[bytes]:
         for number, line in enumerate(lines, 1):
             token, id = _read_rank(number, line)
             if token in ids:
-                raise ValueError(f"line {number}: the token {shown(token)} is there twice")
+                raise ValueError(f"line {number}: the token {shown(token)} appears twice")
             ids[token] = id
     if sorted(ids.values()) != list(range(len(ids))):
         raise ValueError(f"the ranks of its {len(ids)} tokens are not 0, 1, 2, ...")

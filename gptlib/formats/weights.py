@@ -89,7 +89,7 @@ def _check_names_and_shapes(config, tensors, found: dict[str, str], path: Path) 
             raise ValueError(f"{path}: the tensor {name} is missing; {CONFIG} asks for {wanted}")
         expected.add(name)
     for name in sorted(found.keys() - expected):
-        raise ValueError(f"{path}: {shown_name(found[name])} is no tensor of this model")
+        raise ValueError(f"{path}: {shown_name(found[name])} is not a tensor of this model")
     for name, shape in expected_shapes(config):
         _check_fits(tensors, found[name], _stored_shape(name, shape))
 
@@ -118,7 +118,7 @@ def _check_metadata(config, file: TensorFile, config_path: Path) -> None:
     if STAMP in file.metadata and config_path.is_file():
         wanted = read_json(config_path).get(STAMP)
         if wanted is not None and wanted != file.metadata[STAMP]:
-            raise OtherSave(f"{file.path}: is of another save than the {CONFIG} beside it")
+            raise OtherSave(f"{file.path}: is from a different save than the {CONFIG} beside it")
 
 
 class OtherSave(ValueError):
@@ -151,7 +151,7 @@ def _read_all(tensors, found: dict[str, str], config, sums) -> dict[str, Tensor]
 def _check_head(file: TensorFile, key: str, tied: Tensor, sums: dict[str, int]) -> None:
     """A head that is stored beside the embedding must be the same matrix."""
     if not torch.equal(file.read(key, sums).float(), tied):
-        raise ValueError(f"{file.path}: {key} is not {TIED}: a model with a head of its own")
+        raise ValueError(f"{file.path}: {key} is not {TIED}: the model's output matrix is not tied")
 
 
 class _NothingDrawn(TorchFunctionMode):

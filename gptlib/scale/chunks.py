@@ -40,7 +40,7 @@ class Chunk(NamedTuple):
             file.seek(self.start)
             data = file.read(self.end - self.start)
         if len(data) < self.end - self.start:
-            raise ValueError(f"{self.path}: became shorter while it was read")
+            raise ValueError(f"{self.path}: became shorter while it was being read")
         try:
             text = data.decode()
         except UnicodeDecodeError as error:

@@ -102,7 +102,7 @@ def join(device: str = "auto") -> Iterator[Team]:
         cards = torch.cuda.device_count()
         raise ValueError(
             f"process {team.local_rank + 1} of this computer has no CUDA card: "
-            f"there are {cards}; start {cards} processes, or say --device cpu"
+            f"there are {cards}; start {cards} processes, or use --device cpu"
         )
     with others_needed():
         if on_cards:

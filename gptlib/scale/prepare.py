@@ -107,7 +107,7 @@ def prepare(
         jobs = jobs or min(n_cores(), 1 + total // WORTH_A_PROCESS)
         _fill(out, index, partial(chunks.plan, paths, documents), jobs, report)
         if _source(paths, documents) != source:
-            raise ValueError("a file was changed while it was read: the same command begins anew")
+            raise ValueError("a file was changed while it was being read: run the command again")
         write_index(out, index | {"complete": True})
     return open_shards(out)
 
@@ -154,7 +154,7 @@ def _begin(out: Path, tokenizer: Tokenizer, source: list, overwrite: bool) -> di
             return old
         new["shards"] = list(_sound(out, old))
     elif old.get("complete"):
-        raise ValueError(f"{out}: holds another corpus: use --overwrite or another DIR")
+        raise ValueError(f"{out}: holds a different corpus: use --overwrite or a different DIR")
     write_index(out, new)  # first: from now on the folder is known as ours, and as unfinished
     with atomic_write(out / TOKENIZER_JSON) as temporary:
         temporary.write_bytes(data)
@@ -170,7 +170,7 @@ def _found(out: Path) -> dict:
     if is_prepared(out):
         return read_index(out)
     if (out / TOKENIZER_JSON).exists():  # a trained model, perhaps
-        raise ValueError(f"{out}: holds {TOKENIZER_JSON}, and no {INDEX}: use another DIR")
+        raise ValueError(f"{out}: holds {TOKENIZER_JSON} but no {INDEX}: use a different DIR")
     return {}
 
 

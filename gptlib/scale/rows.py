@@ -64,7 +64,7 @@ def row_starts(tokens: Tensor | StoredTokens, block_size: int, eos_id: int | Non
     if eos_id is None or isinstance(tokens, StoredTokens):
         return None
     if not (tokens == eos_id).any():
-        raise ValueError(f"eos_id {eos_id} is nowhere in the corpus")
+        raise ValueError(f"eos_id {eos_id} does not occur in the corpus")
     starts = document_starts(tokens, eos_id)
     return starts[starts < len(tokens) - block_size]
 

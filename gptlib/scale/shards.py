@@ -81,7 +81,7 @@ class StoredTokens:
                 file.seek(int(part[0]) * self.kind.itemsize)
                 parts.append(file.read(len(part) * self.kind.itemsize))
             if _seal(os.fstat(file.fileno())) != self._seals[k]:
-                raise ValueError(f"{self.files[k]}: was changed by another program meanwhile")
+                raise ValueError(f"{self.files[k]}: was changed by another program in the meantime")
         return np.frombuffer(b"".join(parts), self.kind)
 
     def __repr__(self) -> str:
@@ -107,7 +107,7 @@ class Prepared:
     def encode(self, tokenizer: Tokenizer) -> tuple[StoredTokens, Tensor]:
         """Token ids of the two parts. ValueError: they were made with another tokenizer."""
         if tokenizer != self.tokenizer:
-            raise ValueError(f"{self.folder}: was prepared with another tokenizer")
+            raise ValueError(f"{self.folder}: was prepared with a different tokenizer")
         return self.train, self.heldout
 
     def __repr__(self) -> str:
@@ -125,9 +125,10 @@ def open_shards(folder: str | os.PathLike) -> Prepared:
     folder = user_path(folder)
     index = read_index(folder)
     if not index["complete"]:
-        raise ValueError(f"{folder}: its preparation was cut off: the same command goes on with it")
+        hint = "run the same command again to continue"
+        raise ValueError(f"{folder}: its preparation was cut off: {hint}")
     if _sha256(_whole(folder / TOKENIZER_JSON)) != index["tokenizer"]:
-        raise ValueError(f"{folder / TOKENIZER_JSON}: is not the one that the shards were made by")
+        raise ValueError(f"{folder / TOKENIZER_JSON}: is not the one the shards were made with")
     tokenizer = Tokenizer.load(folder / TOKENIZER_JSON)
     parts = {}
     for part in PARTS:
@@ -172,7 +173,7 @@ def read_index(folder: Path) -> dict:
     if not isinstance(index, dict) or index.get("format") != FORMAT:
         raise ValueError(f"{path}: format must be {FORMAT!r}")
     if index.pop("checksum", None) != _checksum(index):
-        raise ValueError(f"{path}: damaged: its checksum is another: prepare the corpus again")
+        raise ValueError(f"{path}: damaged: its checksum is wrong: prepare the corpus again")
     for name, kind in {"complete": bool, "tokenizer": str, "kind": str, "shards": list}.items():
         if not isinstance(index.get(name), kind):
             raise ValueError(f"{path}: {name} is missing, or not a {kind.__name__}")

@@ -43,8 +43,8 @@ def encode_in_order(
             encode = Encoder(tokenizer, kind)
             yield from ((chunk, encode(chunk)) for chunk in chunks)
     except BrokenProcessPool as error:
-        text = "a process was ended from outside (for want of memory?): the same command goes on"
-        raise OSError(text) from error
+        why = "a process was ended from outside (out of memory?)"
+        raise OSError(f"{why}: run the same command again to continue") from error
     finally:
         if pool is not None:
             pool.shutdown(cancel_futures=True)

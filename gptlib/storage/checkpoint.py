@@ -150,7 +150,7 @@ def load_training(folder) -> tuple[dict[str, Tensor], dict]:
     except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"{path}: holds no history of its steps") from error
     if numbers["weights"] != _sha256(existing(path.with_name(WEIGHTS))):
-        raise ValueError(f"{path}: belongs to other weights than those of {WEIGHTS}")
+        raise ValueError(f"{path}: belongs to different weights from those in {WEIGHTS}")
     return tensors, numbers
 
 
@@ -217,7 +217,7 @@ def load_history(name_or_dir) -> History:
     values = read_json(path)
     sum_of_losses = values.pop("sha256", None)
     if sum_of_losses not in (None, _checksum(values)):
-        raise ValueError(f"{path}: damaged: its checksum is another")
+        raise ValueError(f"{path}: damaged: its checksum is wrong")
     try:
         history = History(
             steps=history_steps(name_or_dir),
@@ -244,7 +244,7 @@ def _check_snapshots(path: Path, sum_of_losses: str | None) -> None:
     if path.is_file() and sum_of_losses is not None:
         with open_file(path) as file:
             if file.metadata.get(LOSSES) not in (None, sum_of_losses):
-                raise OtherSave(f"{path}: is of another save than the {LOSSES} beside it")
+                raise OtherSave(f"{path}: is from a different save than the {LOSSES} beside it")
 
 
 def save_history(folder, snapshots: dict[int, dict[str, Tensor]], losses: dict) -> None:

@@ -17,7 +17,7 @@ def check_writable(folder: Path) -> None:
     """Refuse a folder that cannot be written to now, and not after an hour of training."""
     there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
     if not there.is_dir():
-        raise ValueError(f"{there}: is a file, where a folder is needed")
+        raise ValueError(f"{there}: is a file, but a folder is needed")
     if not os.access(there, os.W_OK | os.X_OK):
         raise ValueError(f"{there}: no permission to write there")
 
@@ -35,7 +35,7 @@ def saved_run(folder: Path, fingerprint: str, corpus: str) -> tuple[dict, dict] 
         return None
     tensors, numbers = checkpoint.load_training(folder)
     if numbers.get("corpus") != fingerprint:
-        raise ValueError(f"{folder}: was trained on another corpus than {corpus}")
+        raise ValueError(f"{folder}: was trained on a different corpus from {corpus}")
     return tensors, numbers
 
 
@@ -67,7 +67,7 @@ def resumed_config(
             raise ValueError(f"{option(name)} {value}: the run in {folder} has {had[name]}")
     if (steps := free.get("steps", config.steps)) < saved["step"]:
         raise ValueError(
-            f"{option('steps')} {steps}: the run in {folder} has done {saved['step']} already"
+            f"{option('steps')} {steps}: the run in {folder} has already done {saved['step']}"
         )
     return replace(config, **free)
 
@@ -81,7 +81,7 @@ def _spread(folder: Path, given: dict, config: TrainConfig, had_rows: int, size:
         return spread
     if not spread:
         raise ValueError(
-            f"{folder}: its updates have {had_rows} rows, these {rows} on {size} processes: "
+            f"{folder}: its updates have {had_rows} rows; these have {rows}, on {size} processes: "
             f"choose --batch-size and --accumulate for {had_rows}"
         )
     return {}

@@ -145,9 +145,9 @@ class Run:
     def _not_written(self, error: OSError) -> OSError:
         why = error.strerror or reason(error)
         why = "the disk is full" if error.errno == errno.ENOSPC else why
-        last = f"the save of step {self.saved} is whole, --resume goes on from it"
+        last = f"the save of step {self.saved} is complete: --resume continues from it"
         if not (self.folder / checkpoint.TRAINING).is_file():
-            last = "nothing was saved yet"
+            last = "nothing has been saved yet"
         return OSError(f"{self.folder}: step {self.trainer.step} was not written ({why}); {last}")
 
 
@@ -159,11 +159,11 @@ def check_place(folder: Path) -> None:
     """
     check_room(folder)
     if (folder / LOG).is_dir():
-        raise ValueError(f"{folder / LOG}: is a folder, where a file is to be written")
+        raise ValueError(f"{folder / LOG}: is a folder, but a file is to be written there")
     for name in (SAVES, TENSORBOARD):
         place = folder / name
         if os.path.lexists(place) and (place.is_symlink() or not place.is_dir()):
-            raise ValueError(f"{place}: is a file or a link, where a folder is needed")
+            raise ValueError(f"{place}: is a file or a link, but a folder is needed")
 
 
 def saved_steps(folder) -> list[Path]:

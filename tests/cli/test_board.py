@@ -14,8 +14,8 @@ from command import refused, run, start
     ("options", "words"),
     [
         (["--port", "70000"], "must be in 0..65535, not 70000"),
-        (["--room", "ab"], "4 to 12 letters A to Z and digits"),
-        (["--room", "AB/../CD"], "4 to 12 letters A to Z and digits"),
+        (["--room", "ab"], "must be 4 to 12 letters (A to Z) or digits"),
+        (["--room", "AB/../CD"], "must be 4 to 12 letters (A to Z) or digits"),
         (["--host", ""], "must not be empty"),
     ],
 )
@@ -36,7 +36,7 @@ def test_a_port_in_use_and_other_peoples_data_are_one_line(capsys, tmp_path):
         other.bind(("127.0.0.1", 0))
         other.listen()
         where = ["--host", "127.0.0.1", "--port", str(other.getsockname()[1])]
-        refused(run(capsys, "board", *where, "--data", str(tmp_path / "a")), "is not free")
+        refused(run(capsys, "board", *where, "--data", str(tmp_path / "a")), "is in use")
     (tmp_path / "file").write_text("")
     refused(run(capsys, "board", "--data", str(tmp_path / "file")), "file")
     refused(run(capsys, "board", "--from", str(tmp_path / "absent")), "absent")

@@ -18,7 +18,7 @@ def test_doctor_says_what_was_measured_here(pets, capsys, monkeypatch):
     found = {"training, 768 rows, 128 to 384": Found("oneDNN", {"oneDNN": 1.5, "PyTorch": 2.0})}
     for known, line in (
         (found, "training, 768 rows, 128 to 384: oneDNN (oneDNN 1.5 ms, PyTorch 2 ms)"),
-        ({}, "nothing yet: a large run does it"),
+        ({}, "nothing yet: a large run does this"),
     ):
         monkeypatch.setattr(kernels, "remembered", lambda known=known: known)
         assert f"    measured      {line}\n" in run(capsys, "doctor")[1]

@@ -76,7 +76,7 @@ def test_ctrl_c_while_others_tokenize_is_one_line_and_nobody_is_left(tmp_path, c
     twice(process)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err == b"gptlib: interrupted: the same command goes on\n"
+    assert err == b"gptlib: interrupted: run the same command again to continue\n"
     assert not any(map(memory.held, family))
 
 

@@ -21,7 +21,7 @@ def test_a_prepared_corpus_is_trained_on_and_a_run_on_it_taken_up_again(prepare,
         assert status == 0 and json.loads(out)["steps"] == int(steps), err
     prepare("--vocab-size", "262", out="others")
     others = tmp_path / "others"
-    refused(train("whole", "--resume", "--vocab-size", "262", corpus=others), "another corpus")
+    refused(train("whole", "--resume", "--vocab-size", "262", corpus=others), "a different corpus")
     refused(train("new", corpus=others), "--vocab-size 260")
     assert not (tmp_path / "new").exists()
 
@@ -29,8 +29,8 @@ def test_a_prepared_corpus_is_trained_on_and_a_run_on_it_taken_up_again(prepare,
 def test_prepare_takes_the_tokenizer_of_a_model_and_refuses_in_one_line(prepare, pets, tmp_path):
     status, out, err = prepare("--tokenizer", "pets", "--jobs", "1")
     assert status == 0 and json.loads(out)["vocab_size"] == pets[1].vocab_size, err
-    refused(prepare("--tokenizer", "pets", "--vocab-size", "300"), "leave out one of the two")
-    refused(prepare("--vocab-size", "300"), "holds another corpus: use --overwrite")
+    refused(prepare("--tokenizer", "pets", "--vocab-size", "300"), "leave out one of them")
+    refused(prepare("--vocab-size", "300"), "holds a different corpus: use --overwrite")
     refused(prepare("--jobs", "0"), "must be 1 or more")
     refused(prepare(corpus=tmp_path / "absent"), "absent: no such file")
     status, out, err = prepare("--vocab-size", "300", "--overwrite")

@@ -30,7 +30,7 @@ def test_sample_goes_on_from_the_prompt_and_a_seed_gives_the_same_text_again(pet
         (["--prompt", "a", "--max-new-tokens", "-1"], "max_new_tokens must be"),
         (["--prompt", "a", "--seed", str(2**70)], "--seed"),
         (["--prompt", "a", "--device", "gpu"], "no device is called"),
-        (["--prompt", "a", "--model", "absent"], "no such folder, and no model's name (pets, gpt2"),
+        (["--prompt", "a", "--model", "absent"], "and not the name of a model (pets, gpt2"),
         ([], "one of the arguments --prompt --from-start is required"),
         (["--prompt", "a", "--from-start"], "not allowed with"),
     ],

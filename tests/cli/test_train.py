@@ -125,7 +125,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_training(
 ):
     (tmp_path / "file").write_text("mine")
     monkeypatch.setattr(cli.train.corpora, "load", None)  # not even the corpus is read
-    refused(train("file"), "is a file, where a folder is needed")
+    refused(train("file"), "is a file, but a folder is needed")
     refused(train("file/deep/run"), "file: is a file")
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     refused(train("run"), "no permission to write there")
@@ -135,11 +135,11 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_training(
 def test_a_model_is_not_replaced_unless_asked(train, tmp_path):
     train()
     before = weights(tmp_path / "run")
-    refused(train(), "holds model.safetensors (a run goes on with --resume)")
+    refused(train(), "holds model.safetensors (--resume continues a run)")
     assert weights(tmp_path / "run") == before
     (tmp_path / "cut-off").mkdir()  # a first save that was killed while its files moved
     shutil.copytree(tmp_path / "run", tmp_path / "cut-off" / ".saved")
-    refused(train("cut-off"), "holds model.safetensors (a run goes on with --resume)")
+    refused(train("cut-off"), "holds model.safetensors (--resume continues a run)")
     assert train("run", "--overwrite", "--seed", "1")[0] == 0
     assert weights(tmp_path / "run") != before
 
@@ -231,7 +231,7 @@ def test_resume_with_more_steps_goes_on_along_the_longer_schedule(train, tmp_pat
     config = gptlib.TrainConfig(steps=20, warmup_steps=2)
     expected = gptlib.training.learning_rate_at(12, config)
     assert rows[12][2] == pytest.approx(expected) and rows[12][2] > rows[11][2]
-    refused(train("run", "--resume", "--steps", "15"), "has done 20 already")
+    refused(train("run", "--resume", "--steps", "15"), "has already done 20")
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_resume_with_another_corpus_or_without_a_state_is_refused(train, tmp_pat
     train("run", "--steps", "1")
     other = tmp_path / "other.txt"
     other.write_text(corpus.read_text() + "more\n")
-    refused(train("run", "--resume", corpus=other), f"was trained on another corpus than {other}")
+    refused(train("run", "--resume", corpus=other), f"trained on a different corpus from {other}")
     (tmp_path / "run" / "training.safetensors").unlink()
     refused(train("run", "--resume"), "holds model.safetensors but no run to resume")
 
@@ -315,7 +315,7 @@ def test_ctrl_c_saves_what_there_is_and_says_how_to_go_on(tmp_path, corpus):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130 and out == "" and "Traceback" not in err
-    assert "gptlib: interrupted after step " in err and "--resume goes on" in err
+    assert "gptlib: interrupted after step " in err and "with --resume to continue" in err
     step = checkpoint.load_training(tmp_path / "run")[1]["step"]
     assert f"after step {step} of" in err
 
@@ -341,7 +341,7 @@ def test_a_run_on_documents_learns_the_stop_token_and_goes_on_with_them(train, t
     assert likely == tokenizer.eos_id
     assert train("run", *options, "--resume", corpus=tmp_path / name)[0] == 0
     plain = [option for option in options if option != "--documents"]
-    refused(train("run", *plain, "--resume", corpus=tmp_path / name), "on another corpus")
+    refused(train("run", *plain, "--resume", corpus=tmp_path / name), "on a different corpus")
 
 
 def test_documents_are_told_to_prepare_and_not_to_the_run_on_what_it_made(train, prepare, tmp_path):

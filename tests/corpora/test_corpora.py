@@ -125,7 +125,7 @@ def test_shakespeare_is_downloaded_once_and_kept(server, tmp_path):
     [
         ((404, b"", 0), FileNotFoundError, "download failed .Not Found."),
         ((200, PLAY[:99], len(PLAY)), FileNotFoundError, "download failed .IncompleteRead"),
-        ((200, b"<html>Log in", 12), ValueError, "sent another file .SHA-256 differs."),
+        ((200, b"<html>Log in", 12), ValueError, "sent a different file .SHA-256 differs."),
         (None, FileNotFoundError, "download failed"),  # nobody listens there
     ],
 )
@@ -241,7 +241,7 @@ def test_a_pipe_is_read_to_its_end_and_what_never_ends_to_a_limit(tmp_path, monk
 @pytest.mark.skipif(not os.path.exists("/dev/null"), reason="there is no /dev/null")
 def test_several_processes_do_not_share_out_one_stream(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ValueError, match="/dev/null: is not a file, so that only one process"):
+    with pytest.raises(ValueError, match="/dev/null: is not a file, so only one process"):
         corpora.load("/dev/null")
 
 

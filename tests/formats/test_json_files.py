@@ -15,8 +15,8 @@ def test_json_is_read_as_it_is():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('{"a": 1, "b": {"c": 1, "c": 1}}', "'c' is there twice in one object"),
-        ('{"a\\nb": 1, "a\\nb": 2}', r"'a\nb' is there twice"),
+        ('{"a": 1, "b": {"c": 1, "c": 1}}', "'c' appears twice in one object"),
+        ('{"a\\nb": 1, "a\\nb": 2}', r"'a\nb' appears twice"),
         ("[NaN]", "NaN is not a number in JSON"),
         ("[Infinity]", "Infinity is not a number in JSON"),
         ("[-Infinity]", "-Infinity is not a number in JSON"),
@@ -47,7 +47,7 @@ def test_what_the_file_holds_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (b'[{"b": {"c": 1, "d": 2, "c": 3}}]', "'c' is there twice"),
+        (b'[{"b": {"c": 1, "d": 2, "c": 3}}]', "'c' appears twice"),
         (b"{", "truncated, or not JSON"),
         (b"\xff", "truncated, or not JSON in UTF-8"),
         (b"[" * 100_000, "nested too deeply"),

@@ -37,5 +37,5 @@ def test_a_model_too_small_for_the_tokenizer_in_the_folder_is_not_saved(tmp_path
 
 
 def test_a_name_that_is_none_lists_those_there_are():
-    with pytest.raises(FileNotFoundError, match="no such folder, and no model's name .pets, gpt2"):
+    with pytest.raises(FileNotFoundError, match="and not the name of a model .pets, gpt2"):
         resolve("cats")

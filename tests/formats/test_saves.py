@@ -180,7 +180,7 @@ def test_nothing_is_moved_through_a_link_when_a_folder_is_opened(pets, name):
     manifest(mine, config__json=4)
     (pets / name).symlink_to(mine)
     opens_and_stays_as_it_was(pets)
-    with pytest.raises(ValueError, match=f"{name}: was not left by a save"):
+    with pytest.raises(ValueError, match=f"{name}: was not left by a gptlib save"):
         gptlib.load("pets")[0].save_pretrained(pets)
     assert (mine / "thesis.tex").read_text() == "mine"
 
@@ -191,7 +191,7 @@ def test_a_folder_of_the_users_by_the_name_of_a_save_stays_as_it_is(pets, name):
     for file in (A, "notes.txt"):
         (pets / name / file).write_text("mine")
     opens_and_stays_as_it_was(pets)
-    with pytest.raises(ValueError, match=f"{name}: was not left by a save"):
+    with pytest.raises(ValueError, match=f"{name}: was not left by a gptlib save"):
         gptlib.load("pets")[0].save_pretrained(pets)
     assert tree(pets)[f"{name}/notes.txt"] == tree(pets)[f"{name}/{A}"] == b"mine"
 
@@ -254,13 +254,13 @@ def test_a_folder_where_a_file_belongs_is_found_before_anything_is_written(pets,
     (pets / name).unlink(missing_ok=True)
     (pets / name).mkdir()
     before = tree(pets)
-    with pytest.raises(ValueError, match=f"{name}: is a folder, where a file is to be saved"):
+    with pytest.raises(ValueError, match=f"{name}: is a folder, but a file is to be saved there"):
         save(pets, NEW)
     assert tree(pets) == before
 
 
 def test_only_files_of_the_names_of_a_save_are_saved(tmp_path):
-    with pytest.raises(ValueError, match=".bashrc is no file of a save"):
+    with pytest.raises(ValueError, match=".bashrc is not a file of a save"):
         save(tmp_path, {".bashrc": "x"})
     assert not list(tmp_path.iterdir())
 

@@ -137,7 +137,7 @@ def test_a_name_that_would_spoil_a_line_is_shown_in_short(cut, name):
 def test_an_index_with_a_name_twice_is_refused(cut):
     text = (cut / INDEX).read_text()
     (cut / INDEX).write_text(text.replace('"metadata"', '"weight_map": {}, "metadata"'))
-    assert f"{INDEX}: not JSON ('weight_map' is there twice in one object)" in refusal(cut)
+    assert f"{INDEX}: not JSON ('weight_map' appears twice in one object)" in refusal(cut)
 
 
 # ---- Never a pickle ----

@@ -236,7 +236,7 @@ def test_a_name_that_is_there_twice_is_refused(learned, tmp_path, twice):
     assert text.count(twice) == 1
     path.write_text(text.replace(twice, f"{twice}, {twice}"), encoding="utf-8")
     name = twice.partition(":")[0].strip('"')
-    with pytest.raises(ValueError, match=rf"t\.json: '{name[:5]}.* is there twice"):
+    with pytest.raises(ValueError, match=rf"t\.json: '{name[:5]}.* appears twice"):
         Tokenizer.load(path)
 
 

@@ -127,7 +127,7 @@ def test_prepared_documents_have_the_ids_of_each_text_and_its_end(
     assert made.heldout[-1] == made.train[len(made.train) - 1 :] == tokenizer.eos_id
     corpus = corpora.load(path, documents=True)
     assert [id for part in corpus.encode(tokenizer) for id in part.tolist()] == expected
-    with pytest.raises(ValueError, match="holds another corpus"):
+    with pytest.raises(ValueError, match="holds a different corpus"):
         prepare([path], tmp_path / "out", tokenizer)
     learned = prepare([path], tmp_path / "new", vocab_size=280, documents=True).tokenizer
     assert not any("|" in learned.token_str(id) for id in range(256, learned.vocab_size - 1))

@@ -70,7 +70,7 @@ def test_when_one_process_ends_all_end_with_one_line_and_resume_goes_on_to_the_b
     statuses, said = together(argv, 2, tmp_path, interrupted={who: 7})
     assert 0 not in statuses
     line = "".join(said)
-    assert line.startswith("gptlib: ") and line.count("\n") == 1 and "--resume goes on" in line
+    assert line.startswith("gptlib: ") and line.count("\n") == 1 and "--resume to continue" in line
     assert checkpoint.load_training(tmp_path / "run")[1]["step"] == 7
     assert who or "interrupted after step 7 of 12, saved in" in line
     assert together([*argv, "--resume"], 2, tmp_path) == ([0, 0], ["", ""])

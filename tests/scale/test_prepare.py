@@ -89,7 +89,7 @@ def test_the_same_call_goes_on_after_a_break_to_the_same_files(
     whole = prepare.prepare(files, tmp_path / "whole", tokenizer, jobs=1)
     with pytest.raises(Break):
         prepare.prepare(files, tmp_path / "out", tokenizer, jobs=1, report=report)
-    with pytest.raises(ValueError, match="was cut off: the same command goes on"):
+    with pytest.raises(ValueError, match="was cut off: run the same command again"):
         shards.open_shards(tmp_path / "out")
     (tmp_path / "out" / ".00001.ids.abc").write_text("half")  # what kill -9 leaves
     written, write = [], workers.Encoder.__call__
@@ -160,7 +160,7 @@ def test_a_process_that_is_ended_from_outside_is_one_error_and_nothing_is_lost(
 
     with monkeypatch.context() as patch:
         patch.setattr(workers, "ProcessPoolExecutor", Pool)
-        with pytest.raises(OSError, match="ended from outside.*the same command goes on"):
+        with pytest.raises(OSError, match="ended from outside.*run the same command again"):
             prepare.prepare(files, tmp_path / "out", tokenizer, jobs=2)
     prepare.prepare(files, tmp_path / "out", tokenizer, jobs=1)
 
@@ -201,7 +201,7 @@ def test_what_changed_meanwhile_begins_anew_and_a_finished_corpus_is_not_replace
     times = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
     prepare.prepare(files[:1], out, tokenizer, jobs=1)  # done already
     assert times == {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
-    with pytest.raises(ValueError, match="holds another corpus: use --overwrite"):
+    with pytest.raises(ValueError, match="holds a different corpus: use --overwrite"):
         prepare.prepare(files, out, tokenizer, jobs=1)
     prepare.prepare(files, out, tokenizer, jobs=1, overwrite=True)
     prepare.prepare(files[:1], out, tokenizer, jobs=1, overwrite=True)
@@ -223,7 +223,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(small, files, tokenizer
     def report(n_bytes):
         os.utime(files[0], (1, 1))
 
-    with pytest.raises(ValueError, match="changed while it was read"):
+    with pytest.raises(ValueError, match="changed while it was being read"):
         prepare.prepare(files, tmp_path / "out", tokenizer, jobs=1, report=report)
 
 
@@ -263,7 +263,7 @@ def test_absurd_settings_are_refused(files, tmp_path):
 def test_the_tokenizer_of_a_trained_model_is_not_written_over(pets, files, tmp_path):
     gptlib.save(tmp_path / "model", *pets)
     before = content(tmp_path / "model")
-    with pytest.raises(ValueError, match="holds tokenizer.json, and no shards.json"):
+    with pytest.raises(ValueError, match="holds tokenizer.json but no shards.json"):
         prepare.prepare(files, tmp_path / "model", vocab_size=260)
     assert content(tmp_path / "model") == before
 
@@ -284,7 +284,7 @@ def test_a_prepared_corpus_gives_the_losses_of_the_same_ids_in_memory(
     whole = gptlib.Trainer(gptlib.GPT(shape, seed=0), tokens[:], config, heldout)
     assert [s.loss for s in stored] == [s.loss for s in whole] and stored.val_loss == whole.val_loss
     assert isinstance(whole.tokens, torch.Tensor) and not isinstance(stored.tokens, torch.Tensor)
-    with pytest.raises(ValueError, match="was prepared with another tokenizer"):
+    with pytest.raises(ValueError, match="was prepared with a different tokenizer"):
         corpus.encode(gptlib.Tokenizer())
     with pytest.raises(ValueError, match="is outside 0..99"):
         gptlib.Trainer(gptlib.GPT(gptlib.GPTConfig(100, 8, 1, 1, 4)), tokens)

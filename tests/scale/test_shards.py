@@ -97,7 +97,7 @@ def test_a_shard_that_is_cut_short_while_in_use_is_an_error_and_no_crash(in_use,
     with open(file, "r+b") as opened:
         opened.truncate(size if size >= 0 else file.stat().st_size + size)
     for places in (slice(0, 4), slice(None), torch.tensor([len(tokens) - 1])):
-        with pytest.raises(ValueError, match=f"{file}: was changed by another program meanwhile"):
+        with pytest.raises(ValueError, match=f"{file}: was changed by another program"):
             tokens[places]
 
 
@@ -108,7 +108,7 @@ def test_a_shard_that_is_replaced_or_removed_while_in_use_is_named(in_use):
     with pytest.raises(FileNotFoundError, match=str(file)):
         tokens[:4]
     file.write_bytes(data[::-1])
-    with pytest.raises(ValueError, match=f"{file}: was changed by another program meanwhile"):
+    with pytest.raises(ValueError, match=f"{file}: was changed by another program"):
         tokens[:4]
     file.with_suffix(".old").replace(file)
     os.utime(file)  # touched, and no more than that
@@ -222,6 +222,6 @@ def test_examples_in_the_docstrings_are_true():
 def test_a_key_twice_or_infinity_in_the_index_is_refused_by_name(folder):
     text = (folder / INDEX).read_text()
     (folder / INDEX).write_text(text.replace('"kind"', '"kind": "<u4", "kind"', 1))
-    assert "'kind' is there twice in one object" in refusal(folder)
+    assert "'kind' appears twice in one object" in refusal(folder)
     (folder / INDEX).write_text(text.replace('"complete": true', '"complete": Infinity'))
     assert "Infinity is not a number in JSON" in refusal(folder)

@@ -238,7 +238,7 @@ def test_a_flipped_byte_is_refused_in_one_line_or_does_no_harm(folder, file):
         ({"n_layer": 10**400}, "n_layer must be a whole number.*not 1000"),
         ({"n_layer": [2]}, r"n_layer must be a whole number.*not \[2\]"),
         ({"resid_pdrop": float("inf")}, "not JSON .Infinity is not a number"),
-        ({"resid_pdrop": 10**400}, "resid_pdrop must be a number in float's range"),
+        ({"resid_pdrop": 10**400}, "resid_pdrop must be a number that a float can hold"),
         ({"model_type": "x\ny" * 10**6}, "model_type is 'x.{1,100}y', not"),
         ({"layer_norm_epsilon": "\n" * 10**6}, "layer_norm_epsilon is '.{1,100}', not"),
         ({"resid_pdrop": 2}, "resid_pdrop must be"),
@@ -264,7 +264,7 @@ def test_a_config_that_is_json_but_no_object_is_refused(folder):
     ("changes", "text"),
     [
         ({"ln_f__bias": None}, "the tensor ln_f.bias is missing"),
-        ({"odd": torch.zeros(2)}, "odd is no tensor of this model"),
+        ({"odd": torch.zeros(2)}, "odd is not a tensor of this model"),
         ({"h__2__ln_1__bias": torch.zeros(4)}, "3 layers"),
         ({"ln_f__bias": torch.zeros(5)}, "ln_f.bias has shape .5,.; config.json asks for .4,."),
         ({"h__0__attn__c_attn__weight": torch.zeros(12, 4)}, "shape .12, 4.; .* for .4, 12."),
@@ -340,7 +340,7 @@ def test_a_state_beside_other_weights_or_damaged_is_refused(run, tokenizer, tmp_
     gptlib.save(tmp_path, run.model, tokenizer, training=run)
     run.update()
     gptlib.save(tmp_path, run.model, tokenizer)  # without a state: the old one is left behind
-    with pytest.raises(ValueError, match="training.safetensors: belongs to other weights"):
+    with pytest.raises(ValueError, match="training.safetensors: belongs to different weights"):
         checkpoint.load_training(tmp_path)
     for metadata in ({}, {"gptlib": "{"}, {"gptlib": "[]"}, {"gptlib": '{"step": 1}'}):
         tensors = {"a": torch.zeros(1)}
@@ -506,8 +506,8 @@ def of_another_epsilon(model):
         (normed, "h.0.mlp.c_fc.parametrizations.*: GPT-2's files have no place"),
         (of_whole_numbers, "wpe.weight is .*int8"),
         (of_another_epsilon, "h.1.ln_2.eps is 1e-06"),
-        (lambda model: model.to("meta"), "wte.weight: has a shape and no numbers"),
-        (lambda model: torch.nn.Linear(2, 2), "a Linear is no GPT"),
+        (lambda model: model.to("meta"), "wte.weight: has a shape but no numbers"),
+        (lambda model: torch.nn.Linear(2, 2), "a Linear is not a GPT"),
     ],
 )
 def test_a_model_that_would_come_back_as_another_is_refused_before_anything_is_written(
@@ -549,7 +549,7 @@ def test_a_mixture_of_two_saves_is_noticed(folder, second, taken, monkeypatch):
     for name in taken:
         shutil.copy(second / name, folder / name)
     same = taken == {"config.json"}
-    expected = "model.safetensors: is of another save than the config.json"
+    expected = "model.safetensors: is from a different save than the config.json"
     if taken == {"tokenizer.json"}:
         expected = "tokenizer.json: is not the tokenizer that model.safetensors was saved with"
     assert expected in refusal(folder, "") or same
@@ -565,7 +565,7 @@ def test_snapshots_of_other_losses_are_noticed(folder, small):
     assert gptlib.load_history(folder).floor == 1.5
     checkpoint.save_history(folder, {2: weights}, losses | {"floor": 2.5})
     (folder / "history.json").write_bytes(kept)
-    with pytest.raises(ValueError, match="history.safetensors: is of another save"):
+    with pytest.raises(ValueError, match="history.safetensors: is from a different save"):
         gptlib.load_history(folder)
 
 
@@ -633,7 +633,7 @@ def test_opening_a_folder_during_a_save_gives_one_save_or_the_other(
         ('{"loss": [[1, 1e400]], "val_loss": [], "floor": 1}', "a number of loss must be in"),
         (
             f'{{"loss": [[1, 1{"0" * 400}]], "val_loss": [], "floor": 1}}',
-            "in float's range, not 1000",
+            "that a float can hold, not 1000",
         ),
         ('{"loss": [[1, [2]]], "val_loss": [], "floor": 1}', r"must be a number, not \[2\]"),
         (
@@ -643,8 +643,8 @@ def test_opening_a_folder_during_a_save_gives_one_save_or_the_other(
         ('{"loss": [[1, "2"]], "val_loss": [], "floor": 1}', "must be a number, not '2'"),
         ('{"loss": [], "val_loss": [], "floor": [1]}', r"floor must be a number, not \[1\]"),
         ('{"loss": [1], "val_loss": [], "floor": 1}', "not a history"),
-        ('{"loss": [], "val_loss": [], "floor": 1, "floor": 2}', "'floor' is there twice"),
-        ('{"loss": [], "loss": [], "val_loss": [], "floor": 1}', "'loss' is there twice"),
+        ('{"loss": [], "val_loss": [], "floor": 1, "floor": 2}', "'floor' appears twice"),
+        ('{"loss": [], "loss": [], "val_loss": [], "floor": 1}', "'loss' appears twice"),
     ],
 )
 def test_a_history_of_what_is_no_loss_is_refused_in_one_short_line(folder, text, says):
@@ -657,7 +657,7 @@ def test_a_history_of_what_is_no_loss_is_refused_in_one_short_line(folder, text,
 def test_a_key_twice_in_a_config_is_refused_by_name(folder):
     path = folder / "config.json"
     path.write_text(path.read_text().replace('"n_head": 2', '"n_head": 2, "n_head": 4'))
-    assert "config.json: not JSON ('n_head' is there twice in one object)" in refusal(folder, "")
+    assert "config.json: not JSON ('n_head' appears twice in one object)" in refusal(folder, "")
 
 
 @pytest.mark.parametrize(
@@ -666,7 +666,7 @@ def test_a_key_twice_in_a_config_is_refused_by_name(folder):
         ({"step": [1]}, r"step must be a whole number of 0 or more, not \[1\]"),
         ({"step": 10**400}, "step must be a whole number"),
         ({"seconds": float("inf")}, "Infinity is not a number in JSON"),
-        ({"seconds": 10**400}, "seconds must be a number in float's range"),
+        ({"seconds": 10**400}, "seconds must be a number that a float can hold"),
         ({"seconds": [1.0]}, "seconds must be a number"),
         ({"rows": "2"}, "rows must be a whole number"),
         ({"config": [1]}, "config must be an object"),
@@ -690,7 +690,7 @@ def test_what_stands_beside_the_tensors_of_a_training_state_has_a_checksum(run, 
     data = path.read_bytes()
     at = data.index(b"seconds") + len(b'seconds\\": ')
     path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
-    with pytest.raises(ValueError, match="damaged: the checksum of 'gptlib' is another"):
+    with pytest.raises(ValueError, match="damaged: the checksum of 'gptlib' is wrong"):
         checkpoint.load_training(tmp_path)
 
 

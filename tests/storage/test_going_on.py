@@ -33,7 +33,7 @@ def test_what_is_given_again_as_it_was_changes_nothing(resumed):
 def test_the_device_and_the_number_of_steps_may_change(resumed):
     config = resumed(steps=20, device="auto")
     assert (config.steps, config.device) == (20, "auto")
-    with pytest.raises(ValueError, match="--steps 4: the run in run has done 5 already"):
+    with pytest.raises(ValueError, match="--steps 4: the run in run has already done 5"):
         resumed(steps=4)
 
 

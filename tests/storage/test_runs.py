@@ -172,7 +172,7 @@ def test_a_file_where_a_folder_belongs_is_refused_before_it_trains(train, tmp_pa
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / name).write_text("mine")
     status, _, err = train()
-    assert status == 2 and f"{name}: is a file or a link, where a folder is needed" in err
+    assert status == 2 and f"{name}: is a file or a link, but a folder is needed" in err
     assert [path.name for path in (tmp_path / "run").rglob("*")] == [name]
 
 
@@ -199,7 +199,7 @@ def test_no_save_is_kept_or_pruned_through_a_link(train, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / runs.SAVES).symlink_to(tmp_path / "mine")
     status, _, err = train("--keep", "1")
-    assert status == 2 and "is a file or a link, where a folder is needed" in err
+    assert status == 2 and "is a file or a link, but a folder is needed" in err
     assert mine.exists() and runs.saved_steps(tmp_path / "run") == []
 
 
@@ -322,11 +322,11 @@ def fill(small_disk, corpus, tmp_path, bytes_free):
     copy = tmp_path / "copy" / "run"
     for save in runs.saved_steps(copy):
         gptlib.load(save)
-    if "nothing was saved yet" in result.stderr:
+    if "nothing has been saved yet" in result.stderr:
         return None
     gptlib.load(copy)
     step = checkpoint.load_training(copy)[1]["step"]
-    assert f"the save of step {step} is whole, --resume goes on from it" in result.stderr
+    assert f"the save of step {step} is complete: --resume continues from it" in result.stderr
     return step
 
 
@@ -385,7 +385,7 @@ def test_plot_refuses_in_one_line_what_it_cannot_draw(folder, tmp_path, capsys):
         (str(folder), "--out", "curve.txt"): "curve.txt: must end in .png or .svg",
         (str(tmp_path / "absent"),): "absent: no such folder",
         (str(tmp_path / "empty"),): "there is no log.jsonl in it",
-        (str(tmp_path / "begun"),): "there is no step in it yet",
+        (str(tmp_path / "begun"),): "there is has no steps yet",
     }.items():
         assert cli.main(["plot", *argv]) == 2
         err = capsys.readouterr().err

@@ -34,11 +34,11 @@ def read(body: bytes, catalogue: Catalogue, now: float) -> Answer:
     """
     said = fields(body, FIELDS)
     if not ID.fullmatch(said["id"]) or not NAME.fullmatch(f"{said['lesson']} {said['question']}"):
-        raise ValueError("an id, or a name, that cannot be one")
+        raise ValueError("not a valid id or name")
     if not 0 <= said["seat"] < 2**32 or not 0 <= said["age"] <= OLDEST:
-        raise ValueError("a seat, or an age, that cannot be one")
+        raise ValueError("not a valid seat or age")
     if said["kind"] not in (CHECK, *VOTES) or len(said["chosen"]) > LONGEST:
-        raise ValueError("a kind of answer, or a length, that cannot be one")
+        raise ValueError("not a valid kind of answer, or too long")
     key = said["lesson"], said["question"]
     chosen = catalogue.known(key, said["kind"], said["chosen"])
     return Answer(said["id"], said["seat"], key, said["kind"], chosen, now - said["age"])
@@ -55,9 +55,9 @@ def fields(body: bytes, kinds: dict[str, type]) -> dict:
     except (ValueError, RecursionError):
         raise ValueError("not JSON") from None
     if not isinstance(said, dict) or set(said) != set(kinds):
-        raise ValueError("not these fields")
+        raise ValueError("not the expected fields")
     if not all(_is(value, kinds[name]) for name, value in said.items()):
-        raise ValueError("a field of another kind")
+        raise ValueError("a field of the wrong type")
     return said
 
 

@@ -56,7 +56,8 @@ def serve(
             room = Room(Store(folder), code, catalogue)
             asyncio.run(run(room, host, port, lambda port: _say_where(room, host, port, say)))
     except InUse as error:
-        raise ValueError(f"{folder}: another board has this data: end it, or say --data") from error
+        words = f"{folder}: another board is using this data: end it, or use --data"
+        raise ValueError(words) from error
     say("closed; all votes are kept")
 
 
@@ -115,7 +116,7 @@ async def _started(site: web.TCPSite, host: str, port: int) -> None:
         await site.start()
     except OSError as error:
         if error.errno in TAKEN:
-            words = f"port {port} of {host} is not free: another board may have it; say --port"
+            words = f"port {port} of {host} is in use, perhaps by another board: use --port"
             raise ValueError(words) from error
         raise ValueError(f"--host {host}: {error.strerror or error}") from error
 
@@ -135,7 +136,7 @@ def _end() -> asyncio.Event:
 def _say_where(room: Room, host: str, port: int, say: Callable[[str], None]) -> None:
     say(f"on the wall  {address(reachable(host), port)}/room/{room.code}")
     say(teachers_line(room, host, port))
-    say(f"Ctrl-C ends it; to go on with this room: gptlib board --room {room.code}")
+    say(f"Ctrl-C ends it; to continue this room: gptlib board --room {room.code}")
 
 
 def teachers_line(room: Room, host: str, port: int) -> str:

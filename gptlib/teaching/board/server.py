@@ -162,7 +162,7 @@ async def _answer(request: web.Request) -> web.Response:
     try:
         await server.room.add(answer)
     except Full:
-        return _refused(503, "there is no place for this answer", 5)
+        return _refused(503, "no room for this answer", 5)
     return web.json_response({"kept": answer.id})
 
 
@@ -219,7 +219,7 @@ async def _events(request: web.Request) -> web.StreamResponse:
     """What is asked, once; then how it was answered, whenever that has changed."""
     server = _teachers(request)
     if server.pages >= MOST_PAGES:
-        return _refused(503, "the teacher's page is open too often")
+        return _refused(503, "the teacher's page is open in too many windows")
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
     server.pages += 1

@@ -57,7 +57,8 @@ class Store:
         self._db.execute("PRAGMA synchronous = FULL")  # the disk has it before we say so
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version not in (0, VERSION):
-            raise sqlite3.DatabaseError(f"it is of version {version}, and this is {VERSION}")
+            words = f"it has version {version}, but this gptlib needs {VERSION}"
+            raise sqlite3.DatabaseError(words)
         self._db.executescript(f"{TABLES} PRAGMA user_version = {VERSION};")
 
     def close(self) -> None:

@@ -66,7 +66,7 @@ def test_what_is_not_even_an_object_is_refused(sent):
 def test_each_field_must_be_there():
     for name in message():
         short = {key: value for key, value in message().items() if key != name}
-        with pytest.raises(ValueError, match="not these fields"):
+        with pytest.raises(ValueError, match="not the expected fields"):
             read(json.dumps(short).encode(), COURSE, now=0)
 
 

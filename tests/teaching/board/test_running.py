@@ -27,7 +27,7 @@ def test_a_port_that_is_in_use_is_said_in_one_line(tmp_path):
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(ValueError, match=f"port {port} of 127.0.0.1 is not free.*--port$"):
+        with pytest.raises(ValueError, match=f"port {port} of 127.0.0.1 is in use.*--port$"):
             serve(tmp_path / "data", port)
     with pytest.raises(ValueError, match="^--host no.such.host.invalid: "):
         serve(tmp_path / "data", 0, host="no.such.host.invalid")
@@ -114,7 +114,7 @@ def test_a_second_board_on_the_same_data_is_refused_and_the_first_goes_on(tmp_pa
     try:
         assert first.lines[0] == f"on the wall  http://127.0.0.1:{port}/room/ABCDE\n"
         assert f"http://127.0.0.1:{port}/teacher#" in first.lines[1]
-        with pytest.raises(RuntimeError, match="another board has this data"):
+        with pytest.raises(RuntimeError, match="another board is using this data"):
             start_board(tmp_path, free_port(), "OTHER")
         assert send(port, lesson_vote(1))
         first.send_signal(signal.SIGINT)

@@ -57,5 +57,5 @@ def test_what_is_no_boards_data_is_refused_in_one_line_and_left_as_it_is(tmp_pat
 
 def test_data_of_a_later_edition_is_refused(tmp_path):
     sqlite3.connect(tmp_path / FILE).execute("PRAGMA user_version = 9").connection.close()
-    with pytest.raises(ValueError, match="of version 9, and this is 1"):
+    with pytest.raises(ValueError, match="has version 9, but this gptlib needs 1"):
         Store(tmp_path)
