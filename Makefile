@@ -145,7 +145,7 @@ pictures: install  ## cut README's pictures out of the executed lessons
 data: install  ## make every file of data/ again, from its seed
 	$(PY) data/make.py
 
-ablations: install  ## measure every "break it" again (data/ablations.json, about 20 minutes)
+ablations: install  ## measure every "break it" again (data/ablations.json, about half an hour)
 	$(PY) -m benchmarks.ablations
 
 bench: install  ## measure gptlib beside its peers, into benchmarks/RESULTS.md
