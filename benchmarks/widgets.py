@@ -294,6 +294,7 @@ def delayed(url: str, seconds: float) -> Iterator[str]:
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    loop.set_exception_handler(lambda *_: None)  # of bytes that are still on their way
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import nbformat
 from playwright.sync_api import Locator, Page, sync_playwright
@@ -152,7 +153,9 @@ class Lab:
 
     def __init__(self, page: Page, url: str, folder: Path, left: list[str]) -> None:
         self.page, self.url, self.folder, self.left = page, url, folder, left
-        page.goto(f"{url}/lab")
+        page.goto(
+            f"{url}/lab/workspaces/{uuid4().hex}"
+        )  # one of its own: no tabs of an earlier page
         page.wait_for_function("window.jupyterapp?.restored")
         page.evaluate("window.jupyterapp.restored.then(() => null)")
 
@@ -169,6 +172,11 @@ class Lab:
         light = str(name == "JupyterLab Light").lower()
         self.page.wait_for_selector(f'body[data-jp-theme-light="{light}"]', state="attached")
         self.page.wait_for_timeout(100)  # colours that fade into others have arrived
+
+    def leave(self) -> None:
+        """The light theme again, which the server remembers, and no kernel."""
+        self.theme("JupyterLab Light")
+        self.page.evaluate("window.jupyterapp.serviceManager.sessions.shutdownAll()")
 
     def new_notebook(self, name: str, *cells: str) -> "Notebook":
         """Write a notebook of these cells, and open it."""

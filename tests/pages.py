@@ -29,10 +29,19 @@ def page():
         yield page
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """One JupyterLab and one browser for the tests of a file."""
+@pytest.fixture(scope="session")
+def laboratory(tmp_path_factory):
+    """(folder, address) of one JupyterLab for all files: to start one takes seconds."""
     folder = tmp_path_factory.mktemp("lab")
-    executable = chromium()
-    with jupyterlab(folder) as url, chromium_page(executable) as (page, left):
-        yield Lab(page, url, folder, left)
+    with jupyterlab(folder) as url:
+        yield folder, url
+
+
+@pytest.fixture(scope="module")
+def lab(laboratory):
+    """A browser for the tests of a file, with nothing open; its kernels end with it."""
+    folder, url = laboratory
+    with chromium_page(chromium()) as (page, left):
+        lab = Lab(page, url, folder, left)
+        yield lab
+        lab.leave()

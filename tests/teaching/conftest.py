@@ -4,4 +4,4 @@ import pytest
 
 pytest.register_assert_rewrite("live")
 
-from pages import lab, page  # noqa: E402, F401 (fixtures; after the line above, to be of use)
+from pages import lab, laboratory, page  # noqa: E402, F401 (fixtures; after the line above, to be of use)

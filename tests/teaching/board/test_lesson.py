@@ -3,7 +3,7 @@
 import pytest
 from boards import running
 from browser import PATIENCE, settled
-from pages import lab  # noqa: F401 (a fixture)
+from pages import lab, laboratory  # noqa: F401 (fixtures)
 
 from gptlib.teaching.asked import catalogue
 from gptlib.teaching.board.room import Room
