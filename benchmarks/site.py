@@ -25,21 +25,25 @@ PAINTS = """() => new Promise((done) => {
     done([first.startTime, list.getEntries().at(-1).startTime].map((t) => t / 1000));
   }).observe({ type: "largest-contentful-paint", buffered: true });
 })"""
-# From the slider's event to the frame in which the bars have moved.
+# From the slider's event to the frame in which the bars have moved: a message that is sent in a frame
+# arrives when all of it has been done, and painted.
 DRAG = """(root) => new Promise((done) => {
   const slider = root.querySelector('input[type="range"]');
   const label = () => root.querySelector('[role=img][aria-label^="After"]').ariaLabel;
   const [before, began] = [label(), performance.now()];
+  const painted = new MessageChannel();
+  let frames = 0;
+  const wait = () => requestAnimationFrame(() => {
+    frames += 1;
+    painted.port2.postMessage(0);
+  });
+  painted.port1.onmessage = () => {
+    if (label() !== before) done([frames, performance.now() - began]);
+    else wait();
+  };
   slider.value = "1.5";
   slider.dispatchEvent(new Event("input", { bubbles: true }));
-  let frames = 0;
-  const look = () => {
-    frames += 1;
-    if (label() !== before)
-      done([frames, performance.now() - began]);
-    else requestAnimationFrame(look);
-  };
-  requestAnimationFrame(look);
+  wait();
 })"""
 
 
