@@ -10,6 +10,7 @@ import os
 import zlib
 from io import FileIO
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import torch
@@ -53,6 +54,7 @@ class TensorFile:
 
     def __init__(self, path: Path, file: FileIO) -> None:
         self.path, self._file = path, file
+        self._one_at_a_time = Lock()  # a file has one place, and several threads may read
         self._seal = _seal(file)
         try:
             header, begin = _read_header(file, self._seal[0])
@@ -78,18 +80,23 @@ class TensorFile:
             raise ValueError(f"{self.path}: {name} holds {stored.kind}, which gptlib does not read")
         size = stored.end - stored.start
         data = torch.empty(size, dtype=torch.uint8) if scratch is None else scratch[:size]
-        view, done = data.numpy().data, 0
-        self._file.seek(stored.start)
-        while done < len(view):
-            n_bytes = self._file.readinto(view[done:])
-            if not n_bytes:
-                raise ValueError(f"{self.path}: became shorter while it was being read")
-            done += n_bytes
+        view = data.numpy().data
+        with self._one_at_a_time:
+            self._fill(view, stored.start)
         if _seal(self._file) != self._seal:
             raise ValueError(f"{self.path}: was changed by another program while it was being read")
         if sums and zlib.crc32(view) != sums.get(name):
             raise ValueError(f"{self.path}: damaged: the checksum of {name} is wrong")
         return data.view(KINDS[stored.kind]).view(stored.shape)
+
+    def _fill(self, view: memoryview, start: int) -> None:
+        self._file.seek(start)
+        done = 0
+        while done < len(view):
+            n_bytes = self._file.readinto(view[done:])
+            if not n_bytes:
+                raise ValueError(f"{self.path}: became shorter while it was being read")
+            done += n_bytes
 
     def sums(self) -> dict[str, int]:
         """{name: checksum}; {} of a file that another tool wrote.

@@ -5,6 +5,8 @@ Leaves out the layout that the names and shapes follow (`hf`), and how a file is
 """
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,6 +21,8 @@ from .values import shown
 
 Model = TypeVar("Model", bound=nn.Module)
 
+LARGE = 2**25  # bytes of a model from which several threads are worth starting
+READERS = 4
 FLOATS = ("F32", "F16", "BF16", "F64")  # safetensors' names of what weights may be stored as
 
 
@@ -126,26 +130,34 @@ class OtherSave(ValueError):
 
 
 def _read_all(tensors, found: dict[str, str], config, sums) -> dict[str, Tensor]:
-    """{our name: tensor in float32}; what must be transposed or converted passes through one
-    piece of memory, so that no more is taken than the model needs and one tensor.
+    """{our name: tensor in float32}, of a large model several at once: one thread reads from the
+    file while another takes a checksum or transposes.
+
+    What must be transposed or converted passes through one piece of memory a thread, so that no
+    more is taken than the model needs and that.
     """
-    as_it_is = {
-        name: tensors[key].tensors[key].kind == "F32" and not is_linear(name)
-        for name, key in found.items()
-    }
-    stored = (tensors[key].tensors[key] for name, key in found.items() if not as_it_is[name])
-    scratch = torch.empty(max((s.end - s.start for s in stored), default=0), dtype=torch.uint8)
-    state = {}
-    for name, _ in expected_shapes(config):
+    stored = {name: tensors[key].tensors[key] for name, key in found.items()}
+    as_it_is = {n for n, s in stored.items() if s.kind == "F32" and not is_linear(n)}
+    size = {name: s.end - s.start for name, s in stored.items()}
+    room = max((n_bytes for name, n_bytes in size.items() if name not in as_it_is), default=0)
+    own = threading.local()
+
+    def read(name: str) -> Tensor:
         file = tensors[found[name]]
-        room = None if as_it_is[name] else scratch
-        tensor = file.read(found[name], sums[file.path], room)
-        if room is not None:
-            tensor = tensor.T if is_linear(name) else tensor
-            layout = torch.contiguous_format
-            tensor = tensor.to(torch.float32, copy=True, memory_format=layout)
-        state[name] = tensor
-    return state
+        if name in as_it_is:
+            return file.read(found[name], sums[file.path])
+        if not hasattr(own, "scratch"):
+            own.scratch = torch.empty(room, dtype=torch.uint8)
+        tensor = file.read(found[name], sums[file.path], own.scratch)
+        tensor = tensor.T if is_linear(name) else tensor
+        layout = torch.contiguous_format
+        return tensor.to(torch.float32, copy=True, memory_format=layout)
+
+    names = [name for name, _ in expected_shapes(config)]
+    if sum(size.values()) < LARGE:
+        return {name: read(name) for name in names}
+    with ThreadPoolExecutor(min(READERS, torch.get_num_threads())) as pool:
+        return dict(zip(names, pool.map(read, names), strict=True))
 
 
 def _check_head(file: TensorFile, key: str, tied: Tensor, sums: dict[str, int]) -> None:
