@@ -151,16 +151,32 @@ export function latest(page, read, show) {
   };
 }
 
-/** Redraw at most once a frame, with the latest state. */
+/**
+ * Redraw as soon as the code that asks has ended, and then at most once a frame, with the latest
+ * state: to wait for the next frame would add the time of drawing to it. The first time waits, since
+ * what is drawn may not be in the page yet.
+ */
 export function onceAFrame(paint) {
-  let asked = false;
+  let begun = false;
+  let waiting = false;
+  let again = false;
+  const next = () => {
+    waiting = again;
+    if (!again) return;
+    again = false;
+    requestAnimationFrame(next);
+    paint();
+  };
   return () => {
-    if (asked) return;
-    asked = true;
-    requestAnimationFrame(() => {
-      asked = false;
-      paint();
-    });
+    again = true;
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(next);
+    if (begun) {
+      again = false;
+      queueMicrotask(paint);
+    }
+    begun = true;
   };
 }
 
