@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from safetensors.torch import load_file, save_file, save_model
 from tiny import random_ids
 
 import gptlib
+from gptlib.formats import weights
 from gptlib.formats.tensor_file import TensorFile
 
 
@@ -66,6 +68,22 @@ def test_a_large_file_with_a_changed_byte_is_refused_too(small, tmp_path):
         file.write(bytes([last ^ 1]))
     with pytest.raises(ValueError, match=r"model\.safetensors: damaged: the checksum of"):
         gptlib.GPT.from_pretrained(tmp_path)
+
+
+def test_several_threads_read_what_one_thread_reads(loaded, two_threads, monkeypatch):
+    model, path = loaded
+    monkeypatch.setattr(weights, "LARGE", 0)
+    readers, real = set(), TensorFile.read
+
+    def read(*args):
+        readers.add(threading.current_thread().name)
+        return real(*args)
+
+    monkeypatch.setattr(TensorFile, "read", read)
+    again = gptlib.GPT.from_pretrained(path.parent)
+    assert threading.current_thread().name not in readers
+    for name, weight in model.state_dict().items():
+        assert torch.equal(again.state_dict()[name], weight), name
 
 
 LOAD = """
