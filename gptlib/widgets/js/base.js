@@ -172,10 +172,11 @@ export function onceAFrame(paint) {
     if (waiting) return;
     waiting = true;
     requestAnimationFrame(next);
-    if (begun) {
-      again = false;
-      queueMicrotask(paint);
-    }
+    if (begun)
+      queueMicrotask(() => {
+        again = false;
+        paint();
+      });
     begun = true;
   };
 }
