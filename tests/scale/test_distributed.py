@@ -105,7 +105,7 @@ def test_a_run_may_go_on_in_another_number_of_processes_with_as_many_rows(
     argv = train_command(corpus, tmp_path / "run", "--batch-size", "2", "--dropout", "0.1")
     together(argv, 2, tmp_path, interrupted={0: 7})
     assert cli.main([*argv[: argv.index("--batch-size")], "--resume"]) == 2
-    assert "updates have 4 rows, these 2 on 1 processes" in capsys.readouterr().err
+    assert "updates have 4 rows; these have 2, on 1 processes" in capsys.readouterr().err
     assert cli.main([*argv, "--accumulate", "2", "--resume"]) == 0
     close(tmp_path / "run", pair[0])
 

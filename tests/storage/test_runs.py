@@ -385,7 +385,7 @@ def test_plot_refuses_in_one_line_what_it_cannot_draw(folder, tmp_path, capsys):
         (str(folder), "--out", "curve.txt"): "curve.txt: must end in .png or .svg",
         (str(tmp_path / "absent"),): "absent: no such folder",
         (str(tmp_path / "empty"),): "there is no log.jsonl in it",
-        (str(tmp_path / "begun"),): "there is has no steps yet",
+        (str(tmp_path / "begun"),): "log.jsonl: has no steps yet",
     }.items():
         assert cli.main(["plot", *argv]) == 2
         err = capsys.readouterr().err
