@@ -25,8 +25,8 @@ PAINTS = """() => new Promise((done) => {
     done([first.startTime, list.getEntries().at(-1).startTime].map((t) => t / 1000));
   }).observe({ type: "largest-contentful-paint", buffered: true });
 })"""
-# From the slider's event to the frame in which the bars have moved: a message that is sent in a frame
-# arrives when all of it has been done, and painted.
+# From the slider's event to the frame in which the bars have moved: a message that is sent in a
+# frame arrives when all of it has been done, and painted.
 DRAG = """(root) => new Promise((done) => {
   const slider = root.querySelector('input[type="range"]');
   const label = () => root.querySelector('[role=img][aria-label^="After"]').ariaLabel;

@@ -353,4 +353,4 @@ def test_documents_are_told_to_prepare_and_not_to_the_run_on_what_it_made(train,
     stops = int((shards.train[:] == 259).sum()) + int((shards.heldout == 259).sum())
     assert shards.tokenizer.eos_id == 259 and stops == 60
     assert train("run", corpus=tmp_path / "shards")[0] == 0
-    refused(train("new", "--documents", corpus=tmp_path / "shards"), "give --documents to gptlib prepare")
+    refused(train("new", "--documents", corpus=tmp_path / "shards"), "give --documents to gptlib")

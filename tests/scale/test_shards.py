@@ -210,7 +210,7 @@ def test_an_index_of_absurd_size_is_not_read(folder, monkeypatch):
 
 def test_a_folder_without_shards_is_no_corpus(tmp_path):
     assert "there is no shards.json" in refusal(tmp_path)
-    with pytest.raises(ValueError, match="is a folder; name a text file in it, or prepare its files"):
+    with pytest.raises(ValueError, match="is a folder; name a text file in it, or prepare"):
         gptlib.corpora.load(tmp_path)
 
 

@@ -48,7 +48,7 @@ def test_the_rows_of_an_update_may_be_spread_differently(resumed, size, batch_si
 def test_another_number_of_rows_or_another_setting_is_refused_by_name(resumed):
     with pytest.raises(ValueError, match="--batch_size 8: the run in run has 4"):
         resumed(batch_size=8)
-    with pytest.raises(ValueError, match="8 rows; these have 16, on 2 processes: choose --batch-size"):
+    with pytest.raises(ValueError, match="8 rows; these have 16, on 2 processes: choose"):
         resumed(2)
     with pytest.raises(ValueError, match="--n_layer 2: the run in run has 1"):
         resumed(n_layer=2)
