@@ -173,7 +173,7 @@ def test_an_assert_beside_a_time_is_none_on_it(untimed):
     assert asserts_on_time(untimed.splitlines()) == []
 
 
-# Deeper 04's toy network has 16 hidden units: its 1,800 steps take about a second.
+# Deeper 04's toy network has 16 hidden units: its 1,800 steps are quick.
 QUICK = {"notebooks/deeper/04_feedforward.ipynb": ["cell-16"]}
 
 
