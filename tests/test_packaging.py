@@ -227,6 +227,21 @@ def test_relative_links_point_at_something(page):
     assert not missing
 
 
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ("How to report a vulnerability", ["Report a vulnerability", "Only the maintainers see"]),
+        ("What is loaded, and from where", ["safetensors", "Hugging Face Hub", "No pickle"]),
+        ("What runs", ["A notebook is a program", "Checks run the student's own code"]),
+        ("On a shared computer", ["`--ip=0.0.0.0` gives a shell", "plain HTTP", "the token"]),
+    ],
+)
+def test_the_page_on_security_says_what_its_reader_must_know(section, words):
+    [body] = re.findall(rf"^## {section}\n(.*?)(?=^## |\Z)", read("SECURITY.md"), re.M | re.S)
+    for said in words:
+        assert said in " ".join(body.split())
+
+
 def tracked_files():
     if not shutil.which("git"):
         pytest.skip("git is not installed")
