@@ -122,7 +122,7 @@ function paintNames(group, arrows, at, side, em) {
       draw("text", { class: "gptlib-code", fill: STRONG })));
   const boxes = arrows.map(({ to, name }, k) => {
     const [x, y] = at(to);
-    const wide = LETTER * em * [...name].length + 8;
+    const wide = (LETTER * [...name].length + 0.5) * em;
     const upright = Math.abs(to[1]) > Math.abs(to[0]);
     const left = upright ? x - wide / 2 : to[0] < 0 ? x - 10 - wide : x + 10;
     const top = upright ? (to[1] > 0 ? y - high - 6 : y + 6) : y - high / 2;
@@ -136,7 +136,7 @@ function paintNames(group, arrows, at, side, em) {
     set(paper, {
       x: left.toFixed(1), y: above.toFixed(1), width: wide.toFixed(1), height: high.toFixed(1),
     });
-    set(text, { x: (left + 4).toFixed(1), y: (above + 0.75 * high).toFixed(1) });
+    set(text, { x: (left + em / 4).toFixed(1), y: (above + 0.75 * high).toFixed(1) });
     say(text, name);
   });
 }
