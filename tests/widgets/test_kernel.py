@@ -68,6 +68,22 @@ def test_an_explorer_that_is_shown_anew_knows_that_its_kernel_has_gone(page, bef
     assert run(page, code) is True
 
 
+def test_a_kernel_that_is_there_later_is_heard(page):
+    code = """
+      own.comm_live = false;
+      own.widget_manager.kernel = null;
+      const again = new Kernel(model);
+      await new Promise(go => setTimeout(go));
+      const before = again.gone;
+      own.comm_live = true;
+      own.widget_manager.kernel = there;
+      model.heard.get("comm_live_update")();
+      const back = again.gone;
+      there.disposed.emit();
+      return [before, back, again.gone];"""
+    assert run(page, code) == [True, False, True]
+
+
 def test_nothing_is_heard_after_the_end_of_the_explorer(page):
     code = """
       kernel.close();

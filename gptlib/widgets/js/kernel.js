@@ -19,7 +19,7 @@ export class Kernel {
     this.listeners = [];
     this.gone = false;
     this.closed = false;
-    this.endings = []; // what close() has to undo
+    this.stopHearing = () => {}; // of the kernel's end
     this.name = Math.random().toString(36).slice(2); // two views of one widget hear each other
     this.hear = (message, buffers) => this.answer(message, buffers ?? []);
     model.on?.("msg:custom", this.hear);
@@ -30,22 +30,27 @@ export class Kernel {
   async find() {
     const own = await this.model.widget_manager?.get_model(this.model.get("own_id"));
     if (!own || this.closed) return;
-    const { kernel } = own.widget_manager ?? {};
-    // null: JupyterLab has shut the kernel down, which leaves the comm as it was.
-    const look = () => this.setGone(!own.comm_live || kernel === null || Boolean(kernel?.isDisposed));
+    const look = () => {
+      const { kernel } = own.widget_manager ?? {};
+      this.hearEnd(kernel);
+      // null: JupyterLab has shut the kernel down, which leaves the comm as it was.
+      this.setGone(!own.comm_live || kernel === null || Boolean(kernel?.isDisposed));
+    };
     this.model.on("comm_live_update", look);
-    this.hearEnd(kernel);
     look();
   }
 
   /** A kernel that is shut down, or that a hub ends, says so itself. */
   hearEnd(kernel) {
-    const listen = (signal, listener) => {
-      signal?.connect(listener);
-      this.endings.push(() => signal?.disconnect(listener));
+    this.stopHearing();
+    const ended = () => this.setGone(true);
+    const changed = (_, status) => LOST.has(status) && ended();
+    kernel?.statusChanged?.connect(changed);
+    kernel?.disposed?.connect(ended);
+    this.stopHearing = () => {
+      kernel?.statusChanged?.disconnect(changed);
+      kernel?.disposed?.disconnect(ended);
     };
-    listen(kernel?.statusChanged, (_, status) => LOST.has(status) && this.setGone(true));
-    listen(kernel?.disposed, () => this.setGone(true));
   }
 
   /** Ask Python: what `Explorer.answer(kind, content)` returns, and its buffers. */
@@ -102,7 +107,7 @@ export class Kernel {
   close() {
     this.closed = true;
     this.model.off?.("msg:custom", this.hear);
-    for (const end of this.endings) end();
+    this.stopHearing();
   }
 }
 
