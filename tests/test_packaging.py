@@ -157,6 +157,38 @@ def test_python_ranges_agree():
     assert f'python: ["3.{low}", "3.{high}"]' in read(".github/workflows/ci.yml")
 
 
+@pytest.mark.parametrize(
+    "user, there, added",
+    [
+        (0, [], ["chromium", "firefox-esr"]),
+        (0, ["google-chrome"], ["firefox-esr"]),
+        (0, ["firefox"], ["chromium"]),
+        (0, ["chromium", "firefox-esr"], []),
+        (1000, [], []),
+    ],
+)
+def test_each_browser_is_installed_where_it_is_missing(tmp_path, user, there, added):
+    """With an apt that only notes what it is asked for and has no Firefox; `make` ends the run."""
+    commands = {
+        "uname": "echo Linux",
+        "id": f"echo {user}",
+        "dirname": 'echo "${1%/*}"',
+        "make": "exit 3",
+        "apt-get": 'echo "${@: -1}" >> "$NOTED"; [ "${@: -1}" != firefox-esr ]',
+    }
+    for name, code in (commands | dict.fromkeys(there, "")).items():
+        (tmp_path / name).write_text(f"#!{shutil.which('bash')}\n{code}\n")
+        (tmp_path / name).chmod(0o755)
+    noted = tmp_path / "noted.txt"
+    noted.touch()
+    done = subprocess.run(
+        [shutil.which("bash"), ROOT / ".ci" / "run"],
+        env={"PATH": str(tmp_path), "NOTED": str(noted), "GPTLIB_CACHE": str(tmp_path)},
+    )
+    assert done.returncode == 3
+    assert [name for name in noted.read_text().split() if name != "update"] == added
+
+
 # --- versions -------------------------------------------------------------------------------
 
 
