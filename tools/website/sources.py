@@ -121,7 +121,8 @@ class Site:
         listed = ['<dl class="course-glossary">\n']
         for term, meaning, where in terms.rows():
             target = f'<dt id="{terms.anchor(term)}">{html.escape(term)}</dt>'
-            listed.append(f"{target}<dd>\n\n{meaning} (lesson {where})\n\n</dd>\n")
+            where = where if where.startswith("[capstone]") else f"lesson {where}"
+            listed.append(f"{target}<dd>\n\n{meaning} ({where})\n\n</dd>\n")
         start = text.index("| word |")
         whole = text[:start] + "\n".join(listed) + "\n</dl>\n"
         return self._links(file).rewritten(whole)
