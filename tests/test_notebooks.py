@@ -10,6 +10,7 @@ from pathlib import Path
 
 import lesson_clock
 import pytest
+from cell_bars import silent
 from cell_names import names_of, not_settled
 from cell_times import asserts_on_time
 from terms import LABELS, TERMS, terms_of
@@ -22,6 +23,7 @@ NOTEBOOKS = sorted(
 )
 LESSONS = [path for path in NOTEBOOKS if re.match(r"notebooks/\d", "/".join(path.parts[-2:]))]
 DEEPER = [path for path in NOTEBOOKS if path.parent.name == "deeper"]
+COURSE = [path for path in NOTEBOOKS if path.parent.name != "solutions"]
 HOUR = 45  # minutes
 A_PATH = re.compile(r"/(?:home|root|Users|tmp|work|usr|opt|mnt|content)/[\w.-]|\b[A-Za-z]:\\\\")
 
@@ -169,6 +171,45 @@ def test_an_assert_on_a_time_is_found_wherever_the_time_was_taken(timed):
 )
 def test_an_assert_beside_a_time_is_none_on_it(untimed):
     assert asserts_on_time(untimed.splitlines()) == []
+
+
+# Deeper 04's toy network has 16 hidden units: its 1,800 steps take about a second.
+QUICK = {"notebooks/deeper/04_feedforward.ipynb": ["cell-16"]}
+
+
+@pytest.mark.parametrize("path", COURSE, ids=lambda path: "/".join(path.parts[-2:]))
+def test_a_cell_that_trains_or_measures_times_shows_its_progress(path):
+    code = cells(path, "code")
+    quiet = [code[k]["id"] for k in silent([source(cell) for cell in code])]
+    assert quiet == QUICK.get(path.relative_to(ROOT).as_posix(), [])
+
+
+@pytest.mark.parametrize(
+    "quiet",
+    [
+        ["for step in gptlib.Trainer(model, ids, how):\n    pass"],
+        ["run = gptlib.Trainer(model, ids)", "losses = list(run)"],
+        ["def fit(m):\n    for s in range(9):\n        nll(m).backward()\n", "fit(model)"],
+        ["def one(m):\n    nll(m).backward()", "for _ in range(99):\n    one(model)"],
+        ["def one(m):\n    began = perf_counter()", "print([one(m) for m in models])"],
+    ],
+)
+def test_a_cell_without_progress_is_found_whatever_it_loops_over(quiet):
+    assert silent(quiet) == [len(quiet) - 1]
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        ["for step in gptlib.Trainer(model, ids, how).progress():\n    pass"],
+        ["run = gptlib.Trainer(model, ids)", "for step in widgets.watch(run):\n    pass"],
+        ["def fit(m):\n    for s in range(9):\n        nll(m).backward()\n"],  # nothing runs yet
+        ["def fit(m):\n    return list(Trainer(m))", "[fit(m) for m in tqdm(models)]"],
+        ["nll(model(x), y).backward()"],  # a single step
+    ],
+)
+def test_a_cell_with_progress_is_not_found(shown):
+    assert silent(shown) == []
 
 
 @each_notebook

@@ -1,18 +1,21 @@
 """What describes the project agrees with itself: requirements, versions, commands, links."""
 
 import re
+import runpy
 import shutil
 import subprocess
 import tomllib
 from pathlib import Path
 
 import lesson_clock
+import numpy as np
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+from PIL import Image
 
 import gptlib
 
@@ -237,6 +240,22 @@ def test_readme_lists_every_lesson_with_its_minutes():
         deeper = notebook.parent / "deeper" / notebook.name
         assert (f"(notebooks/deeper/{notebook.name})" in cells[0]) == deeper.exists()
         assert re.search(rf'src="notebooks/images/{notebook.stem}.png".* alt="..', cells[-2])
+
+
+def coarse(image):
+    """Its grey levels, 48 columns wide: what another Pillow draws a shade off is the same here."""
+    return np.asarray(image.convert("L").resize((48, 27)), dtype=float)
+
+
+PICTURES = runpy.run_path(str(ROOT / "notebooks" / "images" / "make.py"))
+
+
+@pytest.mark.parametrize("lesson", PICTURES["PICTURES"])
+def test_readmes_pictures_are_those_of_the_lessons_as_they_are(lesson):
+    with Image.open(ROOT / "notebooks" / "images" / f"{lesson}.png") as kept:
+        today = PICTURES["small"](lesson, PICTURES["PICTURES"][lesson])
+        assert kept.size == today.size
+        assert np.abs(coarse(kept) - coarse(today)).max() < 4, "run `make pictures`"
 
 
 def test_readme_links_no_lesson_that_is_still_to_come():

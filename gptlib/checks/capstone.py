@@ -47,7 +47,7 @@ def gptlibs_attention(q: Tensor, k: Tensor, v: Tensor, n_head: int) -> Tensor:
 def gptlibs_training(model: GPT, tokens: Tensor, steps: int) -> None:
     """gptlib's training loop; in place of lesson 06's. tokens: (N,) ids."""
     config = TrainConfig(steps, learning_rate=5e-3, device="cpu", optimizer="adamw")
-    for _ in Trainer(model, tokens, config):
+    for _ in Trainer(model, tokens, config).progress():
         pass
 
 

@@ -8,7 +8,7 @@ from html import escape
 from statistics import median
 
 from ..ablations import METRICS, noticed
-from .style import SMALL, Picture, Theme, follows_page, sheet
+from .style import Picture, Theme, follows_page, sheet
 
 WHOLE = "nothing"  # the row with nothing missing
 NAMES = {
@@ -49,7 +49,7 @@ def ablation_losses(measured: dict, *, theme: str | None = None) -> Picture:
             ("D", "accent", "prefix_only"),
         ):
             ax.plot([], [], marker, color=getattr(paint, colour), label=NAMES[text])
-        ax.legend(loc="lower right", fontsize=SMALL)
+        figure.legend(loc="outside upper right", ncols=2)  # inside, its marks look like results
     figure.description = (
         f"Losses with one thing missing, and the floor at {floor:.2f}. "
         + " ".join(

@@ -17,6 +17,7 @@ from .style import SMALL, Picture, Theme, follows_page, readable_on, sheet
 
 WIDEST = 16  # columns in which numbers have room
 LEAST = 0.075  # of probability, for a number to have room
+BAND = "the truth on samples as large as a batch"
 
 
 @follows_page
@@ -26,6 +27,7 @@ def loss_curve(
     vocab_size: int | None = None,
     floor: float | None = None,
     truth: float | None = None,
+    spread: tuple[float, float] | None = None,
     heldout=None,
     log_steps: bool = False,
     theme: str | None = None,
@@ -37,6 +39,8 @@ def loss_curve(
         vocab_size: V, for the line at ln V. floor: for the line at the floor; None: History's.
         truth: for a line at the loss of the truth on the held-out text itself, which by chance may
             be easier or harder than the floor expects.
+        spread: (lowest, highest) of the truth's own losses on samples as large as a batch, for a
+            band: so far chance alone moves a point of the training line.
         heldout: (S, 2) of (step, held-out loss); None: History's or the Steps' own.
         log_steps: each tenfold of steps as wide as the last, since most is learned early.
 
@@ -51,6 +55,7 @@ def loss_curve(
         levels["Floor"] = (float(floor), "floor: the truth itself")
     if truth is not None:
         levels["The truth on the held-out text"] = (float(truth), "the truth on the held-out text")
+    band = _band(spread)
     with sheet(9, 4.8, theme) as (picture, paint):
         ax = picture.add_subplot(xlabel="step", ylabel="loss (nats per token)")
         ax.plot(*lines["Training"].T, color=paint.accent, linewidth=1.5, label="training")
@@ -63,10 +68,13 @@ def loss_curve(
             ax.set_xscale("symlog", linthresh=1, linscale=0.5)
             ax.xaxis.set_major_formatter("{x:g}")
             ax.minorticks_off()
-        _draw_levels(ax, levels.values(), list(lines.values()), paint)
+        if band:
+            ax.axhspan(*band, color=paint.line, linewidth=0, zorder=0, label=BAND)
+        _draw_levels(ax, levels.values(), list(lines.values()), band, paint)
         picture.legend(loc="outside upper right", ncols=3)
     said = [_ends(name, line) for name, line in lines.items()]
     said += [f"{name}: {two(level)}." for name, (level, _) in levels.items()]
+    said += [f"{BAND.capitalize()}: {two(band[0])} to {two(band[1])}."] if band else []
     picture.description = f"Loss in nats per token. {' '.join(said)}"
     return picture
 
@@ -138,9 +146,20 @@ def _losses(history, heldout, floor) -> tuple[dict[str, np.ndarray], float | Non
     return lines, floor
 
 
-def _draw_levels(ax, levels, lines, paint: Theme) -> None:
+def _band(spread) -> tuple[float, ...]:
+    """(lowest, highest), or () where there is none."""
+    if spread is None:
+        return ()
+    band = tuple(map(float, spread))
+    if len(band) != 2 or not -math.inf < band[0] <= band[1] < math.inf:
+        raise ValueError(f"spread must be (lowest, highest), not {spread}")
+    return band
+
+
+def _draw_levels(ax, levels, lines, band, paint: Theme) -> None:
     """Dashed lines with their names on them, and an axis from the floor or 0 to ln V."""
     heights = [level for level, _ in levels] + [y for line in lines for y in line[:, 1]]
+    heights += band
     low, high = min(heights), max(heights)
     margin = 0.1 * (high - low or 1)
     ax.set_ylim(low - margin, high + margin)

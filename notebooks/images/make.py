@@ -41,6 +41,13 @@ def picture(lesson: str, begins: str) -> bytes:
     return base64.b64decode(found[-1]["image/png"])
 
 
+def small(lesson: str, begins: str) -> Image.Image:
+    """The picture as README shows it."""
+    image = Image.open(io.BytesIO(picture(lesson, begins))).convert("RGB")
+    image.thumbnail((WIDTH, WIDTH))
+    return image.quantize(256)
+
+
 def photograph(file: Path) -> None:
     """Lesson 00's machine as a class sees it, once the sentence has come to the logits."""
     sys.path.insert(0, str(HERE.parent.parent / "tests"))
@@ -71,9 +78,7 @@ def photograph(file: Path) -> None:
 def main() -> None:
     photograph(HERE / "readme.png")
     for lesson, begins in PICTURES.items():
-        image = Image.open(io.BytesIO(picture(lesson, begins))).convert("RGB")
-        image.thumbnail((WIDTH, WIDTH))
-        image.quantize(256).save(HERE / f"{lesson}.png", optimize=True)
+        small(lesson, begins).save(HERE / f"{lesson}.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -91,6 +91,13 @@ def trained():
     return model, tokenizer, corpus
 
 
+def test_gptlibs_own_training_shows_its_progress(capsys):
+    model = gptlib.GPT(gptlib.GPTConfig(20, 8, n_layer=1, n_head=1, n_embd=4), seed=0)
+    own.gptlibs_training(model, torch.arange(100) % 20, 3)
+    shown = capsys.readouterr()
+    assert shown.out == "" and "3/3" in shown.err and "loss=" in shown.err
+
+
 def attend_with(model, attention):
     """The model with an attention of the student's, as the notebook puts it in."""
     for block in model.h:

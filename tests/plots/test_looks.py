@@ -132,6 +132,7 @@ def pictures():
         "logit lens of many": lambda: plots.logit_lens(long, many, tokenizer.token_str),
         "loss": lambda: plots.loss_curve(history, vocab_size=397),
         "loss, log": lambda: plots.loss_curve(history, vocab_size=397, log_steps=True),
+        "loss, truth and band": lambda: plots.loss_curve(history, truth=0.49, spread=(0.4, 0.6)),
         "loss of one step": lambda: plots.loss_curve([(1, 2.0)]),
         "probabilities": lambda: plots.probs_over_training(steps, share, list(truth), truth),
         "probabilities of one": lambda: plots.probs_over_training([0], share[:1], list(truth)),

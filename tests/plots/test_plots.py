@@ -400,6 +400,29 @@ def test_the_loss_curve_says_where_the_held_out_loss_is_lowest_and_what_the_trut
     )
 
 
+def test_the_loss_curve_shades_where_the_truth_lies_on_single_batches():
+    figure = plots.loss_curve([(1, 2.3), (9, 0.5)], truth=0.49, spread=(0.38, 0.57))
+    ax = figure.axes[0]
+    (band,) = ax.patches
+    corners = ax.transData.inverted().transform(band.get_window_extent())
+    assert np.allclose(corners[:, 1], (0.38, 0.57))
+    left, right = ax.get_xlim()
+    assert corners[0, 0] <= left and corners[1, 0] >= right  # over the whole width
+    assert band.get_zorder() < min(line.get_zorder() for line in ax.get_lines())
+    (legend,) = figure.legends
+    assert "the truth on samples as large as a batch" in [t.get_text() for t in legend.get_texts()]
+    assert figure.description.endswith(
+        "held-out text: 0.49. The truth on samples as large as a batch: 0.38 to 0.57."
+    )
+    assert plots.loss_curve([(1, 2.3)], spread=(0.1, 9.0)).axes[0].get_ylim()[1] > 9.0
+
+
+@pytest.mark.parametrize("spread", [(0.5, 0.4), (0.4,), (0.4, math.nan), (0.4, math.inf)])
+def test_a_band_that_is_none_is_refused(spread):
+    with pytest.raises(ValueError, match="spread must be"):
+        plots.loss_curve([(1, 2.3)], spread=spread)
+
+
 def test_the_loss_curve_takes_a_trainers_steps_and_a_shipped_history(model):
     config = gptlib.TrainConfig(steps=4, batch_size=2, eval_every=2, device="cpu")
     tokens = torch.arange(200) % 11
@@ -732,6 +755,18 @@ def test_the_ablations_are_described_with_median_and_range_and_what_blew_up():
     said = plots.describe(plots.ablation_losses(MEASURED))
     assert "floor at 0.45" in said and "nothing: 0.60 (0.50 to 0.70) teacher-forced" in said
     assert "0.10 (0.10 to 0.10) teacher-forced, 3.50 (3.00 to inf) given the prefix only" in said
+
+
+def test_the_legend_of_the_ablations_lies_outside_the_axes_where_no_mark_looks_like_a_result():
+    figure = plots.ablation_losses(MEASURED)
+    figure.draw_without_rendering()
+    (ax,), (legend,) = figure.axes, figure.legends
+    assert ax.get_legend() is None
+    assert [t.get_text() for t in legend.get_texts()] == [
+        "teacher-forced loss",
+        "loss given the prefix only",
+    ]
+    assert not legend.get_window_extent().overlaps(ax.get_window_extent())
 
 
 def test_the_table_of_ablations_names_the_metrics_that_noticed_and_escapes_words():
