@@ -387,7 +387,7 @@ def test_any_text_typed_is_text(page):
 
 def test_while_its_files_are_on_the_way_an_explorer_says_so(page):
     files, held = "**/_static/data/*.json", []
-    page.route(files, held.append)
+    page.route(files, lambda route: held.append(route))
     page.goto(page.base, wait_until="domcontentloaded")
     place = page.locator("[data-explorer]").first
     assert place.locator("img").is_visible()
@@ -495,7 +495,7 @@ def test_a_prediction_that_was_compared_still_is_when_the_page_is_opened_again(p
 
 def test_where_nothing_is_kept_a_prediction_is_compared_all_the_same(page):
     question = prediction(page)
-    page.evaluate("Storage.prototype.setItem = () => { throw new Error('full'); }")
+    page.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full'); }; }")
     assert "The answer is: " in compared(question)
     assert "This answer was not kept: this browser keeps nothing" in question.message()
     assert page.said == []
