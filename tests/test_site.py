@@ -224,11 +224,6 @@ def test_a_term_is_linked_where_a_page_first_uses_it(site):
     assert ("../glossary.html#term-logit" in dict(links)) or any("#term-" in x for x, _ in links)
 
 
-def test_the_glossary_says_where_a_term_is_explained(site):
-    text = re.sub(r"<[^>]+>", "", (site / "glossary.html").read_text("utf-8"))
-    assert "(lesson 05)" in text and "(capstone)" in text and "lesson capstone" not in text
-
-
 def test_the_api_pages_have_types_shapes_and_examples(site):
     def words(name):
         page = (site / "api" / f"{name}.html").read_text("utf-8")
