@@ -1,8 +1,8 @@
 """Every "break it" of the course, measured the same way: `make ablations`.
 
-Small models are trained with one thing broken, over three seeds, and each is held against the
-intact ones by four metrics. Writes data/ablations.json, which the appendix notebook shows. About
-twenty minutes on one core; `--only` runs some rows again.
+Small models are trained with one thing broken, with three seeds each, and compared with the intact
+ones by four metrics. Writes data/ablations.json, which the appendix notebook shows. This takes
+about half an hour on one core; `--only` runs some rows again.
 """
 
 import argparse

@@ -15,6 +15,7 @@ html_title = "gptlib: a GPT you can take apart"
 extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
+    "sphinx.ext.githubpages",  # else GitHub leaves out what begins with "_"
     "sphinx.ext.napoleon",
     "sphinx.ext.mathjax",
     "website.docstrings",

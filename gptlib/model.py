@@ -166,7 +166,14 @@ class _WithoutDropout(TorchFunctionMode):
 def without_dropout(model: nn.Module) -> AbstractContextManager:
     """Inside, nothing is dropped in this thread, whatever mode the model is in.
 
-    The model's own `training` stays as it is, since other threads may be training it.
+    The model's own `training` stays as it is, since other threads may be training it. They may
+    also set it while this one is inside, so a model in eval mode may begin to drop here.
     """
-    drops = any(module.training for module in model.modules())
+    drops = any(module.training or _drops(module) for module in model.modules())
     return _WithoutDropout() if drops else nullcontext()
+
+
+def _drops(module: nn.Module) -> bool:
+    """Whether the module would drop something in training mode."""
+    share = module.p if isinstance(module, nn.Dropout) else vars(module).get("dropout", 0)
+    return isinstance(share, int | float) and share > 0

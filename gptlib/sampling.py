@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from .decoding import graphs
-from .decoding.arguments import are_unequal, check_settings, prompt_rows, whole_number
+from .decoding.arguments import are_unequal, check_settings, prompt_rows
 from .decoding.choosing import divided
 from .decoding.decoders import decoder_for, last_logits, without_unused_ids
-from .formats.values import as_ids, check_ids
+from .formats.values import Whole, as_ids
 from .model import GPT
 
 
@@ -144,10 +144,9 @@ def stream(
 ) -> Iterator[Sampled]:
     """Generate a token at a time, giving each with its distribution. Arguments: see `generate`."""
     settings = check_settings(temperature, top_k, top_p)
-    max_new_tokens = whole_number("max_new_tokens", max_new_tokens, least=0)
+    max_new_tokens = Whole().read("max_new_tokens", max_new_tokens)
     rows = prompt_rows(model, ids)
-    if eos_id is not None:
-        check_ids(torch.tensor([eos_id]), model.config.vocab_size)
+    eos_id = Whole(most=model.config.vocab_size - 1, optional=True).read("eos_id", eos_id)
     return _stream(model, rows, max_new_tokens, settings, eos_id, generator, use_cache)
 
 

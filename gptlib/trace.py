@@ -91,6 +91,12 @@ def trace(model: GPT, ids: Tensor | Sequence[int]) -> Trace:
 
     Raises:
         ValueError: more than one row, or ids that `model` itself would refuse.
+
+    >>> import gptlib
+    >>> model, tokenizer = gptlib.load("pets")
+    >>> seen = trace(model, tokenizer.encode("The cat is"))
+    >>> seen.weights.shape  # 2 layers, 4 heads, 3 tokens looking at 3
+    torch.Size([2, 4, 3, 3])
     """
     rows = prompt_rows(model, ids)
     if rows.shape[0] != 1:

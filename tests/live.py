@@ -72,6 +72,24 @@ def shows(read, expected):
     assert settled(read, expected) == expected
 
 
+COLOURS = ("light", "dark", "forced")
+
+
+def grave_in(lab, colours):
+    """What axe finds that is serious, in one of COLOURS."""
+    lab.theme("JupyterLab Dark" if colours == "dark" else "JupyterLab Light")
+    lab.page.emulate_media(forced_colors="active" if colours == "forced" else "none")
+    found = grave(lab.page)
+    lab.page.emulate_media(forced_colors="none")
+    return found
+
+
+def shut_down(lab):
+    """End the kernel, as by the menu of the notebook."""
+    session = "window.jupyterapp.shell.currentWidget.sessionContext"
+    lab.page.evaluate(f"{session}.shutdown().then(() => null)")
+
+
 def grave(page):
     """What axe finds that is serious, in the explorers of the page."""
     from axe_playwright_python.sync_playwright import Axe  # noqa: PLC0415

@@ -9,22 +9,32 @@ TERMS = {
         autoregressive; next-token prediction""",
     "01": """token; id; vocabulary; subword; byte pair encoding | BPE; merge; byte-level; UTF-8;
         special token; end-of-sequence token""",
-    "02": """token embedding | word embedding; embedding matrix; dimension; positional encoding;
-        learned; sinusoidal; context length; cosine similarity""",
+    "02": """token embedding | word embedding; embedding matrix; dimension; 768; positional
+        encoding; learned; sinusoidal; context length; cosine similarity""",
     "03": """self-attention; query; key; value; linear projection; scaled dot product; causal mask;
-        softmax; attention weights; head; multi-head attention; output projection""",
-    "04": """feedforward network; multilayer perceptron | MLP; linear layer | linear layers;
-        activation function; nonlinearity; ReLU; GELU; residual connection | residual connections;
-        layer normalisation; pre-norm; transformer block""",
+        autoregressive mask; softmax; attention weights; head; multi-head attention; output
+        projection""",
+    "04": """feedforward network; multilayer perceptron | MLP; linear layer; fully connected;
+        dense; activation function; nonlinearity; ReLU; GELU; residual connection | residual
+        connections; layer normalisation; pre-norm; transformer block""",
     "05": """logits; linear layer; unembedding; language-model head; weight tying; softmax;
         probability distribution; log-probabilities | log-probability; numerical stability |
         numerically stable""",
-    "06": """likelihood; maximum likelihood; negative log likelihood; cross-entropy; loss; gradient;
-        backpropagation; stochastic gradient descent; learning rate; optimizer; epoch; batch;
-        perplexity; entropy; KL divergence; overfitting; held-out; teacher forcing""",
-    "07": """decoding; greedy decoding; sampling; temperature; top-k; top-p; autoregressive
-        generation; stopping criterion; KV cache; beam search""",
+    "06": """likelihood; maximum likelihood; negative log likelihood; cross-entropy; loss;
+        gradient; backpropagation; stochastic gradient descent; learning rate; optimizer; epoch;
+        batch; perplexity; entropy; KL divergence; overfitting; held-out; validation; teacher
+        forcing""",
+    "07": """decoding; greedy decoding; deterministic; sampling; stochastic decoding; temperature;
+        top-k; top-p; autoregressive generation; stopping criterion; KV cache; beam search""",
     "08": """parameters; FLOPs; memory bandwidth; quantisation""",
+}
+
+LABELS = {  # bold in Deeper or the capstone, and no term of the field
+    *("compare", "commit", "exercise", "to go on"),
+    "without the rule",  # 01
+    *("at once", "prefix only"),  # 03
+    *("p − onehot", "division", "whole row", "only the past"),  # 06
+    *("the time", "hot", "not divided", "never read", "same seed"),  # 07
 }
 
 

@@ -1,14 +1,17 @@
 """gptlib.ablations: each part really goes, nothing else does, and the model stays whole."""
 
 import copy
+import re
+from pathlib import Path
 
 import pytest
 import torch
 from tiny import random_ids
 
-from gptlib import ablate, ablations, generate, nll, trace
+from gptlib import ablate, ablations, corpora, generate, nll, trace
 from gptlib.ablations import PARTS
 from gptlib.attention import attention
+from gptlib.corpora import pets
 
 IDS = torch.tensor([[3, 1, 4, 1, 5]])
 
@@ -231,3 +234,27 @@ def test_a_metric_notices_what_is_worse_with_every_seed():
     assert ablations.noticed({"kl": [0.3, 0.4, 0.2], "sayable": [0.9, 0.1, 0.1]}, whole) == []
     assert ablations.noticed({"kl": [0.3, None, 0.3], "sayable": [0.9, 0.1, 0.1]}, whole) == ["kl"]
     assert ablations.noticed({"kl": [0.1, 0.1, 0.1], "sayable": [0, 0.7, 0]}, whole) == ["sayable"]
+
+
+# ---- What the appendix says ----
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+
+
+def test_the_appendix_says_how_many_held_out_stories_are_in_the_training_text():
+    corpus = corpora.load("pets")
+    known = set(corpus.train.split(pets.STOP))
+    stories = [story for story in corpus.heldout.split(pets.STOP) if story]
+    again = sum(story in known for story in stories)
+    says = f"{again} of the {len(stories):,} held-out stories occur in the training text"
+    assert says in (NOTEBOOKS / "appendix_ablations.ipynb").read_text("utf-8")
+
+
+def test_the_appendix_quotes_what_deeper_07_finds_of_the_fault_that_both_run():
+    deeper = (NOTEBOOKS / "deeper" / "07_sampling.ipynb").read_text("utf-8")
+    total, fine = re.search(r"not divided +sum ([\d.]+) .+ possible +(\d+) ", deeper).groups()
+    appendix = (NOTEBOOKS / "appendix_ablations.ipynb").read_text("utf-8")
+    assert f"sum to {total}, and only {fine} of 100 stories are possible" in appendix
+    assert "## E. Four broken samplers" in deeper and "Deeper 07, section E" in appendix
+    block = (NOTEBOOKS / "deeper" / "04_feedforward.ipynb").read_text("utf-8")
+    assert "## D. Without layer normalisation" in block and "Deeper 04, section D" in appendix

@@ -42,6 +42,10 @@ def test_each_section_has_its_place_in_the_results(module):
     assert page.index(module.BEGIN) < page.index(module.END)
 
 
+def test_a_page_with_eight_explorers_is_light():
+    assert 0.5 < widgets.page_weight() < 1.5  # MB
+
+
 def test_the_first_page_says_what_the_tables_say():
     page = RESULTS.read_text(encoding="utf-8")
     between = page.split(summary.BEGIN + "\n")[1].split("\n" + summary.END)[0]

@@ -65,7 +65,8 @@ def test_its_tables_replace_those_of_the_page_and_nothing_else(tmp_path, monkeyp
 
 
 @pytest.mark.soak
-def test_a_class_of_one_is_measured(monkeypatch):
+def test_a_class_of_one_is_measured(monkeypatch, record_property):
     monkeypatch.setattr(hub, "LESSONS", ("05_logits_and_softmax",) * 3)
     row = hub.a_setting("both", 2)
     assert row.startswith("| both | ") and row.count(" ms |") == 2 and row.endswith(" s |")
+    record_property("soak", "2 students of lesson 05: a slider alone, beside training; training")

@@ -3,8 +3,10 @@
 import copy
 import math
 import threading
+from contextlib import nullcontext
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -204,6 +206,12 @@ def test_a_size_that_no_model_can_have_is_refused_by_name(name, value):
         GPTConfig(**{name: value})
 
 
+@pytest.mark.parametrize("kind", [np.int64, np.uint16, torch.tensor])
+def test_a_size_may_be_of_any_type_of_whole_numbers(kind):
+    config = GPTConfig(vocab_size=kind(50))
+    assert config == GPTConfig(vocab_size=50) and type(config.vocab_size) is int
+
+
 @pytest.mark.parametrize("value", [-0.1, 1.0, 1, math.nan, math.inf, None, "0.1", True])
 def test_a_dropout_that_is_no_share_is_refused(value):
     with pytest.raises(ValueError, match="^dropout must be"):
@@ -255,12 +263,29 @@ def test_without_dropout_nothing_is_dropped_and_no_module_is_touched(config):
     assert not torch.equal(model(ids), model(ids))
 
 
-def beside_threads(config, texts):
+def test_a_model_that_others_begin_to_train_drops_nothing_here(config):
+    model = GPT(replace(config, dropout=0.5), seed=0).eval()
+    ids = random_ids(model)
+    expected = model(ids)
+    with without_dropout(model):
+        model.train()
+        agree(model(ids), expected)
+
+
+def test_nothing_is_switched_off_where_there_is_no_dropout(model, config):
+    assert isinstance(without_dropout(model), nullcontext)
+    model = GPT(replace(config, dropout=0.5), seed=0).eval()
+    for part in (model.drop, model.h[0].attn, model.h[0].mlp):  # each drops something itself
+        assert not isinstance(without_dropout(part), nullcontext)
+
+
+def beside_threads(config, texts, training=True):
     """(texts that are not as when written alone, passes that dropped nothing, passes made).
 
     Four threads write from one model in training mode, while this one passes rows through it.
+    Or from a model in eval mode (training=False), which this one trains for a moment at each pass.
     """
-    model = GPT(replace(config, dropout=0.5), seed=0).train()
+    model = GPT(replace(config, dropout=0.5), seed=0).train(training)
     ids = random_ids(model)
 
     def text(seed):
@@ -277,13 +302,18 @@ def beside_threads(config, texts):
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):
+        model.train()
         dropped.append(not torch.equal(model(ids), model(ids)))
+        model.train(training)
     assert len(other) == texts
     return sum(other), dropped.count(False), len(dropped)
 
 
-def test_texts_are_the_same_beside_threads_that_write_and_one_that_trains_with_dropout(config):
-    other, without, passes = beside_threads(config, texts=200)
+@pytest.mark.parametrize("training", [True, False])
+def test_texts_are_the_same_beside_threads_that_write_and_one_that_trains_with_dropout(
+    config, training
+):
+    other, without, passes = beside_threads(config, texts=200, training=training)
     assert (other, without) == (0, 0) and passes > 0
 
 

@@ -390,7 +390,7 @@ def test_right_answers_to_all_exercises_of_a_lesson_have_all_its_points(course):
 
 @pytest.mark.soak
 @pytest.mark.parametrize("lesson", [name for name in LESSONS if name not in (LOGITS, ATTENTION)])
-def test_the_solutions_of_every_lesson_have_all_its_points(course, lesson):
+def test_the_solutions_of_every_lesson_have_all_its_points(course, lesson, record_property):
     nbgrader(course, "generate_assignment", lesson)
     page = source_of(course, lesson)
     shutil.rmtree(course / "submitted" / "teacher" / lesson, ignore_errors=True)
@@ -398,10 +398,13 @@ def test_the_solutions_of_every_lesson_have_all_its_points(course, lesson):
     nbgrader(course, "autograde", lesson, "--student", "teacher")
     most = sum(cell.metadata.nbgrader.points for cell in of_kind(page, "grade"))
     assert sum(scores(course, lesson)["teacher"].values()) == most
+    record_property("soak", f"{lesson}: the solutions have {most:g} of {most:g} points")
 
 
 @pytest.mark.soak
-def test_a_cell_that_cannot_even_be_interrupted_is_given_up_and_the_class_is_not(course):
+def test_a_cell_that_cannot_even_be_interrupted_is_given_up_and_the_class_is_not(
+    course, record_property
+):
     """Two cells are waited for in full, all others for a second."""
     caught = "while True:\n    try:\n        while True: pass\n    except BaseException: pass"
     page = answer(released(course, ATTENTION), caught)
@@ -411,3 +414,5 @@ def test_a_cell_that_cannot_even_be_interrupted_is_given_up_and_the_class_is_not
     found = scores(course, ATTENTION)
     assert sum(filter(None, found.get("a_first_one", {}).values())) == 0
     assert sum(found["z_right"].values()) > 2
+    points = f"{sum(found['z_right'].values()):g}"
+    record_property("soak", f"1 notebook that never ends has no points; the next has its {points}")

@@ -13,7 +13,7 @@ import pytest
 from cell_bars import silent
 from cell_names import names_of, not_settled
 from cell_times import asserts_on_time
-from terms import TERMS, terms_of
+from terms import LABELS, TERMS, terms_of
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted(
@@ -299,12 +299,10 @@ def test_each_section_of_deeper_can_be_run_alone(path):
 GLOSSARY = (ROOT / "notebooks" / "glossary.md").read_text(encoding="utf-8")
 
 
-def in_bold(path: Path) -> str:
-    """All that a lesson and its Deeper have in bold, in small letters."""
-    text = ""
-    for notebook in (path, path.parent / "deeper" / path.name):
-        text += "\n\n".join(map(source, cells(notebook, "markdown")))
-    return "; ".join(re.findall(r"\*\*(.+?)\*\*", text.replace("\n", " "))).lower()
+def in_bold(path: Path) -> list[str]:
+    """All that a notebook has in bold, in small letters."""
+    text = "\n\n".join(map(source, cells(path, "markdown"))).replace("\n", " ")
+    return re.findall(r"\*\*(.+?)\*\*", text.lower())
 
 
 def words_of_today(path: Path) -> list[str]:
@@ -322,7 +320,7 @@ def test_every_lesson_has_its_terms():
 
 @each_lesson
 def test_a_lesson_gives_the_names_of_the_field_where_it_explains_a_thing(path):
-    bold, known = in_bold(path), GLOSSARY.lower()
+    bold, known = "; ".join(in_bold(path)), GLOSSARY.lower()
     missing = [term for term in terms_of(path.stem[:2]) if not any(t in bold for t in term)]
     assert not missing
     assert not [term for term in terms_of(path.stem[:2]) if not any(t in known for t in term)]
@@ -337,12 +335,30 @@ def test_the_glossary_is_in_order():
     assert entries() == sorted(entries(), key=lambda entry: entry.replace("-", ""))
 
 
+def explained() -> list[str]:
+    """Each name in the glossary, in small letters: a row may explain several."""
+    return [word for e in entries() for word in re.split(r", | \(", e.replace(")", ""))]
+
+
 @each_lesson
 def test_each_word_of_a_lesson_is_in_the_glossary(path):
-    known = {word for e in entries() for word in re.split(r", | \(", e.replace(")", ""))}
     assert words_of_today(path)
     for word in words_of_today(path):
-        assert re.sub(r" \(.*", "", word) in known, word
+        assert re.sub(r" \(.*", "", word) in explained(), word
+
+
+@pytest.mark.parametrize(
+    "path", [*DEEPER, ROOT / "notebooks" / "capstone.ipynb"], ids=lambda path: path.stem
+)
+def test_each_term_of_deeper_and_of_the_capstone_is_in_the_glossary(path):
+    sentence = re.compile(r".+[.:?]|exercise,.*")  # a heading within the text
+    terms = [bold for bold in in_bold(path) if not sentence.fullmatch(bold)]
+    known = {*explained(), *(f"{word}s" for word in explained())}
+    assert not [term for term in terms if term not in known | LABELS]
+
+
+def test_the_glossary_explains_each_name_once():
+    assert [word for word, rows in Counter(explained()).items() if rows > 1] == []
 
 
 def test_the_glossary_links_to_lessons_that_are_there():

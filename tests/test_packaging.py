@@ -160,6 +160,38 @@ def test_python_ranges_agree():
     assert f'python: ["3.{low}", "3.{high}"]' in read(".github/workflows/ci.yml")
 
 
+@pytest.mark.parametrize(
+    "user, there, added",
+    [
+        (0, [], ["chromium", "firefox-esr"]),
+        (0, ["google-chrome"], ["firefox-esr"]),
+        (0, ["firefox"], ["chromium"]),
+        (0, ["chromium", "firefox-esr"], []),
+        (1000, [], []),
+    ],
+)
+def test_each_browser_is_installed_where_it_is_missing(tmp_path, user, there, added):
+    """With an apt that only notes what it is asked for and has no Firefox; `make` ends the run."""
+    commands = {
+        "uname": "echo Linux",
+        "id": f"echo {user}",
+        "dirname": 'echo "${1%/*}"',
+        "make": "exit 3",
+        "apt-get": 'echo "${@: -1}" >> "$NOTED"; [ "${@: -1}" != firefox-esr ]',
+    }
+    for name, code in (commands | dict.fromkeys(there, "")).items():
+        (tmp_path / name).write_text(f"#!{shutil.which('bash')}\n{code}\n")
+        (tmp_path / name).chmod(0o755)
+    noted = tmp_path / "noted.txt"
+    noted.touch()
+    done = subprocess.run(
+        [shutil.which("bash"), ROOT / ".ci" / "run"],
+        env={"PATH": str(tmp_path), "NOTED": str(noted), "GPTLIB_CACHE": str(tmp_path)},
+    )
+    assert done.returncode == 3
+    assert [name for name in noted.read_text().split() if name != "update"] == added
+
+
 # --- versions -------------------------------------------------------------------------------
 
 
@@ -244,6 +276,21 @@ def test_relative_links_point_at_something(page):
     relative = [link for link in links if not re.match(r"[a-z]+:|#", link)]
     missing = [x for x in relative if not ((ROOT / page).parent / x.split("#")[0]).exists()]
     assert not missing
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ("How to report a vulnerability", ["Report a vulnerability", "Only the maintainers see"]),
+        ("What is loaded, and from where", ["safetensors", "Hugging Face Hub", "No pickle"]),
+        ("What runs", ["A notebook is a program", "Checks run the student's own code"]),
+        ("On a shared computer", ["`--ip=0.0.0.0` gives a shell", "plain HTTP", "the token"]),
+    ],
+)
+def test_the_page_on_security_says_what_its_reader_must_know(section, words):
+    [body] = re.findall(rf"^## {section}\n(.*?)(?=^## |\Z)", read("SECURITY.md"), re.M | re.S)
+    for said in words:
+        assert said in " ".join(body.split())
 
 
 def tracked_files():

@@ -3,6 +3,7 @@
 import copy
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -321,11 +322,28 @@ def test_a_prompt_without_a_token_is_refused(model, ids):
 
 @pytest.mark.parametrize("wrong", [-1, 11])
 def test_ids_outside_the_vocabulary_are_refused(model, wrong):
-    for ids, how in (([1, wrong], {}), ([1], {"eos_id": wrong})):
-        with pytest.raises(ValueError, match=rf"token id {wrong} is outside 0\.\.10"):
-            stream(model, ids, 3, **how)
+    with pytest.raises(ValueError, match=rf"token id {wrong} is outside 0\.\.10"):
+        stream(model, [1, wrong], 3)
     with pytest.raises(TypeError, match="float32"):
         generate(model, [1.5], 3)
+
+
+@pytest.mark.parametrize("wrong", ["x", [3], 2.5, 3.0, True, -1, 11, 10**30])
+def test_a_stop_token_that_is_no_id_is_refused_in_one_line(model, wrong):
+    for call in (generate, stream):
+        with pytest.raises(ValueError, match="^eos_id must be a whole number .* at most 10") as no:
+            call(model, [1], 3, eos_id=wrong)
+        assert "\n" not in str(no.value)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint16, torch.tensor])
+@pytest.mark.parametrize("use_cache", [True, False])
+def test_a_stop_token_may_be_of_any_type_of_whole_numbers(lively, kind, use_cache):
+    how = {"temperature": 0, "use_cache": use_cache}
+    stop = generate(lively, [1, 2], 9, **how)[4].item()
+    found = generate(lively, [1, 2], 9, eos_id=kind(stop), **how)
+    assert torch.equal(found, generate(lively, [1, 2], 9, eos_id=stop, **how))
+    assert found[-1] == stop and len(found) <= 5
 
 
 @pytest.mark.parametrize("number", [-1, 2.5, math.nan, INF])
@@ -361,7 +379,7 @@ def test_text_in_place_of_ids_is_refused_with_what_to_do(model):
 @pytest.mark.parametrize("bad", [{"temperature": None}, {"top_k": "3"}, {"top_p": "0.5"}])
 def test_a_setting_that_is_no_number_is_named(model, bad):
     name = next(iter(bad))
-    with pytest.raises(ValueError, match=f"{name} must be a number"):
+    with pytest.raises(ValueError, match=f"{name} must be a (whole )?number"):
         generate(model, [1], 1, **bad)
 
 

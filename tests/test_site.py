@@ -1,6 +1,7 @@
 """The site as a reader has it: built once, served under a path, opened in a real browser."""
 
 import functools
+import html
 import json
 import os
 import re
@@ -85,7 +86,7 @@ def page(browser, address):
     """The same page, with nothing kept and nothing said."""
     browser.unroute_all()
     browser.set_viewport_size(WINDOWS["desktop"])
-    browser.emulate_media(color_scheme="light")
+    browser.emulate_media(color_scheme="light", media="screen")
     browser.goto(address)
     browser.evaluate("localStorage.clear()")
     browser.said.clear()
@@ -184,8 +185,13 @@ def test_there_is_a_page_for_all_that_the_course_has(site):
         assert (site / "deeper" / f"{notebook.stem}.html").is_file()
     for page in (ROOT / "docs" / "teach").glob("*.md"):
         assert (site / "teach" / f"{page.stem}.html").is_file()
-    for name in ("glossary", "appendix_ablations", "architecture", "results", "api/attention"):
+    for name in ("capstone", "glossary", "appendix_ablations", "architecture", "results"):
         assert (site / f"{name}.html").is_file()
+    assert (site / "api" / "attention.html").is_file()
+
+
+def test_github_pages_serves_the_folders_that_begin_with_an_underscore(site):
+    assert (site / ".nojekyll").is_file()
 
 
 def test_a_lesson_offers_the_students_notebook_colab_and_binder(site):
@@ -193,9 +199,22 @@ def test_a_lesson_offers_the_students_notebook_colab_and_binder(site):
     file = "notebooks/05_logits_and_softmax.ipynb"
     assert f"https://colab.research.google.com/github/someone/a-course/blob/main/{file}" in text
     assert f"https://mybinder.org/v2/gh/someone/a-course/main?labpath={file}" in text
-    assert "../deeper/05_logits_and_softmax.html" in text or 'href="../deeper/05' in text
     copy = json.loads((site / "student" / "05_logits_and_softmax.ipynb").read_text("utf-8"))
     assert all(not cell.get("outputs") for cell in copy["cells"])
+
+
+def test_every_lesson_links_to_its_second_hour(site):
+    for path in (site / "lessons").glob("*.html"):
+        article = re.search("<article.*?</article>", path.read_text("utf-8"), re.DOTALL)[0]
+        assert f'href="../deeper/{path.name}"' in article, path.name
+
+
+@pytest.mark.parametrize(
+    "name", ["lessons/00_the_whole_machine", "lessons/06_training", "capstone"]
+)
+def test_what_is_different_at_each_run_is_said_to_be_a_picture_of_one(site, name):
+    text = (site / f"{name}.html").read_text("utf-8")
+    assert "This is a picture from one run. Run <a " in text
 
 
 def test_a_term_is_linked_where_a_page_first_uses_it(site):
@@ -206,8 +225,14 @@ def test_a_term_is_linked_where_a_page_first_uses_it(site):
 
 
 def test_the_api_pages_have_types_shapes_and_examples(site):
-    text = re.sub(r"<[^>]+>", "", (site / "api" / "sampling.html").read_text("utf-8"))
-    assert "temperature: float" in text and "(..., V)" in text and "Raises" in text
+    def words(name):
+        page = (site / "api" / f"{name}.html").read_text("utf-8")
+        return html.unescape(re.sub(r"<[^>]+>", "", page))
+
+    sampling = words("sampling")
+    assert "temperature: float" in sampling and "(..., V)" in sampling and "Raises" in sampling
+    assert '>>> seen = trace(model, tokenizer.encode("The cat is"))' in words("trace")
+    assert '>>> model, tokenizer = load("pets")' in words("storage")
 
 
 def test_the_front_page_is_small(page):
@@ -225,9 +250,9 @@ def test_the_front_page_is_small(page):
 @pytest.mark.parametrize("kind", ["index.html", "lessons", "deeper", "others"])
 def test_every_explorer_comes_alive_and_no_other_host_is_asked(page, site, kind):
     names = [p.relative_to(site).as_posix() for p in html_pages(site)]
-    others = ("glossary.html", "results.html", "architecture.html", "appendix_ablations.html")
-    chosen = [n for n in names if n.startswith(kind)] if kind != "others" else others
-    for name in chosen:
+    others = [n for n in names if not n.startswith(("index.html", "lessons/", "deeper/"))]
+    assert "capstone.html" in others
+    for name in others if kind == "others" else [n for n in names if n.startswith(kind)]:
         for explorer in opened(page, name):
             assert explorer.strange() == [] and "⚠" not in "".join(explorer.words()), name
         assert page.locator(".course-trouble").count() == 0
@@ -355,6 +380,22 @@ def test_any_text_typed_is_text(page):
 # ---- What goes wrong on the way ----
 
 
+def test_while_its_files_are_on_the_way_an_explorer_says_so(page):
+    files, held = "**/_static/data/*.json", []
+    page.route(files, lambda route: held.append(route))
+    page.goto(page.base, wait_until="domcontentloaded")
+    place = page.locator("[data-explorer]").first
+    assert place.locator("img").is_visible()
+    line = place.locator("[role=status]")
+    line.wait_for()
+    assert line.inner_text() == "Loading …"
+    page.route(files, lambda route: route.continue_())
+    for route in held:
+        route.continue_()
+    place.locator("> div > .gptlib-live").wait_for()
+    assert place.locator(".course-loading").count() == 0
+
+
 @pytest.mark.parametrize(
     "fault, says",
     [
@@ -427,6 +468,34 @@ def test_an_answer_is_kept_and_saved_as_gptlib_keeps_and_counts_it(page, tmp_pat
     }
 
 
+def prediction(page):
+    """The prediction of LESSON, after which its words are compared."""
+    explorers = opened(page, LESSON)
+    return next(e for e in explorers if e.root.get_by_role("button", name="Compare").count())
+
+
+def compared(question):
+    """What is replied to the second answer once it is committed and compared."""
+    question.root.get_by_role("radio").nth(1).check()
+    question.root.get_by_role("button", name="Commit").click()
+    question.root.get_by_role("button", name="Compare").click()
+    return question.root.locator(".gptlib-reply").inner_text()
+
+
+def test_a_prediction_that_was_compared_still_is_when_the_page_is_opened_again(page):
+    reply = compared(prediction(page))
+    assert "The answer is: " in reply
+    assert prediction(page).root.locator(".gptlib-reply").inner_text() == reply
+
+
+def test_where_nothing_is_kept_a_prediction_is_compared_all_the_same(page):
+    question = prediction(page)
+    page.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full'); }; }")
+    assert "The answer is: " in compared(question)
+    assert "This answer was not kept: this browser keeps nothing" in question.message()
+    assert page.said == []
+
+
 def test_an_answer_is_still_there_when_the_page_is_opened_again(page):
     question = next(e for e in opened(page, LESSON) if e.root.get_by_role("radio").count())
     question.root.get_by_role("radio").nth(1).check()
@@ -458,13 +527,65 @@ def test_a_screen_reader_and_a_keyboard_miss_nothing(page, window, scheme):
         assert grave == [], name
 
 
+def too_wide(page):
+    """How many pixels a page is wider than its window."""
+    return max(0, page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+
+
 @pytest.mark.parametrize("window", WINDOWS)
-def test_no_page_is_wider_than_its_window(page, window):
+def test_no_explorer_makes_its_page_wider_than_the_window(page, window):
     page.set_viewport_size(WINDOWS[window])
-    for name in ("index.html", LESSON, "lessons/03_masked_attention.html", "results.html"):
+    for name in ("index.html", LESSON, "lessons/03_masked_attention.html"):
         opened(page, name)
-        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        assert wide <= 0, name
+        assert too_wide(page) == 0, name
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_is_wider_than_its_window(page, site, window, scheme):
+    page.set_viewport_size(WINDOWS[window])
+    page.emulate_media(color_scheme=scheme)
+    lessons = [p.relative_to(site).as_posix() for p in sorted((site / "lessons").glob("*.html"))]
+    for name in ("index.html", *lessons, "capstone.html", "results.html"):
+        page.goto(page.base + name)
+        assert too_wide(page) == 0, name
+
+
+LOOK = """() => {
+  const style = getComputedStyle(document.querySelector(".gptlib-live"));
+  return [style.color, style.backgroundColor, style.webkitPrintColorAdjust];
+}"""
+DARK_ON_LIGHT = ["rgb(31, 31, 31)", "rgb(255, 255, 255)"]
+LIGHT_ON_DARK = ["rgb(255, 255, 255)", "rgb(19, 20, 22)"]
+
+
+@pytest.mark.parametrize("chosen", ["dark", "auto"])
+def test_what_is_dark_is_printed_as_if_it_were_light(page, chosen):
+    page.emulate_media(color_scheme="dark")
+    opened(page)
+    page.evaluate("theme => { document.body.dataset.theme = theme; }", chosen)
+    assert page.evaluate(LOOK)[:2] == LIGHT_ON_DARK
+    page.emulate_media(media="print")
+    assert page.evaluate(LOOK) == [*DARK_ON_LIGHT, "exact"]
+
+
+def test_the_theme_button_changes_the_page_and_its_explorers(page):
+    opened(page)
+    button = page.get_by_role("button", name=re.compile("color theme"))
+    seen = {}
+    for _ in range(3):
+        seen[page.locator("body").get_attribute("data-theme")] = page.evaluate(LOOK)[:2]
+        button.click()
+    assert seen == {"auto": DARK_ON_LIGHT, "light": DARK_ON_LIGHT, "dark": LIGHT_ON_DARK}
+
+
+def test_the_search_finds_a_word_wherever_the_site_is_served(page):
+    page.goto(f"{page.base}search.html?q=softmax")
+    found = page.locator("#search-results li a", has_text="Logits and softmax").first
+    found.wait_for()
+    found.click()
+    page.wait_for_url(re.compile("/05_logits_and_softmax.html"))
+    assert page.url.startswith(page.base) and page.left == [] and page.said == []
 
 
 def test_without_scripts_there_are_pictures_and_folded_answers(browser, address):

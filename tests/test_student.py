@@ -1,6 +1,7 @@
 """tools/student.py: students get clean copies, and what a student has done is never lost."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -126,6 +127,23 @@ def test_the_real_course_is_handed_out_with_exercises_open(tmp_path):
         assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
         whole = "".join("".join(cell["source"]) for cell in cells)
         assert "NotImplementedError" in whole or path.stem.startswith("00")
+
+
+@pytest.mark.parametrize("make", [student.hand_out, student.keep_up])
+def test_every_link_of_a_students_folder_leads_to_a_file_in_it(make, tmp_path):
+    make(tmp_path / "folder")
+    found = 0
+    for path in [*(tmp_path / "folder").rglob("*.ipynb"), *(tmp_path / "folder").rglob("*.md")]:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".ipynb":
+            text = "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
+        for link in re.findall(r"""\]\(([^)\s]+)\)|(?:src|href)=["']([^"']+)""", text):
+            file = "".join(link).partition("#")[0]
+            if file and ":" not in file:  # neither a place on the page nor another site's address
+                there = (path.parent / file).resolve()
+                assert there.is_file() and there.is_relative_to(tmp_path / "folder"), (path, file)
+                found += 1
+    assert found > 100
 
 
 @pytest.mark.parametrize("make", [student.hand_out, student.keep_up])

@@ -502,3 +502,7 @@ def test_a_model_made_for_inference_alone_is_refused_in_one_line():
     with pytest.raises(ValueError, match="made under torch.inference_mode: make it outside"):
         with torch.inference_mode():
             trainer()
+    with torch.inference_mode():
+        loaded = gptlib.load("pets")[0]
+    with pytest.raises(ValueError, match="made under torch.inference_mode: make it outside"):
+        gptlib.Trainer(loaded, TOKENS, TrainConfig(steps=2, device="cpu"))

@@ -4,7 +4,7 @@ import ast
 
 import nbformat
 import pytest
-from website import data, docstrings, grammar, pages, recording, terms
+from website import data, docstrings, grammar, pages, recording, sources, terms
 
 from gptlib import widgets
 from gptlib.corpora import pets as grammar_of
@@ -148,6 +148,12 @@ def test_the_names_in_a_row_of_the_glossary():
 def test_every_row_of_the_glossary_is_read():
     text = terms.GLOSSARY.read_text("utf-8")
     assert len(terms.rows()) == text.count("\n| ") - 1 > 100
+
+
+def test_the_glossarys_page_says_where_a_term_is_explained(tmp_path):
+    page = sources.Site(tmp_path / "pages", tmp_path / "static").glossary()
+    assert "(lesson [05](lessons/05_logits_and_softmax.ipynb))" in page
+    assert "([capstone](capstone.ipynb))" in page and "lesson [capstone]" not in page
 
 
 def test_a_term_is_linked_once_as_a_whole_word_and_in_the_plural():

@@ -20,7 +20,8 @@ export function answers() {
 /** Keep an answer. An Error says that the browser does not. */
 export function record({ lesson, question, kind, chosen, right }) {
   const time = new Date().toISOString().replace(/\.\d+Z$/, "+00:00");
-  add(KEPT, JSON.stringify({ lesson, question, kind, chosen, right, time }));
+  const line = JSON.stringify({ lesson, question, kind, chosen, right, time });
+  if (!add(KEPT, line)) throw new Error(NOTHING_KEPT);
 }
 
 /** What was answered last, or null. */
@@ -29,6 +30,7 @@ export function latest({ lesson, question, kind }) {
   return answers().findLast(same)?.chosen ?? null;
 }
 
+/** Keep that a prediction was compared; where nothing is kept, the next visit asks it again. */
 export function remember(name) {
   if (!remembers(name)) add(COMPARED, name);
 }
@@ -55,10 +57,12 @@ function read(key) {
   }
 }
 
+/** Whether the line is kept: storage may be switched off, or full. */
 function add(key, line) {
   try {
     localStorage.setItem(key, [...read(key), line, ""].join("\n"));
+    return true;
   } catch {
-    throw new Error(NOTHING_KEPT);
+    return false;
   }
 }

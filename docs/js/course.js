@@ -85,7 +85,8 @@ async function open(place) {
 
 /** Open an explorer; if that fails, say so above its picture, and offer to try again. */
 async function mount(place) {
-  place.setAttribute("aria-busy", "true");
+  const loading = make("p", { class: "course-loading", role: "status" }, "Loading …");
+  place.append(loading);
   try {
     await open(place);
   } catch (error) {
@@ -93,7 +94,7 @@ async function mount(place) {
     place.querySelector(":scope > .course-trouble")?.remove();
     place.prepend(trouble(error, () => mount(place)));
   } finally {
-    place.removeAttribute("aria-busy");
+    loading.remove();
   }
 }
 

@@ -180,6 +180,9 @@ def _new_run(
         say(warning.message)
     shape = replace(shape, vocab_size=tokenizer.vocab_size)
     check_memory(shape, copies)
+    if team.first and (config.warmup_steps or 0) > config.steps:  # --resume may add steps
+        words = f"is more than the run's {config.steps} steps: the learning rate never peaks"
+        say(f"--warmup-steps {config.warmup_steps} {words}")
     model = GPT(shape, seed=config.seed)
     return model, tokenizer, replace(config, eos_id=tokenizer.eos_id if corpus.aligned else None)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ..formats.values import as_float, as_ids, check_ids
+from ..formats.values import Whole, as_float, as_ids, check_ids
 from ..model import GPT
 
 
@@ -21,22 +21,10 @@ def check_settings(
     if not 0 <= heat < math.inf:
         raise ValueError(f"temperature must be 0 or more, and finite, not {temperature}")
     if top_k is not None:
-        top_k = whole_number("top_k", top_k, least=1)
+        top_k = Whole(1).read("top_k", top_k)
     if top_p is not None and not 0 < (top_p := as_float("top_p", top_p)) <= 1:
         raise ValueError(f"top_p must be above 0 and at most 1, not {top_p}")
     return heat, top_k, top_p
-
-
-def whole_number(name: str, value: float, least: int) -> int:
-    """A whole number of any type, 2.0 too; NaN and infinity are none: their remainder is NaN.
-
-    Raises:
-        ValueError: names the argument and what it may be.
-    """
-    number = -1 if isinstance(value, bool) else as_float(name, value)
-    if not (number >= least and number % 1 == 0):
-        raise ValueError(f"{name} must be a whole number of {least} or more, not {value}")
-    return int(number)
 
 
 def are_unequal(ids: object) -> bool:

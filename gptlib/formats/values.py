@@ -17,6 +17,8 @@ from torch import Tensor
 
 LARGEST = 2**63 - 1  # what int64 holds
 LONGEST_REASON = 500  # characters that an error quotes of another one
+# Types of ids that PyTorch cannot compare with the size of every vocabulary.
+_NARROW = {torch.int8, torch.int16, torch.uint8, torch.uint16, torch.uint32, torch.uint64}
 
 _shown = reprlib.Repr()
 _shown.maxlong = _shown.maxstring = _shown.maxother = 60
@@ -46,7 +48,7 @@ def reason(error: BaseException) -> str:
 
 
 class Whole(NamedTuple):
-    """A whole number from `least` to `most`."""
+    """A whole number from `least` to `most`, of a type for whole numbers: 3.0 is none."""
 
     least: int = 0
     most: int = LARGEST
@@ -159,9 +161,10 @@ def as_ids(values: Any, what: str) -> Tensor:
     if isinstance(values, np.ndarray) and values.dtype.kind == "u":
         values = values.astype(np.int64)  # PyTorch has few operations for unsigned numbers
     try:
-        return torch.as_tensor(values)
+        ids = torch.as_tensor(values)
     except (RuntimeError, TypeError, ValueError) as error:
         raise TypeError(f"{what} must be token ids: {error}") from error
+    return ids.long() if ids.dtype in _NARROW else ids
 
 
 def check_ids(ids: Tensor, vocab_size: int) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from ..formats.values import Whole
 from .parts.bars import bars, bars_height
 from .parts.inputs import (
     array,
@@ -190,8 +191,7 @@ def _end(page: Page, end: Node, x: float, length: float) -> None:
 
 def _likeliest(series: Mapping[str, Mapping[str, float]], top: int) -> list[str]:
     """The `top` words with the longest bars, longest first."""
-    if isinstance(top, bool) or top != int(top) or top < 1:
-        raise ValueError(f"top must be a whole number of 1 or more, not {top}")
+    top = Whole(1).read("top", top)
     names = list(dict.fromkeys(name for probs in series.values() for name in probs))
     longest = [max(probs.get(name, 0.0) for probs in series.values()) for name in names]
-    return [names[k] for k in largest(longest, int(top))]
+    return [names[k] for k in largest(longest, top)]

@@ -61,6 +61,10 @@ def load(name_or_dir, step: int | None = None) -> tuple[GPT, Tokenizer]:
         FileNotFoundError: no such name or folder, a file is missing from it, or no network.
         ImportError: a download, and huggingface_hub is not installed.
         ValueError: a file is truncated, foreign, or does not fit the others; one line naming it.
+
+    >>> model, tokenizer = load("pets")
+    >>> model.config.n_layer, tokenizer.vocab_size
+    (2, 397)
     """
     for _ in range(TRIES - 1):
         try:

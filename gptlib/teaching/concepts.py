@@ -396,9 +396,8 @@ def noise(text: str, word: str, temperature: float) -> Posed:
 Ways = dict[str, tuple[float, dict[str, float]]]  # {first: (its p, {second: its p})}, {} if none
 
 
-def greedy(text: str, table: Ways | None = None) -> Posed:
-    """table: the ways on; if None, those that the grammar has after "The dog is"."""
-    table = table or _dog()
+def greedy(text: str, table: Ways) -> Posed:
+    """table: the ways on after the text."""
     whole = {
         " ".join([first, *([second] if second else [])]): p * q
         for first, (p, then) in table.items()
@@ -452,20 +451,13 @@ def per_byte(long: tuple[float, float], short: tuple[float, float]) -> Posed:
     )
 
 
-def _dog() -> Ways:
-    """The ways on from "The dog is", as the grammar has them."""
-    after = pets.next_words("The dog is on the")
-    ways = {word: (p, {}) for word, p in pets.next_words("The dog is").items() if p > 0.1}
-    return {"on the": (ways.pop("on")[0], after)} | ways
-
-
 # {name: (what makes it, its arguments in form A, and in form B)}
 ITEMS: dict[str, tuple[Callable[..., Posed], tuple, tuple]] = {
     "last_token": (last_token, ("dog", "cat", "is", "sleeping"), ("bird", "dog", "was", "hungry")),
-    "favourite": (favourite, ("The cat is", "sleeping", 100), ("The sky was", "grey", 200)),
+    "favourite": (favourite, ("The bird is", "singing", 50), ("The sky was", "grey", 200)),
     "new_word": (
         new_word,
-        ("The cat is snoozing.", "snoozing"),
+        ("The bird was whistling.", "whistling"),
         ("The dog was dreaming.", "dreaming"),
     ),
     "ids": (ids, ("cat", "is", "dog"), ("sofa", "was", "bird")),
@@ -481,18 +473,21 @@ ITEMS: dict[str, tuple[Callable[..., Posed], tuple, tuple]] = {
     "after_softmax": (after_softmax, (4, 3), (5, 2)),
     "future": (future, (8, 3), (10, 6)),
     "separate": (separate, ("The cat is hungry", "cat"), ("The big dog was happy", "dog")),
-    "linear": (linear, (64, 256), (10, 40)),
+    "linear": (linear, (8, 24), (10, 40)),
     "stream": (stream, (3, 0.5, -1), (2, 1.5, -0.5)),
     "most_numbers": (most_numbers, (64,), (128,)),
     "zero_logit": (zero_logit, ((2, 0, -1), 1), ((3, 1, 0, -2), 2)),
     "ratio": (ratio, (6, 4), (5, 2)),
     "targets": (targets, ("The cat is sleeping.",), ("The bird was hungry.",)),
     "perfect_loss": (perfect_loss, ("The sky is",), ("The sky was",)),
-    "overfitting": (overfitting, ((2.9, 3.0), (1.1, 4.2)), ((1.9, 2.1), (0.6, 2.8))),
+    "overfitting": (overfitting, ((2.4, 2.6), (0.9, 3.7)), ((1.9, 2.1), (0.6, 2.8))),
     "noise": (noise, ("The cat is", "sleeping", 2), ("The dog was", "hungry", 0.5)),
     "greedy": (
         greedy,
-        ("The dog is",),
+        (
+            "The man eats",
+            {"a": (0.45, {"pear": 0.6, "plum": 0.4}), "soup": (0.35, {}), "bread": (0.2, {})},
+        ),
         (
             "Ann sees",
             {"a": (0.5, {"kite": 0.6, "ball": 0.4}), "nobody": (0.4, {}), "me": (0.1, {})},

@@ -6,6 +6,7 @@ by the inventory's own key, and not taken from the file.
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -107,6 +108,25 @@ def gain(before: np.ndarray | float, after: np.ndarray | float) -> np.ndarray:
     return np.divide(after - before, left, out=np.full(left.shape, np.nan), where=left > 1e-12)
 
 
+def interval(
+    figure: Callable[..., np.ndarray], *marks: np.ndarray, paired: bool = False, seed: int = 0
+) -> np.ndarray:
+    """(2, questions): the ends of each question's 95 % interval, by bootstrap.
+
+    figure: of marks (students, questions), one or two of them. Students are drawn anew, 2,000
+    times; paired: the same ones from both. nan: the figure was never a number.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(DRAWS):
+        rows = [rng.integers(len(each), size=len(each)) for each in marks]
+        rows = [rows[0]] * len(marks) if paired else rows
+        drawn.append(figure(*(each[row] for each, row in zip(marks, rows, strict=True))))
+    known = [column[~np.isnan(column)] for column in np.array(drawn).T]
+    ends = [(1 - SURE) / 2, (1 + SURE) / 2]
+    return np.array([np.quantile(c, ends) if len(c) else [np.nan] * 2 for c in known]).T
+
+
 class Gains:
     """A class before and after. Printed, it is a table for the teacher.
 
@@ -159,9 +179,11 @@ class Gains:
             lines += said_of(sitting.left_out)
         if self.after is not None:
             lines.append(self._said_of_the_gain())
-        if min(len(sitting.right) for sitting in sittings.values()) < FEWEST:
+        few = min(len(sitting.right) for sitting in sittings.values()) < FEWEST
+        if few:
             lines.append(f"Fewer than {FEWEST} students: a single question says little.")
         lines += ["", *self._table(sittings), ""]
+        lines += [] if few else [*self._intervals(sittings), ""]
         for word, sitting in sittings.items():
             found = sitting.believed.most_common(COMMONEST)
             listed = ", ".join(f"{name} ({n})" for name, n in found) or "none"
@@ -187,6 +209,23 @@ class Gains:
             figures = [("-" if np.isnan(c[k]) else f"{c[k]:.2f}") for c in columns.values()]
             lines.append(f"{item.name:15}" + "".join(f"{figure:>13}" for figure in figures))
         return lines
+
+    def _intervals(self, sittings: dict[str, Sitting]) -> list[str]:
+        """Between what each question's figures could easily be with another class like this one."""
+        found = {word: interval(_share, sitting.marks()) for word, sitting in sittings.items()}
+        if self.after is not None and min(map(len, self.both)) >= FEWEST:
+            found["gain"] = interval(_gain_of_each, *self.both, paired=bool(self.matched))
+        found["upper-lower"] = interval(discrimination, list(sittings.values())[-1].marks())
+        lines = ["95 % intervals  " + "".join(f"{name:>16}" for name in found)]
+        for k, item in enumerate(inventory()):
+            ends = [low_high[:, k] for low_high in found.values()]
+            said = ["-" if np.isnan(low) else f"{low:.2f} to {high:.2f}" for low, high in ends]
+            lines.append(f"{item.name:16}" + "".join(f"{each:>16}" for each in said))
+        return lines
+
+
+def _gain_of_each(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    return gain(_share(before), _share(after))
 
 
 def _share(marks: np.ndarray) -> np.ndarray:

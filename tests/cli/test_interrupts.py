@@ -1,7 +1,6 @@
 """Ctrl-C at any moment, and a terminal that is closed: one line, status 130, and nothing lost."""
 
 import os
-import pty
 import random
 import signal
 import subprocess
@@ -18,6 +17,8 @@ from gptlib.storage.runs import LOG, read_log
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
+# Windows, where these tests are skipped, has no SIGHUP.
+ENDING = [signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None)]
 # What pip makes of the entry point in pyproject.toml.
 SCRIPT = (
     "import sys\nfrom gptlib.cli import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
@@ -47,7 +48,8 @@ def twice(process):
 @pytest.mark.parametrize(
     "argv",
     ["doctor", "plot absent", "tokenize a", "sample --prompt a", "prepare absent --out absent"]
-    + ["train --corpus pets --out absent"],
+    + ["train --corpus pets --out absent", "tally absent", "inventory --out absent.odd"]
+    + ["board --from absent"],
 )
 @pytest.mark.parametrize("script", [False, True])
 def test_ctrl_c_while_modules_are_loaded_is_one_line(tmp_path, argv, script):
@@ -80,7 +82,7 @@ def test_ctrl_c_while_others_tokenize_is_one_line_and_nobody_is_left(tmp_path, c
     assert not any(map(memory.held, family))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", ENDING)
 def test_a_run_that_is_told_to_end_saves_every_step(tmp_path, corpus, number):
     folder = tmp_path / "run"
     process = start("train", "--corpus", corpus, "--out", folder, *ENDLESS, "--quiet")
@@ -97,7 +99,7 @@ def saved(folder):
 
 
 def test_a_terminal_that_is_closed_costs_no_step(tmp_path, corpus):
-    folder, (ours, theirs) = tmp_path / "run", pty.openpty()
+    folder, (ours, theirs) = tmp_path / "run", os.openpty()
     code = "import os, fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
     code += f"os.execv({sys.executable!r}, {[sys.executable, '-m', 'gptlib']!r} + sys.argv[1:])"
     command = [sys.executable, "-c", "import sys; " + code, "train", "--corpus", str(corpus)]

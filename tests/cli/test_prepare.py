@@ -1,8 +1,10 @@
 """`gptlib prepare`: a corpus to train on, from files of any size."""
 
 import json
+import os
 
-from command import refused
+import pytest
+from command import refused, start
 
 import gptlib
 from gptlib import corpora
@@ -37,3 +39,21 @@ def test_prepare_takes_the_tokenizer_of_a_model_and_refuses_in_one_line(prepare,
     assert status == 0 and json.loads(out)["vocab_size"] == 300
     (tmp_path / "shards" / "00000.ids").write_bytes(b"x")
     refused(prepare("--vocab-size", "300"), "00000.ids: has 1 bytes")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows counts the whole path")
+def test_a_long_name_of_the_folder_for_temporary_files_does_not_matter(corpus, tmp_path):
+    """The sockets by which processes are started must have names of about 100 letters."""
+    long = tmp_path / ("x" * 230)
+    long.mkdir()
+    options = [corpus, "--vocab-size", "260", "--quiet", "--jobs"]
+    for jobs, place in (("1", tmp_path), ("2", long)):
+        environment = os.environ | {"TMPDIR": str(place)}
+        process = start("prepare", *options, jobs, "--out", tmp_path / jobs, env=environment)
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+        if said:
+            assert b"this one works alone" in said and said.count(b"\n") == 1
+    for file in (tmp_path / "1").iterdir():
+        assert file.read_bytes() == (tmp_path / "2" / file.name).read_bytes()
+    assert not list(long.iterdir())

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from command import TINY, refused, run
+from command import TINY, refused, run, weights
 
 import gptlib
 from gptlib import cli
@@ -97,6 +97,21 @@ def test_a_stream_that_cannot_be_used_is_one_line_where_there_is_one(
     result = by_shell(redirection, *argv)
     assert result.returncode == status and result.stdout == b""
     assert result.stderr.startswith(said) and result.stderr.count(b"\n") == (said != b"")
+
+
+@shell
+@pytest.mark.skipif(not os.path.exists("/dev/stdin"), reason="there is no /dev/stdin")
+def test_a_run_on_a_text_that_comes_through_a_pipe_is_that_on_its_file(corpus, tmp_path):
+    for name, text in (("/dev/stdin", corpus.read_bytes()), (str(corpus), b"")):
+        out = tmp_path / name.replace("/", "_")
+        result = by_shell("", "train", "--corpus", name, "--out", str(out), *TINY, stdin=text)
+        assert (result.returncode, result.stderr) == (0, b"")
+    piped, filed = (weights(folder) for folder in sorted(tmp_path.glob("_*")))
+    assert piped == filed
+    argv = ["train", "--corpus", "/dev/stdin", "--out", str(tmp_path / "no")]
+    short = by_shell("", *argv, stdin=b"a")
+    assert short.returncode == 2 and short.stderr.count(b"\n") == 1
+    assert short.stderr.startswith(b"gptlib: /dev/stdin: has 1 characters")
 
 
 @shell

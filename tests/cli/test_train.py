@@ -49,6 +49,15 @@ def test_a_vocabulary_that_stops_early_is_a_note_and_not_a_warning(train):
     assert str(json.loads(out)["vocab_size"]) in err and ".py" not in err
 
 
+@pytest.mark.parametrize("warmup", [13, 10**18])
+def test_a_warm_up_that_is_longer_than_the_run_is_one_line(train, warmup):
+    status, out, err = train("run", "--warmup-steps", str(warmup))
+    assert status == 0 and json.loads(out)["steps"] == 12
+    words = "is more than the run's 12 steps: the learning rate never peaks"
+    assert err == f"gptlib: --warmup-steps {warmup} {words}\n"
+    assert train("whole", "--warmup-steps", "12")[2] == ""
+
+
 def test_the_pets_corpus_trains_with_its_stop_tokens(train, tmp_path):
     assert train("run", "--steps", "1", corpus="pets")[0] == 0
     tokenizer = gptlib.load(tmp_path / "run")[1]

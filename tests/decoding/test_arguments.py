@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from gptlib.decoding.arguments import are_unequal, check_settings, prompt_rows, whole_number
+import gptlib
+from gptlib.decoding.arguments import are_unequal, check_settings, prompt_rows
 from gptlib.sampling import generate
 
 
-@pytest.mark.parametrize("top_k", [3, 3.0, np.int64(3), np.float32(3), torch.tensor(3)])
+@pytest.mark.parametrize("top_k", [3, np.int64(3), np.uint16(3), torch.tensor(3)])
 def test_settings_of_any_type_are_plain_numbers(top_k):
     found = check_settings(np.float32(0.5), top_k, np.float64(0.25))
     assert found == (0.5, 3, 0.25) and [type(value) for value in found] == [float, int, float]
@@ -18,15 +19,30 @@ def test_settings_that_are_left_out_stay_left_out():
     assert check_settings(1, None, None) == (1.0, None, None)
 
 
-@pytest.mark.parametrize("value", [0.5, -1, float("nan"), float("inf"), True])
-def test_what_is_not_whole_is_refused(value):
-    with pytest.raises(ValueError, match="n must be a whole number of 0 or more"):
-        whole_number("n", value, least=0)
+@pytest.mark.parametrize("value", [0.5, 3.0, np.float32(3), -1, float("inf"), True, "3", 10**30])
+def test_what_is_not_whole_is_refused_in_the_same_words_everywhere(model, value):
+    calls = {
+        "top_k": lambda: check_settings(1, value, None),
+        "max_new_tokens": lambda: generate(model, [1], value),
+        "eos_id": lambda: generate(model, [1], 3, eos_id=value),
+        "vocab_size": lambda: gptlib.GPTConfig(vocab_size=value),
+        "steps": lambda: gptlib.TrainConfig(steps=value),
+    }
+    for name, call in calls.items():
+        with pytest.raises(ValueError, match=f"^{name} must be a whole number of [01] or more"):
+            call()
 
 
 @pytest.mark.parametrize("kind", [np.uint16, np.int32, np.int64])
-def test_a_prompt_may_be_an_array(model, kind):
-    assert prompt_rows(model, np.array([1, 2], kind)).tolist() == [[1, 2]]
+def test_a_prompt_may_be_an_array_or_a_list_of_numpys_numbers(model, kind):
+    ids = np.array([1, 2], kind)
+    assert prompt_rows(model, ids).tolist() == prompt_rows(model, list(ids)).tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.uint16, torch.uint32])
+def test_a_prompt_may_be_a_tensor_of_any_whole_numbers(model, dtype):
+    rows = prompt_rows(model, torch.tensor([1, 2]).to(dtype))
+    assert rows.tolist() == [[1, 2]] and rows.dtype == torch.int64
 
 
 def test_prompts_of_unequal_length_are_told_from_all_others():

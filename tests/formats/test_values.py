@@ -92,6 +92,20 @@ def test_ids_of_any_array_of_whole_numbers_are_a_tensor(dtype):
     assert ids.tolist() == [1, 2]
 
 
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.int16, torch.uint16])
+def test_ids_of_a_narrow_type_are_compared_with_any_vocabulary(dtype):
+    ids = as_ids(torch.tensor([1, 2]).to(dtype), "a prompt")
+    for size in (200, 300, 100_000):
+        check_ids(ids, size)
+    with pytest.raises(ValueError, match=r"token id 2 is outside 0\.\.1"):
+        check_ids(ids, 2)
+
+
+def test_ids_may_be_a_list_of_numpys_numbers():
+    for kind in (np.uint8, np.uint16, np.int64):
+        assert as_ids([kind(1), kind(2)], "a prompt").tolist() == [1, 2]
+
+
 @pytest.mark.parametrize("values", ["text", [1, "2"], [[1], [2, 3]], object(), {"a": 1}])
 def test_what_are_no_ids_is_a_type_error_that_names_them(values):
     with pytest.raises(TypeError, match="^a prompt must be token ids"):

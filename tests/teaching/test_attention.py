@@ -221,8 +221,12 @@ def test_without_the_mask_of_the_last_layer_the_last_position_says_the_same(pets
         assert not torch.allclose(seen.probs[:-1], unmasked.probs[:-1], atol=1e-3)
 
 
-def test_without_a_mask_in_training_the_two_losses_part():
-    rows = {row["name"]: row for row in ablations.measured()["rows"]}
+def test_without_a_mask_in_training_the_two_losses_part(deeper_prose):
+    measured = ablations.measured()
+    rows = {row["name"]: row for row in measured["rows"]}
+    assert f"the loss of the grammar's own probabilities is {measured['floor']:.2f}" in deeper_prose
+    (loss,) = {f"{loss:.2f}" for loss in rows["the mask"]["teacher_forced"]}
+    assert f"the loss at once is about {loss} with every seed" in deeper_prose
     assert max(rows["the mask"]["teacher_forced"]) < 0.1 * min(rows["nothing"]["teacher_forced"])
     assert min(rows["the mask"]["prefix_only"]) > 3 * max(rows["nothing"]["prefix_only"])
 

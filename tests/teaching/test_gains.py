@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gptlib.teaching.gains import Gains, Sitting, discrimination, gain, point_biserial
+from gptlib.teaching.gains import (
+    Gains,
+    Sitting,
+    discrimination,
+    gain,
+    interval,
+    point_biserial,
+)
 from gptlib.teaching.inventory import NOT_VALIDATED, inventory
 
 NAMES = [item.name for item in inventory()]
@@ -61,6 +68,19 @@ def test_difficulty_and_gain_of_a_class(before, after):
     assert said[3] == f"normalised gain: 0.40, {interval}"
     row = next(line.split() for line in said if line.startswith(NAMES[3]))
     assert row[:4] == [NAMES[3], "0.80", "1.00", "1.00"]
+
+
+def test_each_question_has_intervals_for_difficulty_gain_and_discrimination(before, after):
+    found = Gains(before, after)
+    table = repr(found).split("95 % intervals")[1].splitlines()
+    assert table[0].split() == ["before", "after", "gain", "upper-lower"]
+    rows = {row.split()[0]: row.split()[1:] for row in table[1:25]}
+    assert list(rows) == NAMES
+    low, high = interval(lambda marks: marks.mean(0), found.before.marks())
+    for k, name in enumerate(NAMES):
+        assert rows[name][:3] == [f"{low[k]:.2f}", "to", f"{high[k]:.2f}"]
+    assert rows[NAMES[3]][:3] == ["0.50", "to", "1.00"]  # 8 of 10, by the binomial distribution
+    assert rows[NAMES[-1]][:3] == ["0.00", "to", "0.00"]  # nobody knew it
 
 
 def test_those_who_took_it_once_do_not_count_for_the_gain(before, after):

@@ -157,6 +157,8 @@ def test_on_150_stories_the_training_loss_passes_the_floor_and_the_held_out_loss
     floor = grammar.floor("".join(kept), len(heldout))
     own = grammar.floor(text, len(small))  # what the truth loses on the training text itself
     assert (round(own, 2), round(floor, 2)) == (0.45, 0.49)
+    epochs = 300 * 16 * 32 / len(small)  # steps, rows, tokens of a row
+    assert round(epochs) == 75 and "300 steps are about 75 **epochs**" in prose()
     config = gptlib.TrainConfig(300, 16, eos_id=pets[1].eos_id, eval_every=20, device="cpu")
     run = gptlib.Trainer(lesson_model(), small, config, heldout)
     history = list(run)
@@ -171,6 +173,14 @@ def test_on_150_stories_the_training_loss_passes_the_floor_and_the_held_out_loss
     assert min(band) < floor < max(band)  # the dashed line is inside
     shown = json.dumps(cells("06_training.ipynb"))
     assert f"as large as a batch: {min(band):.2f} to {max(band):.2f}." in shown
+
+
+def test_the_perplexity_is_that_of_the_loss_which_the_cell_above_it_prints():
+    outputs = [o for c in cells("06_training.ipynb") for o in c.get("outputs", [])]
+    text = "".join("".join(o.get("text", "")) for o in outputs)
+    (loss,) = re.findall(r"mean loss: truth ([\d.]+),", text)
+    said = rf"loss is {loss}, and $e^{{{loss}}}\approx{{{math.exp(float(loss)):.1f}}}$ is its"
+    assert f"{said} **perplexity**" in prose()
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

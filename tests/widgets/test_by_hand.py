@@ -153,6 +153,28 @@ def test_it_fits_a_laptop_and_a_phone(live, lab, width, height, most):
     lab.page.set_viewport_size(before)
 
 
+def test_the_letters_of_the_plane_follow_the_font_of_the_page(live, lab):
+    plane = live.root.locator(".gptlib-plane")
+
+    def sizes():
+        """Of the plane, of its letters, and how far the longest name sticks out of its paper."""
+        return plane.evaluate("""plane => {
+          const wide = node => node.getBoundingClientRect().width;
+          const over = [...plane.querySelectorAll("text")].map(
+            text => wide(text) - wide(text.previousElementSibling));
+          return [wide(plane), parseFloat(getComputedStyle(plane).fontSize), Math.max(...over)];
+        }""")
+
+    style = "document.documentElement.style"
+    wide, letters, _ = sizes()
+    assert (wide, letters) == (300, 16)
+    lab.page.evaluate(f"{style}.setProperty('--jp-content-font-size1', '21px')")
+    shows(lambda: sizes()[:2], [450, 24])
+    assert sizes()[2] <= 0
+    lab.page.evaluate(f"{style}.removeProperty('--jp-content-font-size1')")
+    shows(lambda: sizes()[:2], [300, 16])
+
+
 BAD = r"""
 bad = '</svg><img src=x onerror=alert(1)>" onload="alert(2)" --><script>alert(3)</script>'
 names = [bad, "", "var(--jp-x, red)", "🐱\u200d👩", "\x00\x1b"]

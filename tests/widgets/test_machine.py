@@ -174,6 +174,33 @@ def test_no_serious_violation_of_accessibility_is_found(live, lab, colours, stat
     assert not found
 
 
+def test_the_arcs_of_attention_are_as_high_as_the_rows_beside_them(live, lab):
+    heights = """root => [".gptlib-inside > svg", ".gptlib-inside > .gptlib-small"].map(
+      what => root.querySelector(what).getBoundingClientRect().height)"""
+    style = "document.documentElement.style"
+    for size in (14, 21):
+        lab.page.evaluate(f"{style}.setProperty('--jp-content-font-size1', '{size}px')")
+        row = 1.5 * size * 8 / 7
+        shows(lambda row=row: live.root.evaluate(heights), [4 * row, row])
+    lab.page.evaluate(f"{style}.removeProperty('--jp-content-font-size1')")
+
+
+@pytest.mark.parametrize("width", [1000, 920, 848, 780, 720, 700, 380])
+def test_the_title_of_a_station_stays_in_its_card(live, width):
+    over = """(root, width) => {
+      root.style.width = `${width}px`;
+      const found = [...root.querySelectorAll(".gptlib-card")].map(card => {
+        const words = document.createRange();
+        words.selectNodeContents(card.firstChild);
+        const [inner, outer] = [words, card].map(node => node.getBoundingClientRect());
+        return Math.max(outer.left - inner.left, inner.right - outer.right);
+      });
+      root.style.width = null;
+      return Math.max(...found);
+    }"""
+    assert live.root.evaluate(over, width) <= 0
+
+
 HOSTILE = """
 bad = '</svg><img src=x onerror=alert(1)>" onload="alert(2)" --><script>alert(3)</script>'
 tokenizer = gptlib.Tokenizer.train(bad * 3, 300)

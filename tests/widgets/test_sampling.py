@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from live import grave, open_live, shows
+from live import grave, open_live, shows, shut_down
 
 import gptlib
 from gptlib.corpora import pets as grammar
@@ -272,6 +272,40 @@ def test_a_studio_in_the_browser_goes_on_when_the_kernel_has_gone(lab, pets):
     probs = gptlib.softmax(logits_of(pets, "The dog was"))
     shows(lambda: first_numbers(studio, ["hungry"]), chances(pets, probs, ["hungry"]))
     shows(lambda: "No truth here: the kernel has stopped" in " ".join(studio.words()), True)
+
+
+def test_when_the_kernel_is_shut_down_a_students_sampler_is_off_and_it_is_said_why(lab):
+    code = "widgets.sampling_studio(model, tokenizer, sampler=mine)"
+    _, (studio,) = open_live(lab, "shut_down", SAMPLER, code)
+    shows(lambda: len(studio.row("␣sleeping", 1)), 1)
+    shut_down(lab)
+    shows(lambda: "run this cell again" in studio.message(), True)
+    for name in ("Step", "Run", "Draw 1,000"):
+        assert studio.control("button", name).is_disabled()
+
+
+def test_a_slider_moves_the_picture_while_a_cell_calculates(lab, pets):
+    _, (studio,) = open_live(lab, "busy", STUDIO)
+    logits = logits_of(pets, "The cat is")
+    shows(lambda: first_numbers(studio), chances(pets, gptlib.softmax(logits)))
+    kernel = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+    ended = "window.gptlibEnded"
+    code = "import time; time.sleep(60)"
+    lab.page.evaluate(
+        f"""code => {{
+          {ended} = false;
+          {kernel}.requestExecute({{code}}).done.then(() => {{ {ended} = true; }});
+        }}""",
+        code,
+    )
+    studio.press("slider", "temperature", "ArrowLeft", 10)
+    try:
+        said = chances(pets, gptlib.next_token_probs(logits, 0.5))
+        shows(lambda: first_numbers(studio), said)
+        assert not lab.page.evaluate(ended)
+    finally:
+        lab.page.evaluate(f"{kernel}.interrupt()")
+        lab.page.wait_for_function(ended)
 
 
 def restart(lab):

@@ -9,7 +9,7 @@ import torch
 from explorers import HOSTILE, Names, elements, image_of, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live import grave, open_live, shows
+from live import COLOURS, grave, grave_in, open_live, shows, shut_down
 
 import gptlib
 from gptlib.corpora import pets as grammar
@@ -491,6 +491,54 @@ def test_no_serious_violation_of_accessibility_is_found(both, lab, colours):
     assert not found and not lab.left
 
 
+HOSTILE_RUN = r"""
+from gptlib.storage.checkpoint import History
+from gptlib.widgets.runs import Recording
+bad = '</svg><img src=x onerror=alert(1)>" onload="alert(2)" --><script>alert(3)</script>'
+names = [bad, "", "var(--jp-x, red)", "\x00\x1b🐱\u200d👩"]
+
+class Bad:
+    special_tokens, eos_id, vocab_size = {}, None, 4
+
+    def encode(self, text, allowed_special=()):
+        return [ord(letter) % 4 for letter in text]
+
+    def decode(self, ids):
+        return "".join(names[id] for id in ids)
+
+    def token_str(self, id):
+        return names[id]
+
+shape = gptlib.GPTConfig(vocab_size=4, block_size=16, n_layer=2, n_head=2, n_embd=8)
+losses = [(1, 1.4), (10, 1.2)]
+run = Recording(Bad(), History([0, 10], losses, [(0, 1.4), (10, 1.2)], 0.3),
+                lambda step: gptlib.GPT(shape, seed=step).eval())
+config = gptlib.TrainConfig(steps=5, batch_size=2, warmup_steps=0, device="cpu")
+widgets.training_explorer(run, "0123", truth=lambda prefix: {bad: 1.0},
+                          tokens=torch.arange(400) % 4, config=config)
+"""
+
+
+def test_hostile_tokens_bring_nothing_into_the_page(lab):
+    _, (live,) = open_live(lab, "hostile_training", HOSTILE_RUN)
+    live.press("combobox", "step", "ArrowUp")
+    shows(lambda: "step 0 of 10" in " ".join(live.words()), True)
+    assert any("</svg>" in words for words in live.words()) and not live.strange()
+    live.press("button", "Start", "Enter")
+    shows(lambda: "Live run (done), step 5" in " ".join(live.words()), True)
+    assert not live.strange()
+
+
+def test_when_the_kernel_is_shut_down_buttons_are_off_and_it_is_said_why(lab):
+    _, (live,) = open_live(lab, "training_shut_down", CORPUS, PAGE)
+    says(live, gptlib.load_history("pets").steps[-1])
+    shut_down(lab)
+    shows(lambda: "run this cell again" in live.message(), True)
+    for name in ("Start", "Stop", "Begin again"):
+        assert live.control("button", name).is_disabled()
+    assert live.control("textbox", "prompt").is_disabled()
+
+
 def test_watch_shows_a_curve_that_grows(lab):
     code = """
 trainer = gptlib.Trainer(gptlib.GPT(model.config, seed=0), tokens, gptlib.TrainConfig(
@@ -501,3 +549,5 @@ for step in widgets.watch(trainer, {"floor": 0.46}):
     _, (live,) = open_live(lab, "watch", CORPUS, code)
     shows(lambda: live.label().startswith("Loss in nats per token: step 20, loss "), True)
     assert "floor 0.46" in live.words()
+    for colours in COLOURS:
+        assert not grave_in(lab, colours)

@@ -23,6 +23,7 @@ TOCTREE = re.compile(r"(```\{toctree\}\n(?::.*\n)+\n)((?:.+\n)+)```\n")
 INLINE = re.compile(r"data:(image/[a-z+]+);base64,([A-Za-z0-9+/=]+)")
 ENDINGS = {"image/png": "png", "image/svg+xml": "svg"}
 OWN_PICTURE = 40_000  # bytes: a smaller one is better off inside its page
+OF_ONE_RUN = "This is a picture from one run. Run the notebook to see it live."
 STUDENT = "student"  # the folder of the notebooks to take away
 
 
@@ -120,7 +121,8 @@ class Site:
         listed = ['<dl class="course-glossary">\n']
         for term, meaning, where in terms.rows():
             target = f'<dt id="{terms.anchor(term)}">{html.escape(term)}</dt>'
-            listed.append(f"{target}<dd>\n\n{meaning} (lesson {where})\n\n</dd>\n")
+            where = where if where.startswith("[capstone]") else f"lesson {where}"
+            listed.append(f"{target}<dd>\n\n{meaning} ({where})\n\n</dd>\n")
         start = text.index("| word |")
         whole = text[:start] + "\n".join(listed) + "\n</dl>\n"
         return self._links(file).rewritten(whole)
@@ -177,8 +179,7 @@ class Site:
             shown["text/html"] = self._pictures(file, "".join(shown["text/html"]))
             shown.pop("image/png", None)
         if live and place is None:
-            words = "In the notebook this picture grows while you watch."
-            shown["text/html"] += self._needs(file, words)
+            shown["text/html"] += self._needs(file, OF_ONE_RUN)
         return output
 
     def _pictures(self, file: str, text: str) -> str:

@@ -8,6 +8,7 @@ import { Tokenizer } from "./bpe.js";
 
 export const GONE =
   "The kernel that made this explorer has stopped or been restarted: run this cell again.";
+const LOST = new Set(["restarting", "autorestarting", "dead"]); // a kernel's words for its end
 
 export class Kernel {
   constructor(model) {
@@ -17,6 +18,8 @@ export class Kernel {
     this.watchers = [];
     this.listeners = [];
     this.gone = false;
+    this.closed = false;
+    this.stopHearing = () => {}; // of the kernel's end
     this.name = Math.random().toString(36).slice(2); // two views of one widget hear each other
     this.hear = (message, buffers) => this.answer(message, buffers ?? []);
     model.on?.("msg:custom", this.hear);
@@ -26,10 +29,28 @@ export class Kernel {
   /** anywidget's model does not say whether its kernel is there; JupyterLab's own does. */
   async find() {
     const own = await this.model.widget_manager?.get_model(this.model.get("own_id"));
-    if (!own) return;
-    const look = () => this.setGone(!own.comm_live);
+    if (!own || this.closed) return;
+    const look = () => {
+      const { kernel } = own.widget_manager ?? {};
+      this.hearEnd(kernel);
+      // null: JupyterLab has shut the kernel down, which leaves the comm as it was.
+      this.setGone(!own.comm_live || kernel === null || Boolean(kernel?.isDisposed));
+    };
     this.model.on("comm_live_update", look);
     look();
+  }
+
+  /** A kernel that is shut down, or that a hub ends, says so itself. */
+  hearEnd(kernel) {
+    this.stopHearing();
+    const ended = () => this.setGone(true);
+    const changed = (_, status) => LOST.has(status) && ended();
+    kernel?.statusChanged?.connect(changed);
+    kernel?.disposed?.connect(ended);
+    this.stopHearing = () => {
+      kernel?.statusChanged?.disconnect(changed);
+      kernel?.disposed?.disconnect(ended);
+    };
   }
 
   /** Ask Python: what `Explorer.answer(kind, content)` returns, and its buffers. */
@@ -40,9 +61,8 @@ export class Kernel {
       this.waiting.set(id, { resolve, reject });
       try {
         this.model.send({ id, ask: kind, ...content });
-      } catch (error) {
-        this.waiting.delete(id);
-        reject(error);
+      } catch {
+        this.setGone(true); // and whoever waits is told so
       }
     });
   }
@@ -85,7 +105,9 @@ export class Kernel {
   }
 
   close() {
+    this.closed = true;
     this.model.off?.("msg:custom", this.hear);
+    this.stopHearing();
   }
 }
 

@@ -15,10 +15,11 @@ const RUN = 40; // tokens, at most, for one press of Play
 const PACES = [["slow", 1.5], ["medium", 0.6], ["fast", 0.12]];
 
 const CSS = `
-.gptlib-map { display: grid; grid-template-columns: repeat(7, minmax(0, 1fr)); gap: .3em .9em; }
+.gptlib-map { display: grid; grid-template-columns: repeat(7, minmax(min-content, 1fr)); gap: .3em .9em; }
 .gptlib-live button.gptlib-card { display: flex; flex-direction: column; align-items: stretch;
   text-align: left; white-space: normal; padding: .2em .35em; min-height: 8.2em; position: relative;
-  background: ${COLOURS.PAPER}; justify-content: flex-start; overflow: visible; border-radius: 6px; }
+  background: ${COLOURS.PAPER}; justify-content: flex-start; overflow: visible; border-radius: 6px;
+  max-width: none; }
 .gptlib-card > .gptlib-title { font-weight: 600; text-align: center; margin: 0 -.3em .2em; }
 .gptlib-card + .gptlib-card::before { content: "▸"; position: absolute; left: -1em; top: 45%;
   color: ${COLOURS.FAINT}; }
@@ -26,7 +27,7 @@ const CSS = `
   background: color-mix(in srgb, ${COLOURS.ORANGE} 8%, ${COLOURS.PAPER}); }
 .gptlib-card.gptlib-lit::before { color: ${COLOURS.ORANGE}; }
 .gptlib-inside { display: flex; flex-direction: column; height: 6em; overflow: hidden;
-  font-weight: 400; }
+  font-weight: 400; contain: inline-size; /* only its title makes a card wider */ }
 .gptlib-loop { display: flex; gap: 1em; align-items: center; margin: .4em 0 .5em; min-height: 2em;
   border: 1.5px solid ${COLOURS.GRID}; border-top: none; border-radius: 0 0 8px 8px;
   padding: .3em .6em; position: relative; overflow: hidden; }

@@ -4,7 +4,9 @@ import { draw, put, say, set } from "./dom.js";
 import { STRONG } from "./heat.js";
 import { COLOURS } from "./style.js";
 
-const LARGEST = 300; // pixels
+const LETTER = 0.61; // of an em: the width of a letter of code
+const LINE = 1.3; // em, of a name
+const LARGEST = 18.75; // em
 const EDGE = 10;
 
 /**
@@ -51,12 +53,12 @@ export function plane({ reach, step, onDrag, onDrop }) {
     });
 
   const fit = (width) => {
-    side = Math.min(LARGEST, Math.floor(width));
+    side = Math.floor(Math.min(LARGEST * letters(root), width));
     scale = (side - 2 * EDGE) / (2 * reach);
     set(root, { width: side, height: side });
     paintGrid(grid, reach, at);
   };
-  fit(LARGEST);
+  fit(Infinity);
 
   return {
     root, fit,
@@ -72,9 +74,14 @@ export function plane({ reach, step, onDrag, onDrop }) {
           "stroke-dasharray": dashed ? "5 4" : null,
         });
       });
-      paintNames(names, arrows.filter(({ name }) => name), at, side);
+      paintNames(names, arrows.filter(({ name }) => name), at, side, letters(root));
     },
   };
+}
+
+/** The size of the explorer's letters, in pixels; 16 while it is in no page. */
+function letters(root) {
+  return parseFloat(getComputedStyle(root).fontSize) || 16;
 }
 
 function keep(group, count, make) {
@@ -108,31 +115,34 @@ function arrow([x0, y0], [x, y], thick) {
 }
 
 /** The names beyond the tips, moved apart where they would lie on each other. */
-function paintNames(group, arrows, at, side) {
+function paintNames(group, arrows, at, side, em) {
+  const high = LINE * em;
   keep(group, arrows.length, () =>
     draw("g", {}, draw("rect", { fill: COLOURS.PAPER, "fill-opacity": "0.85", rx: 3 }),
       draw("text", { class: "gptlib-code", fill: STRONG })));
   const boxes = arrows.map(({ to, name }, k) => {
     const [x, y] = at(to);
-    const wide = 0.61 * 16 * [...name].length + 8;
+    const wide = (LETTER * [...name].length + 0.5) * em;
     const upright = Math.abs(to[1]) > Math.abs(to[0]);
     const left = upright ? x - wide / 2 : to[0] < 0 ? x - 10 - wide : x + 10;
-    const top = upright ? (to[1] > 0 ? y - 27 : y + 6) : y - 10;
+    const top = upright ? (to[1] > 0 ? y - high - 6 : y + 6) : y - high / 2;
     return { k, name, wide, left: Math.max(0, Math.min(side - wide, left)), top };
   });
   boxes.sort((a, b) => a.top - b.top);
-  let above = -21;
+  let above = -high;
   boxes.forEach(({ k, name, wide, left, top }, place) => {
-    above = Math.max(above + 21, Math.min(side - 21 * (boxes.length - place), top));
+    above = Math.max(above + high, Math.min(side - high * (boxes.length - place), top));
     const [paper, text] = group.children[k].children;
-    set(paper, { x: left.toFixed(1), y: above.toFixed(1), width: wide.toFixed(1), height: 21 });
-    set(text, { x: (left + 4).toFixed(1), y: (above + 15.5).toFixed(1) });
+    set(paper, {
+      x: left.toFixed(1), y: above.toFixed(1), width: wide.toFixed(1), height: high.toFixed(1),
+    });
+    set(text, { x: (left + em / 4).toFixed(1), y: (above + 0.75 * high).toFixed(1) });
     say(text, name);
   });
 }
 
 export const PLANE_CSS = `
-.gptlib-plane { display: block; flex: none; max-width: none; overflow: visible; font-size: 16px;
+.gptlib-plane { display: block; flex: none; max-width: none; overflow: visible; font-size: 1em;
   forced-color-adjust: none; background: ${COLOURS.PAPER}; }
 .gptlib-tip { fill: transparent; cursor: grab; touch-action: none; }
 .gptlib-tip:hover { fill: color-mix(in srgb, ${COLOURS.ORANGE} 25%, transparent); }

@@ -77,7 +77,8 @@ function arcs(view) {
   const dots = places.map((_, k) =>
     draw("circle", { cx: 20, cy: y(k), r: 6, fill: COLOURS.PAPER, stroke: COLOURS.BLUE, "stroke-width": 2 }),
   );
-  return draw("svg", { width: 90, height: 96, viewBox: "0 0 90 96" }, ...parts, ...dots);
+  // A row is 24 units high, and 1.5em, as those of the stations beside it.
+  return draw("svg", { width: "5.625em", height: "6em", viewBox: "0 0 90 96" }, ...parts, ...dots);
 }
 
 // ---- What is seen of an opened station ----

@@ -5,6 +5,8 @@ import socket
 import sqlite3
 import time
 import urllib.error
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from boards import COURSE, message, running
@@ -30,6 +32,19 @@ def test_an_answer_is_kept_and_its_id_says_which(board):
     assert (status, said) == (200, {"kept": sent["id"]})
     assert board.send(**sent) == (200, {"kept": sent["id"]})
     assert board.room.shown()["answers"] == 1
+
+
+def test_a_class_of_300_may_send_at_the_same_moment(board):
+    together = Barrier(300)
+
+    def send(seat):
+        together.wait()
+        return board.send(seat=seat)[0]
+
+    with ThreadPoolExecutor(300) as pool:
+        found = list(pool.map(send, range(300)))
+    assert found == [200] * 300
+    assert board.room.shown()["answers"] == 300
 
 
 def test_the_code_may_be_written_in_small_letters(board):

@@ -1,0 +1,91 @@
+"""js/kernel.js: each way in which a kernel goes is noticed, and said in the same words."""
+
+import pytest
+
+# A kernel and a model as JupyterLab has them, with signals as it has them.
+BEGIN = """async given => {
+  const { Kernel, GONE } = await import("/kernel.js");
+  class Signal {
+    heard = new Set();
+    connect(listener) { this.heard.add(listener); }
+    disconnect(listener) { this.heard.delete(listener); }
+    emit(value) { for (const listener of this.heard) listener(null, value); }
+  }
+  const there = { statusChanged: new Signal(), disposed: new Signal(), isDisposed: false };
+  const own = { comm_live: true, widget_manager: { kernel: there } };
+  const model = {
+    heard: new Map(),
+    get: () => "an id",
+    on(event, listener) { this.heard.set(event, listener); },
+    send() { if (given.refused) throw new Error("Cannot send"); },
+    widget_manager: given.alone ? undefined : { get_model: async () => own },
+  };
+  const said = [];
+  const kernel = new Kernel(model);
+  kernel.watch(gone => said.push(gone));
+  await new Promise(go => setTimeout(go));
+  const reason = promise => promise.then(() => "an answer", error => error.message);
+"""
+
+
+def run(page, code, **given):
+    return page.evaluate(f"{BEGIN}{code}}}", given)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "there.statusChanged.emit('restarting')",
+        "there.statusChanged.emit('autorestarting')",
+        "there.statusChanged.emit('dead')",
+        "there.disposed.emit()",
+        "own.comm_live = false; model.heard.get('comm_live_update')()",
+    ],
+)
+def test_an_end_is_told_once_and_whoever_waits_is_answered(page, end):
+    code = f"""
+      const waiting = reason(kernel.ask("something"));
+      there.statusChanged.emit("busy");
+      const before = [...said];
+      {end};
+      {end};
+      return [before, said, await waiting === GONE, await reason(kernel.ask("more")) === GONE];"""
+    assert run(page, code) == [[False], [False, True], True, True]
+
+
+def test_what_cannot_be_sent_is_said_in_our_words(page):
+    code = "return [await reason(kernel.ask('something')) === GONE, said];"
+    assert run(page, code, refused=True, alone=True) == [True, [False, True]]
+
+
+@pytest.mark.parametrize("before", ["own.widget_manager.kernel = null", "there.isDisposed = true"])
+def test_an_explorer_that_is_shown_anew_knows_that_its_kernel_has_gone(page, before):
+    code = f"""
+      {before};
+      const again = new Kernel(model);
+      await new Promise(go => setTimeout(go));
+      return again.gone;"""
+    assert run(page, code) is True
+
+
+def test_a_kernel_that_is_there_later_is_heard(page):
+    code = """
+      own.comm_live = false;
+      own.widget_manager.kernel = null;
+      const again = new Kernel(model);
+      await new Promise(go => setTimeout(go));
+      const before = again.gone;
+      own.comm_live = true;
+      own.widget_manager.kernel = there;
+      model.heard.get("comm_live_update")();
+      const back = again.gone;
+      there.disposed.emit();
+      return [before, back, again.gone];"""
+    assert run(page, code) == [True, False, True]
+
+
+def test_nothing_is_heard_after_the_end_of_the_explorer(page):
+    code = """
+      kernel.close();
+      return there.statusChanged.heard.size + there.disposed.heard.size;"""
+    assert run(page, code) == 0
