@@ -65,7 +65,8 @@ def test_every_kind_of_hub_has_the_settings_of_threads_that_were_measured_best()
 def test_the_image_starts_where_the_lessons_are():
     """A hub opens my_course in the folder that a server starts in."""
     steps = docker_steps()
-    home = steps.index(("WORKDIR", "/home/jovyan"))
+    home = steps.index(("WORKDIR", "$HOMES/jovyan"))
+    assert ("ARG", "HOMES=/home") in steps[:home]
     assert steps.index(("USER", "jovyan")) < home < [name for name, _ in steps].index("CMD")
     assert any(name == "RUN" and '"$HOME/my_course"' in what for name, what in steps[home:])
 
