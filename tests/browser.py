@@ -153,9 +153,8 @@ class Lab:
 
     def __init__(self, page: Page, url: str, folder: Path, left: list[str]) -> None:
         self.page, self.url, self.folder, self.left = page, url, folder, left
-        page.goto(
-            f"{url}/lab/workspaces/{uuid4().hex}"
-        )  # one of its own: no tabs of an earlier page
+        own = uuid4().hex  # a workspace without the tabs of an earlier page
+        page.goto(f"{url}/lab/workspaces/{own}")
         page.wait_for_function("window.jupyterapp?.restored")
         page.evaluate("window.jupyterapp.restored.then(() => null)")
 

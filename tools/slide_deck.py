@@ -137,13 +137,14 @@ def _piece(deck: Deck, words: "str | tuple[str, str]") -> None:
         for part in pieces(body):
             deck.text(f"### {title}\n\n{part}")
         return
-    answers = deck.waiting and _COMPARE in words
-    if answers and _NOW_COMPARE.match(words):
+    compared = deck.waiting and _COMPARE in words
+    first = compared and _NOW_COMPARE.match(words)  # else a task that ends with comparing
+    if first:
         _reveal(deck)
     if words.strip() and not _ONLY_FOR_NOTEBOOKS.match(words):
         deck.text(words)
-    if answers and not _NOW_COMPARE.match(words):
-        _reveal(deck)  # a task that ends with comparing
+    if compared and not first:
+        _reveal(deck)
 
 
 def _at_heading(source: str) -> tuple[str, re.Match | None, str]:
