@@ -98,9 +98,11 @@ def text_of(picture):
 
 
 def image_of(html):
-    """(alt, SVG) of an HTML that is one image and nothing else."""
+    """(alt, SVG) of an HTML that is one image, and the style by which it follows the page."""
+    style, end, image = html.partition("</style>")
+    assert end and "<img" not in style and "color-scheme" in style
     reader = _Reader()
-    reader.feed(html)
+    reader.feed(image)
     ((tag, attributes),) = reader.found
     assert tag == "img" and not reader.text
     kind, _, data = attributes["src"].partition(",")

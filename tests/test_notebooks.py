@@ -108,7 +108,9 @@ def test_code_cells_are_short(path):
 
 @each_lesson
 def test_there_is_no_more_code_than_a_class_hour_holds(path):
-    code = cells(path, "code")
+    """What comes after "Stop here", the machine, is for whoever has time."""
+    code = [cell for cell in lesson_clock.cells(path) if cell["cell_type"] == "code"]
+    assert len(cells(path, "code")) <= len(code) + 1
     assert len(code) <= 16
     assert sum(map(lines, code)) <= 90
 
@@ -263,6 +265,18 @@ def test_it_begins_with_its_question_and_the_map_and_ends_with_what_comes_next(p
     last = source(cells(path, "markdown")[-1])
     assert f"(deeper/{path.name})" in last
     assert last.splitlines()[-1].startswith("**Next:**")
+
+
+@each_lesson
+def test_it_has_the_machine_open_at_todays_station(path):
+    """Lesson 00 makes it on the page; the others open it where they stop."""
+    *_, last = cells(path, "code")
+    found = [source(cell) for cell in cells(path, "code") if ".machine(" in source(cell)]
+    if path.stem.startswith("00"):
+        assert len(found) == 1 and "widgets.machine(model, tokenizer)" in found[0]
+    else:
+        assert len(found) == 1 and found[0].startswith("lesson.machine(")
+        assert found[0] == source(last) and last not in lesson_clock.cells(path)
 
 
 @each_notebook

@@ -22,7 +22,7 @@ MINUTES = {  # of each
     "explorer": 2,
     "exercise in class": 4.5,
 }
-EXPLORER = re.compile(r"widgets\.(?!watch|set_up)\w+\(")
+EXPLORER = re.compile(r"widgets\.(?!watch|set_up)\w+\(|lesson\.machine\(")
 HEADING = re.compile(r"^## (.+?)(?: \((\d+) min\))?$", re.MULTILINE)
 FOLDED = re.compile(r"<details>.*?</details>|```.*?```", re.DOTALL)
 HEADER = "header"

@@ -1,10 +1,13 @@
-"""A lesson as its notebook uses it: the map with today's part lit, questions and hints."""
+"""A lesson as its notebook uses it: the map with today's part lit, questions, hints, the machine."""
 
 import importlib
 
+from .. import widgets
 from ..plots import Picture, machine
 from ..plots.machine import LESSONS
+from ..storage.checkpoint import load
 from ..widgets import svg
+from ..widgets.machine import OPENED, Machine
 from .questions import PREDICTION, QUICK, QuestionBox, marked
 
 # By their numbers. Those that are no part of the machine are about the whole of it; the capstone
@@ -38,6 +41,14 @@ class Lesson:
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
         return self.map()._repr_mimebundle_(include, exclude)
+
+    def machine(self, text: str = "The cat is") -> Machine:
+        """The pets model as the whole machine, alive, open at today's station.
+
+        Lesson 08 is about parameters, and so opens what training has adjusted.
+        """
+        station = self.part if self.part in OPENED else "training" if self.part == "gpt2" else "text"
+        return widgets.machine(*load("pets"), text, station)
 
     def ask(self, name: str) -> QuestionBox:
         """A quick question: it replies at once, and may be tried again."""

@@ -81,6 +81,14 @@ def test_the_lesson_on_gpt2_is_no_station_and_shows_the_whole_map():
     assert data["text/plain"].startswith("The whole machine. From left to right")
 
 
+@pytest.mark.parametrize("part", WRITTEN)
+def test_a_lesson_opens_the_machine_at_its_station_with_its_text(part):
+    made = teaching.Lesson(part).machine("The dog is")
+    elsewhere = {"machine": "text", "gpt2": "training", "capstone": "text"}
+    assert made.station == elsewhere.get(part, part) and made.prompt == "The dog is"
+    assert made.describe().startswith(f"The whole machine, open at {made.station}. 'The dog is'")
+
+
 def test_hints_lie_inside_each_other(lesson):
     hint = lesson.hint("train")
     html = hint._repr_html_()

@@ -14,11 +14,6 @@ from html import escape
 from PIL import Image  # comes with matplotlib
 
 FONT = 14  # CSS pixels of JupyterLab's text, which pictures grow with
-# For pages that name JupyterLab's theme and set no color-scheme, as those of nbconvert.
-_THEMES = "".join(
-    f'[data-jp-theme-light="{light}"] .gptlib-picture {{ color-scheme: {scheme} }} '
-    for light, scheme in (("true", "light"), ("false", "dark"))
-)
 _SWITCH = (
     "<style>.dark { display: none } @media (prefers-color-scheme: dark) "
     "{ .dark { display: inline } .light { display: none } }</style>"
@@ -37,6 +32,18 @@ def size_of(png: bytes) -> tuple[int, int]:
     return int.from_bytes(png[16:20]), int.from_bytes(png[20:24])
 
 
+def as_page(look: str) -> str:
+    """A <style> by which images of a class are as light as the page says that it is.
+
+    For pages that name JupyterLab's theme and set no color-scheme, as those of nbconvert.
+    """
+    rules = (
+        f'[data-jp-theme-light="{light}"] .{look} {{ color-scheme: {scheme} }}'
+        for light, scheme in (("true", "light"), ("false", "dark"))
+    )
+    return f"<style>{' '.join(rules)}</style>"
+
+
 def html(words: str, width: int, png: bytes, dark: bytes | None = None) -> str:
     """An HTML image that a screen reader announces as `words`.
 
@@ -46,7 +53,7 @@ def html(words: str, width: int, png: bytes, dark: bytes | None = None) -> str:
     """
     source = _data_url("image/png", png) if dark is None else _either(png, dark)
     style = f"width: {width / FONT:.2f}em; max-width: 100%; height: auto"
-    theme = "" if dark is None else f"<style>{_THEMES.strip()}</style>"
+    theme = "" if dark is None else as_page("gptlib-picture")
     # tests/kernels.py leaves out of nbval's comparison what follows the alt.
     image = f'<img class="gptlib-picture" alt="{escape(words)}" width="{width}" style="{style}"'
     return f'{theme}{image} src="{source}">'

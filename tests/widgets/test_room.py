@@ -1,0 +1,87 @@
+"""Every explorer in JupyterLab, as it opens, has room on a laptop, a projector and a phone."""
+
+import pytest
+from live import open_live
+
+EXPLORERS = {
+    "machine": "widgets.machine(model, tokenizer)",
+    "sampling_studio": "widgets.sampling_studio(model, tokenizer, truth=grammar.next_words)",
+    "attention_explorer": "widgets.attention_explorer(model, tokenizer, LONG, exchange=[11, 17])",
+    "attention_by_hand": "widgets.attention_by_hand()",
+    "tokenizer_explorer": "widgets.tokenizer_explorer(tokenizer, beside=gptlib.Tokenizer.gpt2())",
+    "embedding_explorer": "widgets.embedding_explorer(gptlib.load_history('pets'), tokenizer)",
+    "block_explorer": "widgets.block_explorer(model, tokenizer, truth=grammar.next_words)",
+    "softmax_explorer": "widgets.softmax_explorer()",
+    "logit_lens": "widgets.logit_lens(model, tokenizer, 'The cat is sleeping on the')",
+    "training_explorer": "widgets.training_explorer('pets', truth=grammar.next_words)",
+    "size_explorer": "widgets.size_explorer('pets')",
+    "set_up_check": "widgets.set_up_check()",
+    "question": "lesson.ask('exit')",
+}
+LONG = "Mia has a red ball. Tom has a big blue ball. Eve has a green ball. The ball of Tom is"
+BEGIN = f"from gptlib.teaching import Lesson\nlesson, LONG = Lesson('attention'), {LONG!r}"
+NAMES = list(EXPLORERS)
+
+# Width and height of the window, and the largest height of an explorer in it, in CSS pixels. A
+# projector of 1080 lines at 150 % has 720 of them, and letters of 24 of its pixels have 16.
+WINDOWS = {"laptop": (1366, 768, 620), "projector": (1280, 720, 620), "phone": (390, 844, None)}
+LETTERS = 16
+
+# [letters that are smaller, how far it is wider than its place, controls that stick out of it]
+LOOK = """(root, letters) => {
+  const small = [], walk = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const box = walk.currentNode.parentElement, words = walk.currentNode.textContent.trim();
+    if (!words || !box.getClientRects().length || box.closest(".gptlib-unseen, title, option"))
+      continue;
+    const svg = box.closest("svg"), drawn = svg?.viewBox?.baseVal.width;
+    const shrunk = drawn ? svg.getBoundingClientRect().width / drawn : 1;
+    const size = parseFloat(getComputedStyle(box).fontSize) * shrunk;
+    if (size < letters - 0.05) small.push(`${words}: ${size.toFixed(1)}`);
+  }
+  const place = root.parentElement.getBoundingClientRect();
+  const outside = [...root.querySelectorAll("button, input, select")].filter(control => {
+    const box = control.getBoundingClientRect();
+    return box.width && (box.left < place.left - 1 || box.right > place.right + 1);
+  });
+  return [small, root.scrollWidth - root.clientWidth, outside.map(node => node.outerHTML)];
+}"""
+
+
+@pytest.fixture(scope="module")
+def all_of_them(lab):
+    """A function that gives an explorer by its name, brought into view."""
+    _, found = open_live(lab, "room", BEGIN, *EXPLORERS.values(), count=1)
+    panel = lab.page.locator(".jp-NotebookPanel")
+
+    def of(name):
+        place = NAMES.index(name) + 2  # after the cells that begin
+        lab.page.evaluate(
+            "place => window.jupyterapp.shell.currentWidget.content.scrollToItem(place, 'start')",
+            place,
+        )
+        root = panel.locator(f".jp-Cell[data-windowed-list-index='{place}'] .gptlib-live")
+        root.locator("[role=img], [role=group], [role=region], button").first.wait_for()
+        return root
+
+    return of
+
+
+@pytest.fixture(scope="module", params=WINDOWS)
+def window(request, lab):
+    """The name of a window, which the page has; on a phone the file browser is put away."""
+    before, (width, height, _) = lab.page.viewport_size, WINDOWS[request.param]
+    lab.page.set_viewport_size({"width": width, "height": height})
+    lab.command("application:toggle-left-area") if width < 800 else None
+    yield request.param
+    lab.command("application:toggle-left-area") if width < 800 else None
+    lab.page.set_viewport_size(before)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_fits_its_letters_can_be_read_and_no_control_is_out_of_reach(window, all_of_them, name):
+    root = all_of_them(name)
+    small, wider, outside = root.evaluate(LOOK, LETTERS)
+    assert not small and wider <= 1 and not outside
+    highest = WINDOWS[window][2]
+    assert highest is None or root.bounding_box()["height"] <= highest
