@@ -68,8 +68,8 @@ QUESTIONS = {
         {
             "the token, but not the position": "Look at the row “position” of the output: the "
             "probe finds it in sums that it has never been shown.",
-            "both the token and the position": "64 numbers have enough room for both, since the "
-            "two kinds of vectors are nearly at right angles.",
+            "both the token and the position": "64 numbers have enough room for both. A likely "
+            "reason is that the two kinds of vectors are nearly at right angles.",
             "the position, but not the token": "Look at the row “token” of the output.",
             "neither the token nor the position": "Look at both rows of the output. From one "
             "number, 5, nobody can tell whether it was 2 + 3 or 1 + 4, but there are 64 numbers.",

@@ -92,7 +92,7 @@ QUESTIONS = {
             "in its loss and its probabilities": "The loss is more than ten times as large, and "
             "P(on) is about 0.01 instead of 0.30.",
             "nowhere: each row still sums to 1": "Compare the losses in the output. The second "
-            "softmax gets numbers between 0 and 1, so that its results are nearly equal.",
+            "softmax gets numbers between 0 and 1, so its results are nearly equal.",
         },
     ),
     "half": Question(

@@ -79,7 +79,7 @@ QUESTIONS = {
             "the held-out loss only": "Compare the first and the last row of the table: on "
             "held-out text, the little text gives by far the higher loss.",
             "the training loss only": "It reads the same 4,000 tokens about forty times, and "
-            "learns them by heart. That does not help on new text.",
+            "learns them almost by heart. That does not help on new text.",
             "both of its losses": "Compare the first and the last row of the table: the training "
             "loss is lower, and the held-out loss is higher.",
         },
@@ -107,7 +107,7 @@ HINTS = {
         "A `Counter` needs keys that can be looked up. A slice of a text can be one, a slice of a "
         "list cannot: `tuple` makes it one.",
         "With n = 0 there is no context. How long is the slice then, and how often does it occur?",
-        "The last n symbols of `known` have nothing after them: do they belong into the count of "
+        "The last n symbols of `known` have nothing after them: do they belong in the count of "
         "what follows?",
     ),
 }

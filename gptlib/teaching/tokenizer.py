@@ -84,8 +84,8 @@ QUESTIONS = {
             "none: the same merges give the same tokens": "Compare the two lines of the output: "
             "there are more tokens in the second. A late merge has used up bytes that an earlier "
             "merge needs.",
-            "decoding: a different text comes back": "Look at the last number in each line of the "
-            "output: every story comes back. The bytes of the tokens are still the same.",
+            "decoding: a different text comes back": "Look at the end of each line of the output: "
+            "every story comes back. The bytes of the tokens, joined, are still the same.",
             "the loss: the model expects other tokens": "All tokens are valid, and decoding is "
             "perfect. But the model was trained on words that were cut differently.",
         },
@@ -108,13 +108,14 @@ QUESTIONS = {
         "What about its loss?",
         "it differs no more than between seeds",
         {
-            "it is higher: neighbouring ids were alike": "Compare the first two columns of the "
-            "table: they differ by no more than the rows do. Ids are looked up, not calculated "
-            "with.",
+            "it is higher: neighbouring ids were alike": "Compare the first two columns of "
+            "losses: within a row they differ by no more than from row to row. Ids are looked up, "
+            "not calculated with.",
             "it differs no more than between seeds": "An id is a name: it only says which row of a "
             "table to look up.",
-            "it is useless: the ids mean nothing now": "Compare the first two columns of the "
-            "table: they differ by no more than the rows do. The ids meant nothing before, either.",
+            "it is useless: the ids mean nothing now": "Compare the first two columns of losses: "
+            "within a row they differ by no more than from row to row. The ids meant nothing "
+            "before, either.",
         },
     ),
 }

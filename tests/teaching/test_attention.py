@@ -81,7 +81,7 @@ def test_the_numbers_by_hand_are_those_of_the_prose(prose, deeper_prose):
     raw = hand.steps().weights[2]
     assert f"two thirds of its weight ({raw[1]:.2f}) to `␣cat`" in prose
     assert f"`␣cat` gets {scaled[1]:.2f}" in prose
-    assert f"{raw[1]:.2f} in place of {scaled[1]:.2f}" in deeper_prose
+    assert f"{raw[1]:.2f} instead of {scaled[1]:.2f}" in deeper_prose
 
 
 def test_the_spread_of_a_dot_product_is_the_root_of_its_width(prose):
