@@ -139,8 +139,8 @@ QUESTIONS = {
         "129,600 parameters, or this one with 124,439,808?",
         "the pets model",
         {
-            "the pets model": "It was trained on such stories. A large model with other weights "
-            "has never seen them.",
+            "the pets model": "It was trained on such stories. Neither GPT-2's own weights nor "
+            "random ones were.",
             "the large model": "Compare the two rows of the first text in the output. Parameters "
             "help only as far as they have been trained, and on which text matters, too.",
             "both have the same": "Compare the two rows of the first text in the output. The code "

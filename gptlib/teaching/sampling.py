@@ -73,8 +73,8 @@ QUESTIONS = {
         "How many of the 400 pieces are different?",
         "fewer than 200",
         {
-            "fewer than 200": "After a while the text comes to a loop, and a loop has no new "
-            "pieces.",
+            "fewer than 200": "After a while the same words come again and again, so few pieces "
+            "are new.",
             "200 to 300": "Look at the row `greedy` of the output, and at the end of its text: "
             "the same words come again and again.",
             "more than 300": "Look at the row `greedy` of the output. That many are different only "
