@@ -37,6 +37,7 @@ FLAGS = (
 )
 WINDOW = {"width": 1280, "height": 1900}
 HERE = ("127.0.0.1", "localhost")
+TYPED = 20  # signs; each makes an explorer draw, and what is longer would take seconds
 
 
 def find_chromium() -> str | None:
@@ -274,10 +275,11 @@ class Explorer:
             self.page.keyboard.press(key)
 
     def type(self, role: str, name: str, words: str) -> None:
-        """Go to a box, and type something else into it."""
+        """Go to a box, and type something else into it; what is long is pasted."""
         self.reach(role, name)
         self.page.keyboard.press("ControlOrMeta+a")
-        self.page.keyboard.type(words)
+        keyboard = self.page.keyboard
+        (keyboard.type if len(words) <= TYPED else keyboard.insert_text)(words)
         self.page.keyboard.press("Enter")
 
     def value(self, role: str, name: str) -> str:

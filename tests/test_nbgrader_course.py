@@ -320,62 +320,84 @@ softmax = torch.softmax
 }
 
 
-@pytest.fixture(scope="module")
-def graded(course):
-    """({student: points}, what nbgrader said) of many submissions, graded in one go."""
-    for student, source in SUBMISSIONS.items():
-        page = released(course, LOGITS)
-        hand_in(course, student, LOGITS, page if source is None else answer(page, source))
-    skipped = released(course, LOGITS)
-    (grade,) = of_kind(skipped, "grade")
-    grade.metadata["tags"] = [SKIP]
-    hand_in(course, "skips_the_points", LOGITS, skipped)
-    changed = released(course, LOGITS)
-    (grade,) = of_kind(changed, "grade")
+# A kernel for each takes its time: one of each kind now, and the others in `make soak`. What they
+# try is tried without nbgrader in tests/checks/test_fence.py.
+FEW = ["right", "wrong", "open", "endless", "leaves_at_once", "reads_the_solution"]
+FEW += ["changes_the_points"]
+MOST = 2  # softmax is easy
+
+
+def skips_the_points(page):
+    of_kind(page, "grade")[0].metadata["tags"] = [SKIP]
+
+
+def changes_the_points(page):
+    (grade,) = of_kind(page, "grade")
     grade["source"], grade.metadata.nbgrader["points"] = "1000.0", 1000
-    hand_in(course, "changes_the_points", LOGITS, changed)
-    deleted = released(course, LOGITS)
-    deleted.cells = [cell for cell in deleted.cells if cell not in of_kind(deleted, "grade")]
-    hand_in(course, "deletes_the_points", LOGITS, deleted)
+
+
+def deletes_the_points(page):
+    page.cells = [cell for cell in page.cells if cell not in of_kind(page, "grade")]
+
+
+CHANGES = {act.__name__: act for act in (skips_the_points, changes_the_points, deletes_the_points)}
+REST = [student for student in [*SUBMISSIONS, *CHANGES] if student not in FEW]
+
+
+def grades(course, students):
+    """({student: points}, what nbgrader said) of their submissions, graded in one go."""
+    for student in students:
+        page = released(course, LOGITS)
+        if student in CHANGES:
+            CHANGES[student](page)
+        elif SUBMISSIONS[student] is not None:
+            answer(page, SUBMISSIONS[student])
+        hand_in(course, student, LOGITS, page)
     said = nbgrader(course, "autograde", LOGITS, status=None)
     found = scores(course, LOGITS)
     return {student: sum(filter(None, its.values())) for student, its in found.items()}, said
 
 
-MOST = 2  # softmax is easy
+@pytest.fixture(scope="module")
+def graded(course):
+    return grades(course, FEW)
 
 
 def test_a_right_answer_has_all_points_and_an_open_one_none(graded):
     points, said = graded
-    assert points["right"] == points["noisy"] == MOST, said
-    assert points["open"] == points["broken"] == points["own_input"] == 0
+    assert points["right"] == MOST, said
+    assert points["open"] == 0
 
 
 def test_a_wrong_answer_has_points_for_the_properties_that_hold(graded):
     assert 0 < graded[0]["wrong"] < MOST
 
 
-@pytest.mark.parametrize(
-    "student",
-    ["endless", "stubborn", "leaves", "leaves_at_once", "kills", "asks_the_check"]
-    + ["reads_the_solution", "reads_the_courses_solution", "starts_a_program"]
-    + ["skips_the_points", "changes_the_points", "deletes_the_points"],
-)
+@pytest.mark.parametrize("student", FEW[3:])
 def test_a_hostile_submission_has_no_points_and_keeps_nobody_from_theirs(graded, student):
     points, said = graded
     assert points.get(student, 0) == 0, said
     assert points["right"] == MOST
 
 
-def test_an_exit_before_the_answer_ends_one_cell_and_not_the_kernel(graded):
-    """The cell that defines the answer was not finished: no points, but a grade."""
-    assert graded[0]["leaves_before"] == 0
-
-
 def test_each_submission_was_graded_none_was_given_up(graded):
     points, said = graded
-    assert set(points) >= set(SUBMISSIONS), said
+    assert set(points) >= set(FEW) - set(CHANGES), said
     assert "There was an error processing assignment" not in said
+
+
+@pytest.mark.soak
+def test_nor_has_any_other_that_is_hostile_and_those_that_are_odd_have_theirs(
+    course, graded, record_property
+):
+    """An exit before the answer ends one cell, and not the kernel: no points, but a grade."""
+    points, said = grades(course, REST)
+    assert points["noisy"] == points["right"] == MOST
+    assert set(points) >= set(SUBMISSIONS), said
+    assert all(points.get(student, 0) == 0 for student in REST if student != "noisy"), points
+    assert "There was an error processing assignment" not in said
+    hostile = len(REST) - 1 + len(FEW[3:])
+    record_property("soak", f"{hostile} hostile or broken submissions have no points, 0 given up")
 
 
 def test_right_answers_to_all_exercises_of_a_lesson_have_all_its_points(course):
