@@ -64,8 +64,8 @@ QUESTIONS = {
             "about 0.60": "Look at the output: the new stories pushed it away from there. The "
             "model keeps no right answer, only what its text makes it say.",
             "about 0.50": "In the new stories the pushes cancel there: 50 (1 - p) = 50 p.",
-            "about 0.55": "The output is not far from it. But the loss contains the new stories "
-            "only, and for these 0.50 is best. The old ones don't count any more.",
+            "about 0.55": "Look at the output. The loss contains the new stories only, and for "
+            "these 0.50 is best. The old ones don't count any more.",
         },
     ),
     "momentum": Question(
