@@ -32,6 +32,7 @@ help:  ## this list
 	@echo '  BENCH_ARGS="..."    options of the benchmarks, such as --only bpe, --nanogpt PATH'
 	@echo '  CUDA_ARGS="..."     options of `make cuda`, such as --nanogpt PATH'
 	@echo '  NOTEBOOKS=a.ipynb   the notebooks that `make notebooks` and `make test` run'
+	@echo '  THOROUGH=1          `make test` leaves nothing out, as in continuous integration'
 	@echo '  PDF=1               `make slides` prints the slides too, by Chromium'
 
 # --- installing -----------------------------------------------------------------------------
@@ -120,9 +121,14 @@ PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist loadfile
 test soak notebooks bench: export GPTLIB_ANSWERS := off
 test soak: export GPTLIB_NBGRADER := $(CURDIR)/.venv/nbgrader/bin/python
 
-test: install .venv/nbgrader/installed  ## run every test, then every notebook against its committed outputs
-	$(PYTEST)
-	$(PYTEST) --nbval --nbval-current-env $(NOTEBOOKS)
+# Twelve minutes on two cores, or with THOROUGH=1 all that CI runs: the site, grading, Firefox, what
+# is marked `thorough`, and the notebooks of Deeper and of the solutions.
+MARKS := not soak$(if $(THOROUGH),, and not thorough)
+TESTED := $(if $(THOROUGH)$(filter-out file,$(origin NOTEBOOKS)),$(NOTEBOOKS),$(sort $(wildcard notebooks/*.ipynb)))
+
+test: install $(if $(THOROUGH),.venv/nbgrader/installed)  ## run the tests, then the lessons against their outputs (THOROUGH=1: all)
+	$(PYTEST) -m '$(MARKS)'
+	$(PYTEST) --nbval --nbval-current-env $(TESTED)
 	@$(PY) tests/browser.py
 
 # One after the other, so that what is timed and killed there has the machine for itself.

@@ -174,9 +174,9 @@ class Lab:
         self.page.wait_for_timeout(100)  # colours that fade into others have arrived
 
     def leave(self) -> None:
-        """The light theme again, which the server remembers, and no kernel."""
+        """The light theme again, which the server remembers, and nothing open."""
         self.theme("JupyterLab Light")
-        self.page.evaluate("window.jupyterapp.serviceManager.sessions.shutdownAll()")
+        self.page.evaluate(_CLOSE_ALL)
 
     def new_notebook(self, name: str, *cells: str) -> "Notebook":
         """Write a notebook of these cells, and open it."""
@@ -189,7 +189,7 @@ class Lab:
         """Open a notebook of the folder in place of any other, with the kernel that is running.
 
         What an earlier notebook showed is closed. To import PyTorch anew for each notebook would
-        take longer than what is done there.
+        take longer than what is done there; so the kernel of an earlier test file does, too.
         """
         kernel = self.page.evaluate(_CLOSE_ALL)
         more = {"kernel": {"id": kernel}} if kernel else {}
@@ -200,7 +200,9 @@ class Lab:
 
 
 _CLOSE_ALL = """async () => {
-  let found = null;
+  const { kernels } = window.jupyterapp.serviceManager;
+  await kernels.refreshRunning();
+  let found = [...kernels.running()].find(one => one.execution_state !== 'dead')?.id ?? null;
   for (const panel of [...window.jupyterapp.shell.widgets('main')]) {
     const kernel = panel.sessionContext?.session?.kernel;
     if (kernel) {

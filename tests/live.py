@@ -1,5 +1,6 @@
 """An explorer in a JupyterLab, read and moved as a person does; for the tests of js/ pages."""
 
+import pytest
 from browser import Explorer, settled
 
 BEGIN = """
@@ -73,6 +74,8 @@ def shows(read, expected):
 
 
 COLOURS = ("light", "dark", "forced")
+_OTHERS = (pytest.param(name, marks=pytest.mark.thorough) for name in COLOURS[1:])
+in_each_colour = pytest.mark.parametrize("colours", [COLOURS[0], *_OTHERS])
 
 
 def grave_in(lab, colours):

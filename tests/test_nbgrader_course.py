@@ -38,6 +38,7 @@ with Gradebook(f"sqlite:///{sys.argv[1]}") as book:
     }))
 """
 LONGEST = 3000  # seconds for a command, on a machine that is busy with other things
+thorough = pytest.mark.thorough  # nbgrader starts a kernel for each submission
 
 
 # ---- What is written ----
@@ -224,7 +225,7 @@ def nbgrader(folder, *command, status=0):
 def course(tmp_path_factory):
     """The whole course, of which two assignments have been given out."""
     if not GRADER.is_file() and "GPTLIB_NBGRADER" not in os.environ:
-        pytest.skip("nbgrader has no environment here: `make test` makes it")
+        pytest.skip("nbgrader has no environment here: `make test THOROUGH=1` makes it")
     folder = tmp_path_factory.mktemp("nbgrader")
     nbgrader_course.keep_up(folder, nbgrader_course.course(), "make nbgrader")
     for lesson in (LOGITS, ATTENTION):
@@ -261,6 +262,7 @@ def scores(course, lesson):
     return json.loads(done.stdout)
 
 
+@thorough
 def test_a_students_copy_has_no_solution_and_its_exercises_are_open(course):
     for lesson in (LOGITS, ATTENTION):
         whole = json.dumps(released(course, lesson))
@@ -274,6 +276,7 @@ def test_a_students_copy_has_no_solution_and_its_exercises_are_open(course):
     ]
 
 
+@thorough
 def test_nbgrader_finds_the_teachers_version_valid_and_an_open_one_not(course):
     """Validating runs a notebook: the teacher's answers are right, and open ones are told."""
     page = f"{LOGITS}.ipynb"
@@ -320,86 +323,70 @@ softmax = torch.softmax
 }
 
 
-# A kernel for each takes its time: one of each kind now, and the others in `make soak`. What they
-# try is tried without nbgrader in tests/checks/test_fence.py.
-FEW = ["right", "wrong", "open", "endless", "leaves_at_once", "reads_the_solution"]
-FEW += ["changes_the_points"]
-MOST = 2  # softmax is easy
-
-
-def skips_the_points(page):
-    of_kind(page, "grade")[0].metadata["tags"] = [SKIP]
-
-
-def changes_the_points(page):
-    (grade,) = of_kind(page, "grade")
-    grade["source"], grade.metadata.nbgrader["points"] = "1000.0", 1000
-
-
-def deletes_the_points(page):
-    page.cells = [cell for cell in page.cells if cell not in of_kind(page, "grade")]
-
-
-CHANGES = {act.__name__: act for act in (skips_the_points, changes_the_points, deletes_the_points)}
-REST = [student for student in [*SUBMISSIONS, *CHANGES] if student not in FEW]
-
-
-def grades(course, students):
-    """({student: points}, what nbgrader said) of their submissions, graded in one go."""
-    for student in students:
+@pytest.fixture(scope="module")
+def graded(course):
+    """({student: points}, what nbgrader said) of many submissions, graded in one go."""
+    for student, source in SUBMISSIONS.items():
         page = released(course, LOGITS)
-        if student in CHANGES:
-            CHANGES[student](page)
-        elif SUBMISSIONS[student] is not None:
-            answer(page, SUBMISSIONS[student])
-        hand_in(course, student, LOGITS, page)
+        hand_in(course, student, LOGITS, page if source is None else answer(page, source))
+    skipped = released(course, LOGITS)
+    (grade,) = of_kind(skipped, "grade")
+    grade.metadata["tags"] = [SKIP]
+    hand_in(course, "skips_the_points", LOGITS, skipped)
+    changed = released(course, LOGITS)
+    (grade,) = of_kind(changed, "grade")
+    grade["source"], grade.metadata.nbgrader["points"] = "1000.0", 1000
+    hand_in(course, "changes_the_points", LOGITS, changed)
+    deleted = released(course, LOGITS)
+    deleted.cells = [cell for cell in deleted.cells if cell not in of_kind(deleted, "grade")]
+    hand_in(course, "deletes_the_points", LOGITS, deleted)
     said = nbgrader(course, "autograde", LOGITS, status=None)
     found = scores(course, LOGITS)
     return {student: sum(filter(None, its.values())) for student, its in found.items()}, said
 
 
-@pytest.fixture(scope="module")
-def graded(course):
-    return grades(course, FEW)
+MOST = 2  # softmax is easy
 
 
+@thorough
 def test_a_right_answer_has_all_points_and_an_open_one_none(graded):
     points, said = graded
-    assert points["right"] == MOST, said
-    assert points["open"] == 0
+    assert points["right"] == points["noisy"] == MOST, said
+    assert points["open"] == points["broken"] == points["own_input"] == 0
 
 
+@thorough
 def test_a_wrong_answer_has_points_for_the_properties_that_hold(graded):
     assert 0 < graded[0]["wrong"] < MOST
 
 
-@pytest.mark.parametrize("student", FEW[3:])
+@thorough
+@pytest.mark.parametrize(
+    "student",
+    ["endless", "stubborn", "leaves", "leaves_at_once", "kills", "asks_the_check"]
+    + ["reads_the_solution", "reads_the_courses_solution", "starts_a_program"]
+    + ["skips_the_points", "changes_the_points", "deletes_the_points"],
+)
 def test_a_hostile_submission_has_no_points_and_keeps_nobody_from_theirs(graded, student):
     points, said = graded
     assert points.get(student, 0) == 0, said
     assert points["right"] == MOST
 
 
+@thorough
+def test_an_exit_before_the_answer_ends_one_cell_and_not_the_kernel(graded):
+    """The cell that defines the answer was not finished: no points, but a grade."""
+    assert graded[0]["leaves_before"] == 0
+
+
+@thorough
 def test_each_submission_was_graded_none_was_given_up(graded):
     points, said = graded
-    assert set(points) >= set(FEW) - set(CHANGES), said
-    assert "There was an error processing assignment" not in said
-
-
-@pytest.mark.soak
-def test_nor_has_any_other_that_is_hostile_and_those_that_are_odd_have_theirs(
-    course, graded, record_property
-):
-    """An exit before the answer ends one cell, and not the kernel: no points, but a grade."""
-    points, said = grades(course, REST)
-    assert points["noisy"] == points["right"] == MOST
     assert set(points) >= set(SUBMISSIONS), said
-    assert all(points.get(student, 0) == 0 for student in REST if student != "noisy"), points
     assert "There was an error processing assignment" not in said
-    hostile = len(REST) - 1 + len(FEW[3:])
-    record_property("soak", f"{hostile} hostile or broken submissions have no points, 0 given up")
 
 
+@thorough
 def test_right_answers_to_all_exercises_of_a_lesson_have_all_its_points(course):
     page, answers = released(course, ATTENTION), of_kind(source_of(course, ATTENTION), "solution")
     for k, cell in enumerate(answers):

@@ -1,5 +1,5 @@
 """What holds of every notebook as it is committed. That its outputs are true is nbval's part:
-`make test` runs each one and compares.
+`make test THOROUGH=1` runs each one and compares.
 """
 
 import json

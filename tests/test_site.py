@@ -25,6 +25,8 @@ from gptlib.teaching import tally
 from gptlib.widgets import training_explorer
 from gptlib.widgets.truth import true_tokens
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).resolve().parent.parent
 REPOSITORY = "https://github.com/someone/a-course"
 UNDER = "some where/course"  # the site's place on its server

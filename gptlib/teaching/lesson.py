@@ -1,4 +1,4 @@
-"""A lesson as its notebook uses it: the map with today's part lit, questions, hints, the machine."""
+"""A lesson as its notebook uses it: the map with its part lit, questions, hints, the machine."""
 
 import importlib
 
@@ -47,7 +47,8 @@ class Lesson:
 
         Lesson 08 is about parameters, and so opens what training has adjusted.
         """
-        station = self.part if self.part in OPENED else "training" if self.part == "gpt2" else "text"
+        elsewhere = "training" if self.part == "gpt2" else "text"
+        station = self.part if self.part in OPENED else elsewhere
         return widgets.machine(*load("pets"), text, station)
 
     def ask(self, name: str) -> QuestionBox:

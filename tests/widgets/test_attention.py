@@ -9,7 +9,7 @@ import torch
 from explorers import HOSTILE, JUPYTERLAB, elements, image_of, over, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live import grave, open_live, shows
+from live import grave, in_each_colour, open_live, shows
 
 import gptlib
 from gptlib.attention import attention_scores, mask_scores
@@ -254,7 +254,7 @@ def test_an_emoji_split_over_tokens_is_shown_as_its_bytes(live):
     shows(lambda: "<F0>" in live.words(), True)
 
 
-@pytest.mark.parametrize("colours", ["light", "dark", "forced"])
+@in_each_colour
 def test_no_serious_violation_of_accessibility_is_found(live, lab, colours):
     lab.theme("JupyterLab Dark" if colours == "dark" else "JupyterLab Light")
     lab.page.emulate_media(forced_colors="active" if colours == "forced" else "none")

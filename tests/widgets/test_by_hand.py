@@ -7,7 +7,7 @@ import torch
 from explorers import HOSTILE, elements, image_of, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live import grave, open_live, shows
+from live import grave_in, in_each_colour, open_live, shows
 
 from gptlib.attention import attention
 from gptlib.widgets import attention_by_hand, svg
@@ -132,13 +132,9 @@ def test_a_wrong_number_is_said_and_greys_the_picture(live):
     shows(live.message, "")
 
 
-@pytest.mark.parametrize("colours", ["light", "dark", "forced"])
+@in_each_colour
 def test_no_serious_violation_of_accessibility_is_found(live, lab, colours):
-    lab.theme("JupyterLab Dark" if colours == "dark" else "JupyterLab Light")
-    lab.page.emulate_media(forced_colors="active" if colours == "forced" else "none")
-    found = grave(lab.page)
-    lab.page.emulate_media(forced_colors="none")
-    assert not found
+    assert not grave_in(lab, colours)
 
 
 @pytest.mark.parametrize("width, height, most", [(1366, 768, 620), (390, 844, 9999)])

@@ -9,7 +9,7 @@ import torch
 from explorers import HOSTILE, Names, elements, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live import grave, open_live, shows
+from live import grave, in_each_colour, open_live, shows
 
 import gptlib
 from gptlib.widgets import embedding_explorer, svg
@@ -389,7 +389,7 @@ def test_what_is_no_word_greys_the_picture_and_says_why(live):
     shows(lambda: live.value("textbox", "word"), "The")
 
 
-@pytest.mark.parametrize("colours", ["light", "dark", "forced"])
+@in_each_colour
 def test_no_serious_violation_of_accessibility_is_found(live, lab, colours):
     lab.theme("JupyterLab Dark" if colours == "dark" else "JupyterLab Light")
     lab.page.emulate_media(forced_colors="active" if colours == "forced" else "none")

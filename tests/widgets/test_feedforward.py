@@ -6,7 +6,7 @@ import traitlets
 from explorers import HOSTILE, elements, image_of, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live import grave, open_live, shows
+from live import grave, in_each_colour, open_live, shows
 
 import gptlib
 from gptlib.corpora import pets as grammar
@@ -148,7 +148,7 @@ def test_a_prompt_that_cannot_be_shown_is_said_and_greys_the_picture(explorer):
     shows(grey.count, 0)
 
 
-@pytest.mark.parametrize("colours", ["light", "dark", "forced"])
+@in_each_colour
 def test_no_serious_violation_of_accessibility_is_found(explorer, lab, colours):
     lab.theme("JupyterLab Dark" if colours == "dark" else "JupyterLab Light")
     lab.page.emulate_media(forced_colors="active" if colours == "forced" else "none")

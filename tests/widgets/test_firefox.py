@@ -19,6 +19,8 @@ from gptlib.corpora import pets as grammar
 from gptlib.teaching.lesson import Lesson
 from gptlib.widgets import esm, svg
 
+pytestmark = pytest.mark.thorough
+
 TEXT = "The cat is sleeping on the"
 
 

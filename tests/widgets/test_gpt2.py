@@ -3,7 +3,7 @@
 import pytest
 import torch
 from explorers import elements, image_of
-from live import grave, open_live, shows
+from live import grave_in, in_each_colour, open_live, shows
 
 import gptlib
 from gptlib.widgets import size_explorer
@@ -132,10 +132,6 @@ def test_a_wrong_number_is_said_and_greys_the_picture(both):
     shows(lambda: live.message(), "")
 
 
-@pytest.mark.parametrize("colours", ["light", "dark", "forced"])
+@in_each_colour
 def test_no_serious_violation_of_accessibility_is_found(both, lab, colours):
-    lab.theme("JupyterLab Dark" if colours == "dark" else "JupyterLab Light")
-    lab.page.emulate_media(forced_colors="active" if colours == "forced" else "none")
-    found = grave(lab.page)
-    lab.page.emulate_media(forced_colors="none")
-    assert not found
+    assert not grave_in(lab, colours)

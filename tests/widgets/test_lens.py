@@ -5,7 +5,7 @@ import torch
 from explorers import HOSTILE, elements, image_of, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live import grave, open_live, shows
+from live import grave_in, in_each_colour, open_live, shows
 
 import gptlib
 from gptlib.widgets import logit_lens, svg
@@ -155,13 +155,9 @@ def test_a_text_that_cannot_be_shown_is_said_and_greys_the_picture(lens):
     assert lens.message() == ""
 
 
-@pytest.mark.parametrize("colours", ["light", "dark", "forced"])
+@in_each_colour
 def test_no_serious_violation_of_accessibility_is_found(lens, lab, colours):
-    lab.theme("JupyterLab Dark" if colours == "dark" else "JupyterLab Light")
-    lab.page.emulate_media(forced_colors="active" if colours == "forced" else "none")
-    found = grave(lab.page)
-    lab.page.emulate_media(forced_colors="none")
-    assert not found
+    assert not grave_in(lab, colours)
 
 
 def test_a_model_too_large_for_a_browser_is_read_in_the_kernel(lab, pets):

@@ -7,7 +7,7 @@ import torch
 from explorers import HOSTILE, elements, image_of, shown, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live import grave, open_live, shows
+from live import grave_in, in_each_colour, open_live, shows
 
 import gptlib
 from gptlib.widgets import softmax_explorer, svg
@@ -123,13 +123,9 @@ def test_a_number_out_of_range_greys_the_picture_and_says_why(explorer):
     shows(lambda: columns(explorer), said(temperature=2.0))
 
 
-@pytest.mark.parametrize("colours", ["light", "dark", "forced"])
+@in_each_colour
 def test_no_serious_violation_of_accessibility_is_found(explorer, lab, colours):
-    lab.theme("JupyterLab Dark" if colours == "dark" else "JupyterLab Light")
-    lab.page.emulate_media(forced_colors="active" if colours == "forced" else "none")
-    found = grave(lab.page)
-    lab.page.emulate_media(forced_colors="none")
-    assert not found
+    assert not grave_in(lab, colours)
 
 
 def test_what_code_sets_is_shown_and_what_the_page_sets_is_read(lab):

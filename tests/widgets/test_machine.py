@@ -3,7 +3,7 @@
 import pytest
 import torch
 from explorers import elements, image_of
-from live import grave, open_live, shows
+from live import grave, in_each_colour, open_live, shows
 
 import gptlib
 from gptlib.widgets import machine, svg
@@ -163,7 +163,7 @@ def test_a_wrong_text_is_said_and_greys_the_picture(live):
     shows(lambda: "are too many to show: 48 at most" in live.message(), True)
 
 
-@pytest.mark.parametrize("colours", ["light", "dark", "forced"])
+@in_each_colour
 @pytest.mark.parametrize("station", ["attention", "sampling"])
 def test_no_serious_violation_of_accessibility_is_found(live, lab, colours, station):
     lab.theme("JupyterLab Dark" if colours == "dark" else "JupyterLab Light")

@@ -11,6 +11,8 @@ import pytest
 from browser import chromium, chromium_page, jupyterlab, settled
 from live import BEGIN
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PYTHON = Path(os.environ.get("GPTLIB_NBGRADER", ROOT / ".venv" / "nbgrader" / "bin" / "python"))
 TEXT = "Mia has a red ball. Tom has a big blue ball. Eve has a green ball. The ball of Tom is"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from live import grave, open_live, shows, shut_down
+from live import grave, in_each_colour, open_live, shows, shut_down
 
 import gptlib
 from gptlib.corpora import pets as grammar
@@ -204,7 +204,7 @@ def test_a_prompt_beyond_the_grammar_says_that_there_is_no_truth(studio):
     assert "truth" not in studio.words()
 
 
-@pytest.mark.parametrize("colours", ["light", "dark", "forced"])
+@in_each_colour
 def test_no_serious_violation_of_accessibility_is_found(studio, lab, colours):
     lab.theme("JupyterLab Dark" if colours == "dark" else "JupyterLab Light")
     lab.page.emulate_media(forced_colors="active" if colours == "forced" else "none")

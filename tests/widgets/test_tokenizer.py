@@ -4,7 +4,7 @@ import pytest
 from explorers import HOSTILE, elements, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live import grave, open_live, shows
+from live import grave, in_each_colour, open_live, shows
 
 import gptlib
 from gptlib.widgets import tokenizer_explorer
@@ -202,7 +202,7 @@ def test_two_views_of_one_explorer_agree_and_another_is_left_alone(opened, live,
     assert boxes(live) == before
 
 
-@pytest.mark.parametrize("colours", ["light", "dark", "forced"])
+@in_each_colour
 def test_no_serious_violation_of_accessibility_is_found(live, lab, colours):
     lab.theme("JupyterLab Dark" if colours == "dark" else "JupyterLab Light")
     lab.page.emulate_media(forced_colors="active" if colours == "forced" else "none")
