@@ -1,17 +1,21 @@
 """What a class waits for, and what a lesson takes of a laptop. `python -m benchmarks.clock`
 
-Four measurements: the import; JupyterLab from its start until the first cell of lesson 00 has been
-run in a page that was empty; all notebooks under nbval, as `make test` does it; and the peak memory
-of each notebook's kernel, run from top to bottom.
+Five measurements: the import; JupyterLab from its start until the first cell of lesson 00 has been
+run in a page that was empty; all lessons under nbval, as `make test` does it; the peak memory of
+each one's kernel, run from top to bottom; and the seconds of each section of Deeper.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from statistics import median
 
@@ -97,16 +101,43 @@ def kernels(paths: list[Path]) -> Iterator[str]:
     for path in paths:
         notebook = nbformat.read(path, 4)
         notebook.cells.append(nbformat.v4.new_code_cell(PROBE))
-        client = NotebookClient(
-            notebook, timeout=600, resources={"metadata": {"path": str(path.parent)}}
-        )
-        settings = {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
         began = time.perf_counter()
-        client.execute(env=os.environ | ENVIRONMENT | settings)
+        run(notebook, path.parent)
         took = time.perf_counter() - began
         peak = int(notebook.cells[-1].outputs[0].text)
         what = f"kernel of {path.stem.replace('_', ' ')}, peak memory"
         yield f"| {what} | 700 MB | {peak / 2**20:.0f} MB, after {took:.0f} s |"
+
+
+def deeper(paths: list[Path]) -> Iterator[str]:
+    """The seconds of each section of a notebook of Deeper."""
+    for path in paths:
+        notebook = nbformat.read(path, 4)
+        run(notebook, path.parent)
+        found = seconds(notebook)
+        listed = ", ".join(f"{name} {took:.0f}" for name, took in found.items())
+        longest = f"{max(found.values()):.0f} s: {listed}"
+        yield f"| sections of Deeper {path.stem[:2]} | 60 s each | {longest} |"
+
+
+def seconds(notebook: nbformat.NotebookNode) -> dict[str, float]:
+    """{"A": its seconds, ...} of a notebook that was run; what comes before A is not counted."""
+    found: Counter[str] = Counter()
+    now = ""
+    for cell in notebook.cells:
+        if heading := re.search(r"^## (\w)\. .+ min\)$", cell.source, re.MULTILINE):
+            now = heading[1]
+        if now and cell.cell_type == "code":
+            times = [datetime.fromisoformat(at) for at in cell.metadata.execution.values()]
+            found[now] += (max(times) - min(times)).total_seconds()
+    return dict(found)
+
+
+def run(notebook: nbformat.NotebookNode, folder: Path) -> None:
+    """From top to bottom, in a kernel of its own."""
+    client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}})
+    settings = {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    client.execute(env=os.environ | ENVIRONMENT | settings)
 
 
 def main() -> None:
@@ -114,7 +145,8 @@ def main() -> None:
     lines = [*HEAD, str(importing()), "", "| what | at most | measured |", "|---|---|---|"]
     print(lines[2], flush=True)
     paths = notebooks()
-    for line in (starting(), *kernels(paths), series(paths)):
+    second_hour = sorted((ROOT / "notebooks" / "deeper").glob("*.ipynb"))
+    for line in chain([starting()], kernels(paths), deeper(second_hour), [series(paths)]):
         print(line, flush=True)
         lines.append(line)
     head = [machine(), load_since(before) + "; here a MB is 2^20 bytes", ""]

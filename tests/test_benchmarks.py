@@ -5,6 +5,7 @@ import sys
 from itertools import islice
 from pathlib import Path
 
+import nbformat
 import pytest
 import soak
 import torch
@@ -224,3 +225,14 @@ def test_each_broken_trainer_is_broken_in_the_way_that_it_says():
     gptlib.nll(model(x), y).backward()
     own = model.wte.weight.grad
     assert torch.allclose(gradients[1], gradients[0] + own, atol=1e-4)
+
+
+def test_a_section_of_deeper_takes_what_its_cells_take():
+    def code(begun, ended):
+        times = {"shell": f"2026-01-01T00:00:{begun:02}Z", "idle": f"2026-01-01T00:00:{ended:02}Z"}
+        return nbformat.v4.new_code_cell("x", metadata={"execution": times})
+
+    text = nbformat.v4.new_markdown_cell
+    cells = [code(0, 9), text("## A. The first (6 min)"), code(9, 11), text("## Not one"), code(11, 14)]
+    cells += [text("Words.\n\n## B. The second (12 min)"), code(20, 21)]
+    assert clock.seconds(nbformat.v4.new_notebook(cells=cells)) == {"A": 5, "B": 1}
