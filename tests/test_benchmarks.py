@@ -233,6 +233,6 @@ def test_a_section_of_deeper_takes_what_its_cells_take():
         return nbformat.v4.new_code_cell("x", metadata={"execution": times})
 
     text = nbformat.v4.new_markdown_cell
-    cells = [code(0, 9), text("## A. The first (6 min)"), code(9, 11), text("## Not one"), code(11, 14)]
-    cells += [text("Words.\n\n## B. The second (12 min)"), code(20, 21)]
+    cells = [code(0, 9), text("## A. The first (6 min)"), code(9, 11), text("## Not one")]
+    cells += [code(11, 14), text("Words.\n\n## B. The second (12 min)"), code(20, 21)]
     assert clock.seconds(nbformat.v4.new_notebook(cells=cells)) == {"A": 5, "B": 1}

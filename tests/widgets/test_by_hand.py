@@ -137,18 +137,6 @@ def test_no_serious_violation_of_accessibility_is_found(live, lab, colours):
     assert not grave_in(lab, colours)
 
 
-@pytest.mark.parametrize("width, height, most", [(1366, 768, 620), (390, 844, 9999)])
-def test_it_fits_a_laptop_and_a_phone(live, lab, width, height, most):
-    before = lab.page.viewport_size
-    lab.page.set_viewport_size({"width": width, "height": height})
-    lab.command("application:toggle-left-area") if width < 800 else None
-    wide = "root => root.scrollWidth - root.clientWidth"
-    shows(lambda: live.root.evaluate(wide) <= 1, True)
-    assert live.root.bounding_box()["height"] <= most
-    lab.command("application:toggle-left-area") if width < 800 else None
-    lab.page.set_viewport_size(before)
-
-
 def test_the_letters_of_the_plane_follow_the_font_of_the_page(live, lab):
     plane = live.root.locator(".gptlib-plane")
 

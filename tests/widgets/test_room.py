@@ -9,7 +9,7 @@ EXPLORERS = {
     "attention_explorer": "widgets.attention_explorer(model, tokenizer, LONG, exchange=[11, 17])",
     "attention_by_hand": "widgets.attention_by_hand()",
     "tokenizer_explorer": "widgets.tokenizer_explorer(tokenizer, beside=gptlib.Tokenizer.gpt2())",
-    "embedding_explorer": "widgets.embedding_explorer(gptlib.load_history('pets'), tokenizer)",
+    "embedding_explorer": "widgets.embedding_explorer({0: early, 5000: model}, tokenizer)",
     "block_explorer": "widgets.block_explorer(model, tokenizer, truth=grammar.next_words)",
     "softmax_explorer": "widgets.softmax_explorer()",
     "logit_lens": "widgets.logit_lens(model, tokenizer, 'The cat is sleeping on the')",
@@ -19,7 +19,10 @@ EXPLORERS = {
     "question": "lesson.ask('exit')",
 }
 LONG = "Mia has a red ball. Tom has a big blue ball. Eve has a green ball. The ball of Tom is"
-BEGIN = f"from gptlib.teaching import Lesson\nlesson, LONG = Lesson('attention'), {LONG!r}"
+BEGIN = f"""
+from gptlib.teaching import Lesson
+lesson, early, LONG = Lesson("attention"), gptlib.load("pets", step=0)[0], {LONG!r}
+"""
 NAMES = list(EXPLORERS)
 
 # Width and height of the window, and the largest height of an explorer in it, in CSS pixels. A
@@ -27,7 +30,8 @@ NAMES = list(EXPLORERS)
 WINDOWS = {"laptop": (1366, 768, 620), "projector": (1280, 720, 620), "phone": (390, 844, None)}
 LETTERS = 16
 
-# [letters that are smaller, how far it is wider than its place, controls that stick out of it]
+# [letters that are smaller, how far it is wider than its place, controls out of reach: those of a
+# table that scrolls are not]
 LOOK = """(root, letters) => {
   const small = [], walk = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
   while (walk.nextNode()) {
@@ -40,9 +44,12 @@ LOOK = """(root, letters) => {
     if (size < letters - 0.05) small.push(`${words}: ${size.toFixed(1)}`);
   }
   const place = root.parentElement.getBoundingClientRect();
+  const scrolls = (node) => node !== root
+    && (/auto|scroll/.test(getComputedStyle(node).overflowX) || scrolls(node.parentElement));
   const outside = [...root.querySelectorAll("button, input, select")].filter(control => {
     const box = control.getBoundingClientRect();
-    return box.width && (box.left < place.left - 1 || box.right > place.right + 1);
+    const inside = box.left >= place.left - 1 && box.right <= place.right + 1;
+    return box.width && !inside && !scrolls(control);
   });
   return [small, root.scrollWidth - root.clientWidth, outside.map(node => node.outerHTML)];
 }"""
@@ -50,21 +57,11 @@ LOOK = """(root, letters) => {
 
 @pytest.fixture(scope="module")
 def all_of_them(lab):
-    """A function that gives an explorer by its name, brought into view."""
-    _, found = open_live(lab, "room", BEGIN, *EXPLORERS.values(), count=1)
-    panel = lab.page.locator(".jp-NotebookPanel")
-
-    def of(name):
-        place = NAMES.index(name) + 2  # after the cells that begin
-        lab.page.evaluate(
-            "place => window.jupyterapp.shell.currentWidget.content.scrollToItem(place, 'start')",
-            place,
-        )
-        root = panel.locator(f".jp-Cell[data-windowed-list-index='{place}'] .gptlib-live")
-        root.locator("[role=img], [role=group], [role=region], button").first.wait_for()
-        return root
-
-    return of
+    """{name: the explorer's element}."""
+    notebook, _ = open_live(lab, "room", BEGIN, *EXPLORERS.values())
+    found = notebook.panel.locator(".gptlib-live")
+    found.nth(len(NAMES) - 1).wait_for(state="attached")
+    return {name: found.nth(place) for place, name in enumerate(NAMES)}
 
 
 @pytest.fixture(scope="module", params=WINDOWS)
@@ -80,7 +77,9 @@ def window(request, lab):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_fits_its_letters_can_be_read_and_no_control_is_out_of_reach(window, all_of_them, name):
-    root = all_of_them(name)
+    root = all_of_them[name]
+    root.scroll_into_view_if_needed()
+    root.locator("[role=img], [role=group], [role=region], button").first.wait_for()
     small, wider, outside = root.evaluate(LOOK, LETTERS)
     assert not small and wider <= 1 and not outside
     highest = WINDOWS[window][2]
