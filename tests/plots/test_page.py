@@ -20,7 +20,7 @@ from matplotlib.colors import to_rgb
 from nbconvert import HTMLExporter
 from PIL import Image
 
-from gptlib import plots
+from gptlib import plots, widgets
 from gptlib.plots.parts.image import html, size_of, small_png
 from gptlib.plots.style import THEMES
 
@@ -143,6 +143,24 @@ def test_a_page_of_nbconvert_has_the_alt_and_its_pictures_follow_its_own_theme(
     image = page.get_by_role("img", name=WORDS, exact=True)
     image.wait_for()
     assert settled(lambda: corner(image), PAPER[exported]) == PAPER[exported]
+    page.close()
+
+
+@pytest.mark.parametrize(("exported", "system"), [("light", "dark"), ("dark", "light")])
+def test_there_an_explorers_picture_follows_the_theme_too(lab, tmp_path, exported, system):
+    """It has no kernel there: its picture, as it opens, stands in its place."""
+    data, _ = widgets.softmax_explorer()._repr_mimebundle_()
+    output = nbformat.v4.new_output("display_data", data)
+    cell = nbformat.v4.new_code_cell("widgets.softmax_explorer()", outputs=[output])
+    made = nbformat.v4.new_notebook(cells=[cell])
+    written, _ = HTMLExporter(theme=exported).from_notebook_node(made)
+    (tmp_path / "page.html").write_text(written, encoding="utf-8")
+    page = lab.page.context.new_page()
+    page.emulate_media(color_scheme=system)
+    page.goto((tmp_path / "page.html").as_uri())
+    image = page.get_by_role("img", name=data["text/plain"], exact=True)
+    paper = {"light": (255, 255, 255), "dark": (17, 17, 17)}[exported]
+    assert settled(lambda: corner(image), paper) == paper
     page.close()
 
 

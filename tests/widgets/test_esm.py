@@ -1,5 +1,6 @@
 """gptlib.widgets.esm: several files become one module that says the same."""
 
+import re
 import shutil
 import subprocess
 
@@ -65,3 +66,55 @@ def test_a_circle_is_refused_by_name(folder):
 def test_a_file_that_is_not_there_is_named(folder):
     with pytest.raises(FileNotFoundError, match="none.js"):
         esm.bundle("none")
+
+
+# ---- The rules of all explorers are in one page: JupyterLab has many notebooks in one ----
+
+SCRIPTS = {path.name: path.read_text(encoding="utf-8") for path in esm.FOLDER.glob("*.js")}
+EVERYWHERE = {"gptlib-live", "gptlib-explorer"}
+
+
+def selectors(css):
+    """Of every rule, also of those inside @media and @container; of @keyframes nothing."""
+    css = re.sub(r"/\*.*?\*/|\$\{[^}]*\}", "", css, flags=re.DOTALL)
+    css = re.sub(r"@keyframes[^{]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}", "", css)
+    for group in re.findall(r"([^{}]+)\{[^{}]*\}", re.sub(r"@(?:media|container)[^{]*\{", "", css)):
+        yield from (one.strip() for one in group.split(","))
+
+
+def strangers(scripts):
+    """Rules that reach what another file has made: (file, selector, the other file).
+
+    The first class of a rule belongs to the file, or to style.js. Who imports a file may use its
+    classes.
+    """
+    found = []
+    for name, text in scripts.items():
+        for css in re.findall(r"CSS = `(.*?)`", text, re.DOTALL) if name != "style.js" else ():
+            for selector in selectors(css):
+                classes = re.findall(r"\.(gptlib-[\w-]+)", selector)
+                own = next((c for c in classes if c not in EVERYWHERE), "")
+                others = [
+                    other
+                    for other, its in scripts.items()
+                    if other != name
+                    and f'from "./{name}"' not in its
+                    and (not own or re.search(rf"{own}(?![\w-])", its))
+                ]
+                found += [(name, selector, other) for other in others]
+    return found
+
+
+def test_no_explorer_gives_a_look_to_what_another_has_made():
+    assert strangers(SCRIPTS) == []
+
+
+def test_a_class_of_two_explorers_would_be_found():
+    one = "const CSS = `@media (print) { .gptlib-part { height: 1em; } }`;"
+    two = (
+        'const CSS = `.gptlib-row > .gptlib-part { top: 0; }`; make("p", { class: "gptlib-part" })'
+    )
+    of = {"one.js": one, "two.js": two}
+    assert strangers(of) == [("one.js", ".gptlib-part", "two.js")]
+    assert strangers({"one.js": "const CSS = `p { top: 0; }`", "two.js": ""}) != []
+    assert strangers({**of, "two.js": two + ' import "x" from "./one.js"'}) == []

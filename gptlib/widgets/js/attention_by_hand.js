@@ -23,14 +23,14 @@ const CSS = `
 .gptlib-sums > .gptlib-terms { display: flex; flex-flow: row wrap; gap: 0 .8em;
   justify-content: space-between; }
 .gptlib-sums .gptlib-terms > .gptlib-code { min-width: 4em; }
-.gptlib-weight { position: relative; display: flex; align-items: center; gap: .4em; }
-.gptlib-weight > .gptlib-fill { flex: none; height: 1em; }
+.gptlib-hand-weight { position: relative; display: flex; align-items: center; gap: .4em; }
+.gptlib-hand-weight > .gptlib-fill { flex: none; height: 1em; }
 .gptlib-sums .gptlib-head { font-weight: 600; }
-.gptlib-live button.gptlib-code { font-family: var(--jp-code-font-family, monospace); }
+.gptlib-live .gptlib-hand-token { font-family: var(--jp-code-font-family, monospace); }
 @container (max-width: 30em) {
   .gptlib-sums { grid-template-columns: minmax(0, 1fr) max-content max-content max-content;
     column-gap: .5em; }
-  .gptlib-weight > .gptlib-fill { display: none; }
+  .gptlib-hand-weight > .gptlib-fill { display: none; }
 }
 `;
 
@@ -65,7 +65,7 @@ class ByHand {
     const { frame: page, model } = this;
     this.tokens = this.names.map((name, place) =>
       make("button", {
-        type: "button", class: "gptlib-code", title: `${place}: ${name}`,
+        type: "button", class: "gptlib-hand-token", title: `${place}: ${name}`,
         on: { click: () => this.choose(place) },
       }, clip(name, 16)));
     const group = make("div", { class: "gptlib-row", role: "group", "aria-label": "token that looks" }, ...this.tokens);
@@ -132,7 +132,7 @@ class ByHand {
         terms, product, score, fill, share,
         cells: [
           make("span", { class: "gptlib-terms" }, make("span", { class: "gptlib-code" }, clip(name, 12)), terms),
-          product, score, make("span", { class: "gptlib-weight" }, fill, share),
+          product, score, make("span", { class: "gptlib-hand-weight" }, fill, share),
         ],
       };
     });

@@ -86,7 +86,7 @@ class BlockExplorer {
         make("div", { class: "gptlib-inside-block" }, arrow(), inside[0], arrow(), inside[1], arrow(),
           make("span", { class: "gptlib-plus", title: "added to the stream" }, "+")));
     };
-    this.title = make("div", { class: "gptlib-now" });
+    this.title = make("div", { class: "gptlib-block-title" });
     this.block = make("div", { class: "gptlib-block", role: "group" }, half("attention"), half("feedforward"));
     this.words = make("div", { role: "status", class: "gptlib-distances" });
     this.bars = bars({ most: ROWS + OWN + 1 });
@@ -299,7 +299,7 @@ const CSS = `
 .gptlib-arrow { width: 1.05em; height: 1em; flex: none; }
 .gptlib-plus { border: 1.5px solid ${COLOURS.INK}; border-radius: 50%; width: 1.4em; height: 1.4em; flex: none;
   display: inline-flex; align-items: center; justify-content: center; }
-.gptlib-live .gptlib-now { font-weight: 600; }
+.gptlib-block-title { font-weight: 600; }
 @container (max-width: 36em) {
   .gptlib-inside-block { flex-wrap: wrap; gap: .2em; }
   .gptlib-inside-block > .gptlib-arrow:first-child { display: none; }

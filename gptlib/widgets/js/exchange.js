@@ -63,7 +63,7 @@ export function exchangePanel({ state, name, onChange, onOther }) {
     state.on = !state.on;
     onChange();
   } });
-  const answer = make("p", { class: "gptlib-step-words", role: "status" });
+  const answer = make("p", { role: "status" });
   const picture = bars({ most: ROWS + 1 });
   const row = (...all) => make("div", { class: "gptlib-row" }, ...all.map((item) => item.root));
   const root = make("div", { class: "gptlib-exchange" },
@@ -121,7 +121,7 @@ function barsOf(before, after, on, name) {
 
 export const EXCHANGE_CSS = `
 .gptlib-exchange .gptlib-ticks { display: none; }
-.gptlib-exchange > p { min-height: 1.35em; }
+.gptlib-exchange > p { min-height: 1.35em; margin: .3em 0; }
 .gptlib-exchange select { max-width: 9em; }
 @media (prefers-reduced-motion: no-preference) {
   .gptlib-exchange .gptlib-fill { transition: width .5s ease-in-out; }

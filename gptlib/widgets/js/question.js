@@ -16,7 +16,7 @@ const CSS = `
 .gptlib-reply.gptlib-yes { border-color: var(--jp-success-color1, #2e7d32); }
 .gptlib-reply.gptlib-no { border-color: var(--jp-error-color1, #d32f2f); }
 .gptlib-reply.gptlib-open { border-color: var(--jp-border-color2, #d0d0d0); }
-.gptlib-live code { font-family: var(--jp-code-font-family, monospace); font-size: 1em;
+.gptlib-asked code { font-family: var(--jp-code-font-family, monospace); font-size: 1em;
   background: color-mix(in srgb, #7a7a7a 14%, transparent); padding: 0 .2em; color: inherit; }
 `;
 
@@ -31,6 +31,7 @@ export default {
   render({ model, el }) {
     const { title, asks, prediction, right, replies } = model.get("settings");
     const page = frame({ model, el, name: `${title}: ${asks.replaceAll("`", "")}`, css: CSS });
+    page.root.classList.add("gptlib-asked");
     const group = `gptlib-question-${groups++}`;
     const boxes = replies.map(([choice]) => {
       const input = make("input", { type: "radio", name: group });

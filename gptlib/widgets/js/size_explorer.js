@@ -59,10 +59,10 @@ const CSS = `
 .gptlib-parts { display: grid; grid-template-columns: 7em 1fr max-content 4em; gap: .2em .8em;
   align-items: center; }
 .gptlib-parts > .gptlib-right { text-align: right; }
-.gptlib-part { height: 1.1em; }
+.gptlib-size-part { height: 1.1em; }
 @container (max-width: 36em) {
   .gptlib-parts { grid-template-columns: 5.6em max-content 1fr; column-gap: .5em; }
-  .gptlib-part { display: none; }
+  .gptlib-size-part { display: none; }
 }
 `;
 
@@ -155,7 +155,7 @@ class Sizes {
     say(this.title, title);
     const cells = Object.entries(counted).flatMap(([name, count]) => [
       make("span", { class: "gptlib-right" }, name),
-      style(make("div", { class: "gptlib-fill gptlib-part" }),
+      style(make("div", { class: "gptlib-fill gptlib-size-part" }),
         { width: `${Math.max(0.3, (100 * count) / total)}%` }),
       make("span", { class: "gptlib-right" }, whole(count)),
       make("span", { class: "gptlib-right" }, `${((100 * count) / total).toFixed(1)}%`),
