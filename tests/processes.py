@@ -11,7 +11,8 @@ from torch.distributed import TCPStore
 
 from gptlib import cli
 
-CONTEXT = multiprocessing.get_context("forkserver")  # imports once, for all of them:
+# Where there is fork, one process imports, once for all of them:
+CONTEXT = multiprocessing.get_context("spawn" if os.name == "nt" else "forkserver")
 CONTEXT.set_forkserver_preload(["gptlib.cli", "torch._dynamo"])  # the second is for AdamW
 
 TINY = (
@@ -62,12 +63,20 @@ class Forked:
 
 def _command(argv, streams):
     """Body of a process: its streams are made anew, over the numbers that any program's have."""
-    os.setpgid(0, 0)
+    if os.name != "nt":
+        os.setpgid(0, 0)
     for number, (place, mode) in enumerate(streams):
         with open(place, mode) as file:
             os.dup2(file.fileno(), number)
     sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)  # noqa: SIM115
     sys.exit(cli.main(argv))
+
+
+def forked(folder, argv, **streams):
+    """(status, stdout, stderr) of a `gptlib` that has been imported already."""
+    places = {"stdout": folder / "stdout", "stderr": folder / "stderr"}
+    status = Forked(argv, **(places | streams)).wait()
+    return status, *(path.read_bytes() if path.exists() else b"" for path in places.values())
 
 
 def together(argv, size, scratch, interrupted=None):

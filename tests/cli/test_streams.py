@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from command import TINY, refused, run, weights
-from processes import Forked
+from processes import forked
 
 import gptlib
 from gptlib import cli
@@ -42,13 +42,6 @@ def by_shell(redirection, *argv, program=("-m", "gptlib"), stdin=b"", **environm
     command = ["/bin/sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, *program, *argv]
     environment = os.environ | environment
     return subprocess.run(command, input=stdin, capture_output=True, env=environment, timeout=120)
-
-
-def forked(folder, argv, **streams):
-    """(status, stdout, stderr) of a `gptlib` that has been imported already."""
-    places = {"stdout": folder / "stdout", "stderr": folder / "stderr"}
-    status = Forked(argv, **(places | streams)).wait()
-    return status, *(path.read_bytes() if path.exists() else b"" for path in places.values())
 
 
 def ids(result):
