@@ -49,7 +49,8 @@ class Forked:
 
     def __init__(self, argv, stdin=os.devnull, stdout=os.devnull, stderr=os.devnull):
         streams = ((stdin, "r"), (stdout, "a"), (stderr, "a"))
-        self.process = CONTEXT.Process(target=_command, args=([*map(str, argv)], streams))
+        arguments = ([*map(str, argv)], streams)
+        self.process = CONTEXT.Process(target=_command, args=arguments, daemon=True)
         self.process.start()
         self.pid = self.process.pid
 

@@ -98,22 +98,6 @@ def test_standard_input_is_taken_as_it_is_but_for_the_mark_and_to_a_limit(capsys
 # ---- Streams that are closed from the start ----
 
 
-@shell
-def test_standard_input_or_output_that_is_closed_is_one_line(several):
-    result = by_shell("<&- >&-", "tokenize", "-", ",", "tokenize", "a", program=several)
-    closed = [b"gptlib: standard input: is closed\n", b"gptlib: standard output: is closed\n"]
-    assert (result.returncode, result.stdout, result.stderr) == (22, b"", b"".join(closed))
-
-
-@shell
-@pytest.mark.parametrize(
-    ("redirection", "argv"), [("2>&-", ["tokenize"]), ("<&- >&- 2>&-", ["tokenize", "a"])]
-)
-def test_where_standard_error_is_closed_nothing_is_said(redirection, argv):
-    result = by_shell(redirection, *argv)
-    assert (result.returncode, result.stdout, result.stderr) == (2, b"", b"")
-
-
 def shown_run(corpus, folder):
     options = [option for option in TINY if option != "--quiet"]
     return ["train", "--corpus", str(corpus), "--out", str(folder / "run"), *options]
@@ -128,12 +112,35 @@ def check_saved(folder, of_use, status, out, err):
 
 
 @shell
-@pytest.mark.parametrize(("redirection", "of_use"), [("2>&-", "stdout"), (">&-", "stderr")])
-def test_a_run_ends_well_and_is_saved_where_a_stream_is_closed(
-    corpus, tmp_path, redirection, of_use
+def test_standard_input_or_output_that_is_closed_is_one_line_and_a_run_is_saved(
+    several, corpus, tmp_path
 ):
-    result = by_shell(redirection, *shown_run(corpus, tmp_path))
-    check_saved(tmp_path, of_use, result.returncode, result.stdout, result.stderr)
+    argv = ["tokenize", "-", ",", "tokenize", "a", ",", *shown_run(corpus, tmp_path)]
+    result = by_shell("<&- >&-", *argv, program=several)
+    unread, unsaid, run = map(int, str(result.returncode))
+    out_is_closed = b"gptlib: standard output: is closed\n"
+    lines = b"gptlib: standard input: is closed\n" + out_is_closed
+    assert (unread, unsaid) == (2, 2) and result.stderr.startswith(lines)
+    said = result.stderr.removeprefix(lines)
+    assert said.count(b"gptlib: ") == 1 and said.endswith(out_is_closed)
+    check_saved(tmp_path, "stderr", run, result.stdout, said)
+
+
+@shell
+def test_where_standard_error_is_closed_nothing_is_said_and_a_run_ends_well(
+    several, corpus, tmp_path
+):
+    argv = ["tokenize", ",", *shown_run(corpus, tmp_path)]
+    result = by_shell("2>&-", *argv, program=several)
+    misused, run = map(int, str(result.returncode))
+    assert misused == 2 and result.stderr == b""
+    check_saved(tmp_path, "stdout", run, result.stdout, b"")
+
+
+@shell
+def test_where_all_streams_are_closed_the_status_says_it():
+    result = by_shell("<&- >&- 2>&-", "tokenize", "a")
+    assert (result.returncode, result.stdout, result.stderr) == (2, b"", b"")
 
 
 # ---- Streams that take nothing ----
