@@ -69,7 +69,8 @@ def _command(argv, streams):
     for number, (place, mode) in enumerate(streams):
         with open(place, mode) as file:
             os.dup2(file.fileno(), number)
-    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)  # noqa: SIM115
+    # Line by line, as at a terminal: an error of a stream comes while its text is being written.
+    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w", 1), open(2, "w", 1)  # noqa: SIM115
     sys.exit(cli.main(argv))
 
 
