@@ -1,4 +1,4 @@
-"""Starting `gptlib train` in processes of their own, to be killed: what several tests share."""
+"""Starting `gptlib` in processes that have imported it already: what several tests share."""
 
 import multiprocessing
 import os
@@ -11,7 +11,8 @@ from torch.distributed import TCPStore
 
 from gptlib import cli
 
-CONTEXT = multiprocessing.get_context("forkserver")  # imports once, for all of them:
+# Where there is fork, one process imports, once for all of them:
+CONTEXT = multiprocessing.get_context("spawn" if os.name == "nt" else "forkserver")
 CONTEXT.set_forkserver_preload(["gptlib.cli", "torch._dynamo"])  # the second is for AdamW
 
 TINY = (
@@ -37,6 +38,47 @@ def child(argv, environment, said, interrupt_at):
 
     cli.train.Trainer.update = update
     sys.exit(cli.main(argv))
+
+
+class Forked:
+    """`gptlib` with these arguments in a process that has imported it already, as Popen shows one.
+
+    For what happens after the start, at a fraction of its price: PyTorch is imported once for all.
+    Standard input, output and errors are files (or pipes with a name); the process leads a group.
+    """
+
+    def __init__(self, argv, stdin=os.devnull, stdout=os.devnull, stderr=os.devnull):
+        streams = ((stdin, "r"), (stdout, "a"), (stderr, "a"))
+        arguments = ([*map(str, argv)], streams)
+        self.process = CONTEXT.Process(target=_command, args=arguments, daemon=True)
+        self.process.start()
+        self.pid = self.process.pid
+
+    def poll(self):
+        return self.process.exitcode
+
+    def wait(self, timeout=60):
+        self.process.join(timeout)
+        return self.process.exitcode
+
+
+def _command(argv, streams):
+    """Body of a process: its streams are made anew, over the numbers that any program's have."""
+    if os.name != "nt":
+        os.setpgid(0, 0)
+    for number, (place, mode) in enumerate(streams):
+        with open(place, mode) as file:
+            os.dup2(file.fileno(), number)
+    # Line by line, as at a terminal: an error of a stream comes while its text is being written.
+    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w", 1), open(2, "w", 1)  # noqa: SIM115
+    sys.exit(cli.main(argv))
+
+
+def forked(folder, argv, **streams):
+    """(status, stdout, stderr) of a `gptlib` that has been imported already."""
+    places = {"stdout": folder / "stdout", "stderr": folder / "stderr"}
+    status = Forked(argv, **(places | streams)).wait()
+    return status, *(path.read_bytes() if path.exists() else b"" for path in places.values())
 
 
 def together(argv, size, scratch, interrupted=None):

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from command import TINY, refused, run, weights
+from processes import forked
 
 import gptlib
 from gptlib import cli
@@ -17,14 +18,30 @@ CAFE = [99, 97, 102, 195, 169, 10]  # the ids of "café\n" by the pets tokenizer
 shell = pytest.mark.skipif(not os.path.exists("/bin/sh"), reason="there is no sh")
 
 
-def by_shell(redirection, *argv, stdin=subprocess.DEVNULL, **environment):
+# Calls `main` with each of the lists of arguments that a comma divides, after one start of Python;
+# the exit status has the digits of theirs. Called gptlib, the file is known as the command.
+SEVERAL = """
+import sys
+from gptlib.cli import main
+calls = [[]]
+for word in sys.argv[1:]:
+    calls.append([]) if word == "," else calls[-1].append(word)
+sys.exit(int("".join(str(main(call)) for call in calls)))
+"""
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory):
+    program = tmp_path_factory.mktemp("bin") / "gptlib"
+    program.write_text(SEVERAL)
+    return [program]
+
+
+def by_shell(redirection, *argv, program=("-m", "gptlib"), stdin=b"", **environment):
     """Run `gptlib` with a shell's redirection of its streams."""
-    command = ["/bin/sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, "-m", "gptlib"]
+    command = ["/bin/sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, *program, *argv]
     environment = os.environ | environment
-    options = {"capture_output": True, "env": environment, "timeout": 120}
-    if isinstance(stdin, bytes):
-        return subprocess.run([*command, *argv], input=stdin, **options)
-    return subprocess.run([*command, *argv], stdin=stdin, **options)
+    return subprocess.run(command, input=stdin, capture_output=True, env=environment, timeout=120)
 
 
 def ids(result):
@@ -37,20 +54,22 @@ def ids(result):
     [{"PYTHONIOENCODING": "cp1252"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}],
     ids=["cp1252", "C"],
 )
-def test_standard_input_and_arguments_are_utf_8_whatever_the_locale_is(environment):
+def test_standard_input_and_arguments_are_utf_8_whatever_the_locale_is(several, environment):
     text = "caf\u00e9\n".encode()
-    assert ids(by_shell("", "tokenize", "-", stdin=text, **environment)) == CAFE
-    assert ids(by_shell("", "tokenize", text, **environment)) == CAFE
+    argv = ["tokenize", "-", ",", "tokenize", text]
+    result = by_shell("", *argv, program=several, stdin=text, **environment)
+    assert result.returncode == 0 and ids(result) == CAFE + CAFE
 
 
 @shell
-def test_a_file_is_found_by_a_name_that_the_locale_cannot_read(tmp_path):
+def test_a_file_is_found_by_a_name_that_the_locale_cannot_read(several, tmp_path):
     name = os.fsencode(tmp_path / "caf\u00e9-") + b"\xe9"
     gptlib.load("pets")[1].save(os.fsdecode(name) + "/tokenizer.json")
-    plain = {"LC_ALL": "C", "PYTHONUTF8": "0"}
-    assert ids(by_shell("", "tokenize", "--model", name, "a", **plain)) == [97]
-    found = by_shell("", "train", "--corpus", name + b"-absent", "--out", name, **plain)
-    assert found.returncode == 2 and found.stderr.startswith(b"gptlib: " + name + b"-absent: no ")
+    argv = ["tokenize", "--model", name, "a", ","]
+    argv += ["train", "--corpus", name + b"-absent", "--out", name]
+    found = by_shell("", *argv, program=several, LC_ALL="C", PYTHONUTF8="0")
+    assert found.returncode == 2 and ids(found) == [97]
+    assert found.stderr.startswith(b"gptlib: " + name + b"-absent: no ")
 
 
 def stdin(monkeypatch, data):
@@ -76,59 +95,113 @@ def test_standard_input_is_taken_as_it_is_but_for_the_mark_and_to_a_limit(capsys
     refused(run(capsys, "tokenize", "-"), "standard input: has more than 5 bytes")
 
 
+# ---- Streams that are closed from the start ----
+
+
+def shown_run(corpus, folder):
+    options = [option for option in TINY if option != "--quiet"]
+    return ["train", "--corpus", str(corpus), "--out", str(folder / "run"), *options]
+
+
+def check_saved(folder, of_use, status, out, err):
+    """All of the run is saved; without its line of JSON, which was asked for, it failed."""
+    assert gptlib.storage.checkpoint.load_training(folder / "run")[1]["step"] == 12
+    assert b"Traceback" not in err
+    assert json.loads(out)["steps"] == 12 if of_use == "stdout" else out == b""
+    assert status == (0 if of_use == "stdout" else 2)
+
+
 @shell
+def test_standard_input_or_output_that_is_closed_is_one_line_and_a_run_is_saved(
+    several, corpus, tmp_path
+):
+    argv = ["tokenize", "-", ",", "tokenize", "a", ",", *shown_run(corpus, tmp_path)]
+    result = by_shell("<&- >&-", *argv, program=several)
+    unread, unsaid, run = map(int, str(result.returncode))
+    out_is_closed = b"gptlib: standard output: is closed\n"
+    lines = b"gptlib: standard input: is closed\n" + out_is_closed
+    assert (unread, unsaid) == (2, 2) and result.stderr.startswith(lines)
+    said = result.stderr.removeprefix(lines)
+    assert said.count(b"gptlib: ") == 1 and said.endswith(out_is_closed)
+    check_saved(tmp_path, "stderr", run, result.stdout, said)
+
+
+@shell
+def test_where_standard_error_is_closed_nothing_is_said_and_a_run_ends_well(
+    several, corpus, tmp_path
+):
+    argv = ["tokenize", ",", *shown_run(corpus, tmp_path)]
+    result = by_shell("2>&-", *argv, program=several)
+    misused, run = map(int, str(result.returncode))
+    assert misused == 2 and result.stderr == b""
+    check_saved(tmp_path, "stdout", run, result.stdout, b"")
+
+
+@shell
+def test_where_all_streams_are_closed_the_status_says_it():
+    result = by_shell("<&- >&- 2>&-", "tokenize", "a")
+    assert (result.returncode, result.stdout, result.stderr) == (2, b"", b"")
+
+
+# ---- Streams that take nothing ----
+
+FULL = "/dev/full"
+NO_SPACE = b"gptlib: standard output: No space left on device\n"
+full = pytest.mark.skipif(not os.path.exists(FULL), reason=f"there is no {FULL}")
+
+
+@full
 @pytest.mark.parametrize(
-    ("redirection", "argv", "status", "said"),
+    ("argv", "streams", "said"),
     [
-        ("<&-", ["tokenize", "-"], 2, b"gptlib: standard input: is closed\n"),
-        (">&-", ["tokenize", "a"], 2, b"gptlib: standard output: is closed\n"),
-        (">/dev/full", ["doctor"], 2, b"gptlib: standard output: No space left on device\n"),
-        (">/dev/full", ["train", "--help"], 2, b"gptlib: standard output: No space left on"),
-        (">/dev/full 2>&1", ["tokenize", "a"], 2, b""),
-        ("2>&-", ["tokenize"], 2, b""),
-        ("<&- >&- 2>&-", ["tokenize", "a"], 2, b""),
+        (["doctor"], {"stdout": FULL}, NO_SPACE),
+        (["train", "--help"], {"stdout": FULL}, NO_SPACE),
+        (["tokenize", "a"], {"stdout": FULL, "stderr": FULL}, b""),
     ],
 )
-def test_a_stream_that_cannot_be_used_is_one_line_where_there_is_one(
-    redirection, argv, status, said
+def test_standard_output_that_is_full_is_one_line_where_there_is_one(tmp_path, argv, streams, said):
+    assert forked(tmp_path, argv, **streams) == (2, b"", said)
+
+
+@full
+@pytest.mark.parametrize(("broken", "of_use"), [("stderr", "stdout"), ("stdout", "stderr")])
+def test_a_run_ends_well_and_is_saved_where_a_stream_takes_nothing(
+    corpus, tmp_path, broken, of_use
 ):
-    if "/dev/full" in redirection and not os.path.exists("/dev/full"):
-        pytest.skip("there is no /dev/full")
-    result = by_shell(redirection, *argv)
-    assert result.returncode == status and result.stdout == b""
-    assert result.stderr.startswith(said) and result.stderr.count(b"\n") == (said != b"")
+    argv = shown_run(corpus, tmp_path)
+    check_saved(tmp_path, of_use, *forked(tmp_path, argv, **{broken: FULL}))
 
 
-@shell
+# ---- Pipes ----
+
+
+@pytest.fixture
+def pipe():
+    """pipe(data): standard input is a pipe that has it."""
+    before = os.dup(0)
+
+    def hold(data):
+        read, write = os.pipe()
+        os.write(write, data)
+        os.dup2(read, 0)
+        os.close(read), os.close(write)
+
+    yield hold
+    os.dup2(before, 0)
+    os.close(before)
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/stdin"), reason="there is no /dev/stdin")
-def test_a_run_on_a_text_that_comes_through_a_pipe_is_that_on_its_file(corpus, tmp_path):
-    for name, text in (("/dev/stdin", corpus.read_bytes()), (str(corpus), b"")):
-        out = tmp_path / name.replace("/", "_")
-        result = by_shell("", "train", "--corpus", name, "--out", str(out), *TINY, stdin=text)
-        assert (result.returncode, result.stderr) == (0, b"")
-    piped, filed = (weights(folder) for folder in sorted(tmp_path.glob("_*")))
-    assert piped == filed
-    argv = ["train", "--corpus", "/dev/stdin", "--out", str(tmp_path / "no")]
-    short = by_shell("", *argv, stdin=b"a")
-    assert short.returncode == 2 and short.stderr.count(b"\n") == 1
-    assert short.stderr.startswith(b"gptlib: /dev/stdin: has 1 characters")
-
-
-@shell
-@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full", "2>&1 >/dev/full", ">&-"])
-def test_a_run_ends_well_and_is_saved_whatever_becomes_of_its_streams(
-    corpus, tmp_path, redirection
+def test_a_run_on_a_text_that_comes_through_a_pipe_is_that_on_its_file(
+    train, pipe, corpus, tmp_path
 ):
-    if "/dev/full" in redirection and not os.path.exists("/dev/full"):
-        pytest.skip("there is no /dev/full")
-    options = [option for option in TINY if option != "--quiet"]
-    argv = ["train", "--corpus", str(corpus), "--out", str(tmp_path / "run"), *options]
-    result = by_shell(redirection, *argv)
-    assert gptlib.storage.checkpoint.load_training(tmp_path / "run")[1]["step"] == 12
-    if redirection.startswith("2>") and "&1" not in redirection:
-        assert result.returncode == 0 and json.loads(result.stdout)["steps"] == 12
-    else:  # the line of JSON was asked for and is missing
-        assert result.returncode == 2 and b"Traceback" not in result.stderr
+    pipe(corpus.read_bytes())
+    for out, place in (("piped", "/dev/stdin"), ("filed", corpus)):
+        status, _, err = train(out, corpus=place)
+        assert (status, err) == (0, "")
+    assert weights(tmp_path / "piped") == weights(tmp_path / "filed")
+    pipe(b"a")
+    refused(train("no", corpus="/dev/stdin"), "gptlib: /dev/stdin: has 1 characters")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows says it with another error")

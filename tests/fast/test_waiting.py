@@ -26,27 +26,35 @@ def fresh(code, **chosen):
     return done.stdout.decode().strip(), done.stderr.decode()
 
 
-def policy_after(imports, **chosen):
-    code = f"import {imports}, os; print(os.environ.get('OMP_WAIT_POLICY'))"
-    return fresh(code, **chosen)[0]
+# In the place of PyTorch, which reads how threads shall wait when it is loaded: says what there is
+# to be read, and ends the process.
+TORCH = "import os; print(os.environ.get('OMP_WAIT_POLICY')); raise SystemExit"
 
 
-def test_importing_gptlib_lets_waiting_threads_sleep():
-    assert policy_after("gptlib") == "PASSIVE"
-    assert policy_after("gptlib.corpora.pets") == "PASSIVE"  # whatever is imported of it first
+@pytest.fixture
+def read_by_torch(tmp_path):
+    """read_by_torch(imports, ...): OMP_WAIT_POLICY where these imports come to load torch."""
+    (tmp_path / "torch.py").write_text(TORCH)
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    return lambda imports, **chosen: fresh(f"import {imports}", PYTHONPATH=path, **chosen)[0]
+
+
+def test_importing_gptlib_lets_waiting_threads_sleep(read_by_torch):
+    assert read_by_torch("gptlib") == "PASSIVE"
+    assert read_by_torch("gptlib.corpora.pets") == "PASSIVE"  # whatever is imported of it first
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [("OMP_WAIT_POLICY", "ACTIVE"), ("GOMP_SPINCOUNT", "300000"), ("KMP_BLOCKTIME", "200")],
 )
-def test_a_way_of_waiting_that_was_chosen_stays(name, value):
+def test_a_way_of_waiting_that_was_chosen_stays(read_by_torch, name, value):
     expected = value if name == "OMP_WAIT_POLICY" else "None"
-    assert policy_after("gptlib", **{name: value}) == expected
+    assert read_by_torch("gptlib", **{name: value}) == expected
 
 
 def test_where_torch_was_loaded_first_nothing_is_set_since_nobody_would_read_it():
-    assert policy_after("torch, gptlib") == "None"
+    assert fresh("import torch, gptlib, os; print(os.environ.get('OMP_WAIT_POLICY'))")[0] == "None"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="GNU's OpenMP says what it has read")
@@ -57,9 +65,9 @@ def test_openmp_reads_the_choice():
     assert "GOMP_SPINCOUNT = '0'" in told  # it is 300,000 by default
 
 
-def test_benchmarks_are_timed_with_the_defaults_of_openmp():
+def test_benchmarks_are_timed_with_the_defaults_of_openmp(read_by_torch):
     """Peers and gptlib alike, in this process and in those that it starts."""
-    assert policy_after("benchmarks, gptlib") == "None"
+    assert read_by_torch("benchmarks, gptlib") == "None"
     code = "import benchmarks, os; print(os.environ['GOMP_SPINCOUNT'], os.environ['KMP_BLOCKTIME'])"
     assert fresh(code)[0] == "300000 200"
 

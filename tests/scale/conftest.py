@@ -1,10 +1,22 @@
 """What the tests of chunks, workers and prepared corpora share."""
 
+import os
+from multiprocessing import forkserver
+
 import pytest
 from chunked import GREEK, TEXT
 
 import gptlib
 from gptlib.scale import chunks
+
+
+@pytest.fixture(scope="session", autouse=True)
+def imported_for_all():
+    """The first process that is started decides what all later ones find imported already."""
+    if os.name != "nt":
+        import processes  # noqa: F401  says what that is
+
+        forkserver.ensure_running()
 
 
 @pytest.fixture

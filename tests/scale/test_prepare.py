@@ -12,7 +12,8 @@ import memory
 import numpy as np
 import pytest
 import torch
-from chunked import GREEK, TEXT
+from chunked import GREEK, TEXT, prepare_in_small_chunks
+from processes import CONTEXT, forked
 
 import gptlib
 from gptlib import corpora
@@ -104,21 +105,24 @@ def test_the_same_call_goes_on_after_a_break_to_the_same_files(
 
 
 def test_a_preparation_killed_at_random_moments_ends_with_the_same_files(files, tmp_path):
-    files[0].write_text(TEXT * 40)
-    shrink = "from gptlib.scale import chunks as c, prepare as p; "
-    shrink += "c.CHUNK, c.WINDOW, c.SHARD = 3000, 64, 9000; "
-    call = f"p.prepare({[str(f) for f in files]!r}, OUT, vocab_size=270, jobs=1)"
-    command = [sys.executable, "-c", shrink + call.replace("OUT", repr(str(tmp_path / "out")))]
+    files[0].write_text(TEXT * 400)
+
+    def start(out):
+        process = CONTEXT.Process(target=prepare_in_small_chunks, args=(files, tmp_path / out))
+        process.start()
+        return process
+
     for wait in (0.0, 0.1, 0.3):
-        with subprocess.Popen(command) as process:
-            limit = time.monotonic() + 60
-            while not (tmp_path / "out" / INDEX).exists() and time.monotonic() < limit:
-                time.sleep(0.01)
-            time.sleep(wait)
-            process.kill()
-    subprocess.run(command, check=True)
-    alone = shrink + call.replace("OUT", repr(str(tmp_path / "whole")))
-    subprocess.run([sys.executable, "-c", alone], check=True)
+        process, limit = start("out"), time.monotonic() + 60
+        while not (tmp_path / "out" / INDEX).exists() and time.monotonic() < limit:
+            time.sleep(0.01)
+        time.sleep(wait)
+        process.kill()
+        process.join()
+    for out in ("out", "whole"):
+        process = start(out)
+        process.join()
+        assert process.exitcode == 0
     assert content(tmp_path / "out") == content(tmp_path / "whole")
 
 
@@ -333,18 +337,10 @@ def test_a_second_preparation_of_one_folder_is_refused_in_one_line(files, tmp_pa
 
     def second(n_bytes):
         if not refused:
-            command = [
-                sys.executable,
-                "-m",
-                "gptlib",
-                "prepare",
-                *map(str, files),
-                "--out",
-                str(out),
-            ]
-            refused.append(subprocess.run(command, capture_output=True, text=True))
+            refused.append(forked(tmp_path, ["prepare", *files, "--out", out]))
 
     made = prepare.prepare(files, out, vocab_size=260, jobs=1, report=second)
-    assert refused[0].returncode == 2 and refused[0].stderr.count("gptlib: ") == 1
-    assert f"{out}: another program is writing into it" in refused[0].stderr
+    [(status, _, err)] = refused
+    assert status == 2 and err.count(b"gptlib: ") == 1
+    assert f"{out}: another program is writing into it".encode() in err
     assert shards.open_shards(out).fingerprint == made.fingerprint

@@ -7,10 +7,11 @@ import subprocess
 import sys
 
 import pytest
-from processes import train_command
+from processes import forked, train_command
 
 import gptlib
 from gptlib import cli
+from gptlib.corpora import pets as grammar
 from gptlib.storage import checkpoint, runs
 
 NAMES = ["step", "loss", "learning_rate", "grad_norm", "tokens", "seconds", "val_loss"]
@@ -31,10 +32,21 @@ def train(corpus, tmp_path, capsys):
     return run
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a run, not to be changed."""
+    scratch = tmp_path_factory.mktemp("trained")
+    text = grammar.sample(40, seed=0).replace(grammar.STOP, "\n")
+    (scratch / "pets.txt").write_text(text, encoding="utf-8")
+    argv = train_command(scratch / "pets.txt", scratch / "run", "--batch-size", "2")
+    assert cli.main(argv) == 0
+    return scratch / "run"
+
+
 @pytest.fixture
-def folder(train, tmp_path):
-    assert train("--batch-size", "2")[0] == 0
-    return tmp_path / "run"
+def folder(trained, tmp_path):
+    """A copy of it."""
+    return shutil.copytree(trained, tmp_path / "run")
 
 
 # ---- the log ----
@@ -208,17 +220,16 @@ def test_a_second_run_in_one_folder_is_refused_before_it_trains(train, tmp_path,
 
     def update(self):
         if self.step == 5:
-            command = [sys.executable, "-m", "gptlib", *train_command(corpus, tmp_path / "run")]
-            done = subprocess.run([*command, "--overwrite"], capture_output=True, text=True)
-            refused.append((done.returncode, done.stderr, done.stdout))
+            argv = train_command(corpus, tmp_path / "run", "--overwrite")
+            refused.append(forked(tmp_path, argv))
         return real(self)
 
     real, corpus = gptlib.Trainer.update, tmp_path / "pets.txt"
     monkeypatch.setattr(gptlib.Trainer, "update", update)
     assert train("--save-every", "3")[0] == 0
-    [(status, err, out)] = refused
-    assert (status, out) == (2, "") and err.count("\n") == 1
-    assert err.startswith(f"gptlib: {tmp_path / 'run'}: another program is writing into it")
+    [(status, out, err)] = refused
+    assert (status, out) == (2, b"") and err.count(b"\n") == 1
+    assert err.startswith(f"gptlib: {tmp_path / 'run'}: another program is writing".encode())
     gptlib.load(tmp_path / "run")
     assert [step.step for step in runs.read_log(tmp_path / "run")] == list(range(1, 13))
     assert not list((tmp_path / "run").glob(".*"))
