@@ -200,20 +200,20 @@ def measured(figure):
     inches = figure.get_tightbbox(renderer).width + 0.3 if figure.crop else figure.get_figwidth()
     renderer.draw_text = lambda *_, **__: None  # the ground of a text stays
     canvas.draw()
-    return found, np.asarray(canvas.buffer_rgba())[..., :3] / 255, inches * CSS_DPI
+    return found, np.array(canvas.buffer_rgba())[..., :3], inches * CSS_DPI
 
 
 # ---- Reading ----
+
+LEVELS = np.arange(256) / 255
+LINEAR = np.where(LEVELS <= 0.04045, LEVELS / 12.92, ((LEVELS + 0.055) / 1.055) ** 2.4)
 
 
 @EVERY
 @THEMED
 def test_every_text_contrasts_with_what_lies_behind_it(name, theme):
     look = looked_at(name, theme)
-    linear = np.where(
-        look.ground <= 0.04045, look.ground / 12.92, ((look.ground + 0.055) / 1.055) ** 2.4
-    )
-    ground = linear @ [0.2126, 0.7152, 0.0722]
+    ground = LINEAR[look.ground] @ [0.2126, 0.7152, 0.0722]
     tall, wide = ground.shape
     for text in look.texts:
         left, right = np.clip([text.box.x0, text.box.x1], 0, wide - 1).astype(int)
