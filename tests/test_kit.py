@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -29,6 +29,14 @@ LESSONS = [
 SOLVED = exercises.solutions()
 STUBS = {f"{stub.notebook} {stub.name}": stub for stub in exercises.stubs()}
 VENDORED = json.loads((slides.LOOKS / "vendor" / "VENDORED.json").read_text(encoding="utf-8"))
+
+
+@cache
+def deck_of(path):
+    """The slides of a lesson; not to be changed."""
+    return slide_deck.cut(path, NOTES[path.stem[:2]])
+
+
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 
@@ -145,7 +153,7 @@ def test_teachers_get_deeper_with_answers_and_the_solutions_too(for_teachers):
 
 @each_lesson
 def test_slides_have_every_section_question_and_exercise_of_the_lesson(path):
-    deck = slide_deck.cut(path, NOTES[path.stem[:2]])
+    deck = deck_of(path)
     titles = [short for short in lesson_clock.sections(path)][1:]
     begun = [slide.section for slide in deck if slide.begins_section]
     assert begun == ["", *titles]
@@ -163,7 +171,7 @@ def test_slides_have_every_section_question_and_exercise_of_the_lesson(path):
 
 @each_lesson
 def test_an_answer_is_on_no_slide_before_the_one_that_asks(path):
-    deck = slide_deck.cut(path, NOTES[path.stem[:2]])
+    deck = deck_of(path)
     pages = ["\n".join(cell.source for cell in slide.cells) for slide in deck]
     for place, words in enumerate(pages):
         if "<h2>Answer</h2>" in words:
@@ -173,7 +181,7 @@ def test_an_answer_is_on_no_slide_before_the_one_that_asks(path):
 
 @each_lesson
 def test_no_slide_holds_more_than_one_can_read_from_the_last_row(path):
-    for slide in slide_deck.cut(path, NOTES[path.stem[:2]]):
+    for slide in deck_of(path):
         prose = [c.source for c in slide.cells if c.cell_type == "markdown" and "<" not in c.source]
         assert sum(len(words.split()) for words in prose) <= 110
         assert sum(c.source.count("\n") for c in slide.cells if c.cell_type == "code") <= 20
@@ -182,13 +190,13 @@ def test_no_slide_holds_more_than_one_can_read_from_the_last_row(path):
 def test_what_a_section_says_is_in_the_notes_of_its_first_slide():
     (path,) = [path for path in LESSONS if path.stem[:2] == "03"]
     notes = NOTES["03"]
-    (build,) = [s for s in slide_deck.cut(path, notes) if s.begins_section and s.section == "Build"]
+    (build,) = [s for s in deck_of(path) if s.begins_section and s.section == "Build"]
     assert notes.sections["Build"] in build.notes and "**Minute " in build.notes
 
 
 @each_lesson
 def test_the_first_cell_and_the_map_are_on_slides_near_the_start(path):
-    begins = slide_deck.cut(path, NOTES[path.stem[:2]])[:4]
+    begins = deck_of(path)[:4]
     (first,) = [slide for slide in begins if any("Lesson(" in c.source for c in slide.cells)]
     (the_map,) = [s for s in begins if s.cells[0].source.startswith("### The map")]
     assert slide_deck.FIRST_CELL in first.notes and "data:image/png" in the_map.cells[1].source
@@ -197,7 +205,7 @@ def test_the_first_cell_and_the_map_are_on_slides_near_the_start(path):
 
 @each_lesson
 def test_what_a_question_is_about_is_made_on_a_slide_before_it(path):
-    shown = "\n".join(c.source for s in slide_deck.cut(path, NOTES[path.stem[:2]]) for c in s.cells)
+    shown = "\n".join(c.source for s in deck_of(path) for c in s.cells)
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "code" and "lesson.predict(" in cell.source:
             lines = [line for line in cell.source.splitlines() if "lesson.predict(" not in line]
@@ -206,12 +214,11 @@ def test_what_a_question_is_about_is_made_on_a_slide_before_it(path):
 
 @each_lesson
 def test_what_a_cell_prints_comes_with_a_click_and_the_notes_are_there_before(path):
-    notes = NOTES[path.stem[:2]]
-    deck = slide_deck.cut(path, notes)
+    deck = deck_of(path)
     printing = [s for s in deck if any(c.get("outputs") for c in s.cells) and s.cells[0].source]
     for slide in printing:
         assert not any(c.get("outputs") for c in slide.cells if c.source)
-    html = slides.page(path, notes)
+    html = slides.page(path, NOTES[path.stem[:2]])
     assert html.count('<div class="fragment">') == len(printing) > 2
     for slide in re.findall(r'<div class="fragment">.*?</section>', html, re.DOTALL):
         assert 'class="notes"' not in slide
@@ -219,7 +226,7 @@ def test_what_a_cell_prints_comes_with_a_click_and_the_notes_are_there_before(pa
 
 @each_lesson
 def test_the_moves_for_the_projector_are_in_the_notes_of_the_explorers_slide(path):
-    deck = slide_deck.cut(path, NOTES[path.stem[:2]])
+    deck = deck_of(path)
     shown = [s for s in deck if "**Projector.**" in s.notes and not s.begins_section]
     assert any('<div class="picture"' in slide.cells[0].source for slide in shown)
 

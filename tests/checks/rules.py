@@ -146,22 +146,26 @@ def assert_true(case: Case, trial: Trial) -> None:
     exercise, verdict = case.exercise, trial.verdict
     if verdict.right or not verdict.call or verdict.mistake == running.ENDLESS:
         return
-    found = exercise.outcomes(trial.answer)
     names = {m.name: its for m, its in zip(exercise.mistakes, exercise._mistaken)}
+    k = next(k for k, given in enumerate(exercise.given) if given is verdict.given)
+    if verdict.mistake in names:
+        again = exercise.outcomes(trial.answer)
+        with quiet():
+            assert all(map(same, again, names[verdict.mistake])), trial.what
+        found = again[k]
+    else:  # all that is said is of one input
+        found = running.run(exercise.adapt(trial.answer), verdict.given, exercise.read)
     with quiet():
-        if verdict.mistake in names:
-            assert all(map(same, found, names[verdict.mistake])), trial.what
-        k = next(k for k, given in enumerate(exercise.given) if given is verdict.given)
         if verdict.resembles:
-            assert same(found[k], names[verdict.resembles][k]), trial.what
+            assert same(found, names[verdict.resembles][k]), trial.what
         if verdict.property:
             [prop] = [p for p in exercise.properties if p.words == verdict.property]
-            again = exercise.observe(prop, trial.answer, k, found[k].value)
+            again = exercise.observe(prop, trial.answer, k, found.value)
             if exercise.right:
                 assert again == verdict.observation, trial.what
             assert again, trial.what  # of a training loop the last digits may be different
-        elif found[k].kind:
-            assert steady(found[k].trouble) == steady(verdict.observation), trial.what
+        elif found.kind:
+            assert steady(found.trouble) == steady(verdict.observation), trial.what
 
 
 def steady(words: str) -> str:

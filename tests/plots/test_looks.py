@@ -26,6 +26,7 @@ from gptlib import plots
 from gptlib.attention import mask_scores
 from gptlib.corpora import pets as grammar
 from gptlib.plots.machine import PARTS
+from gptlib.plots.parts.image import size_of
 from gptlib.plots.style import CSS_DPI, DPI, SMALL, THEMES, contrast, picture_theme
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -165,45 +166,54 @@ EVERY = pytest.mark.parametrize("name", NAMES)
 
 @cache
 def looked_at(name, theme):
-    """A picture drawn once, as an image and to be measured; nothing may be changed by that."""
+    """A picture drawn once, to be measured; nothing may be changed by that.
+
+    The dark one is that of a page, drawn with its light one: `page`.
+    """
     before = dict(matplotlib.rcParams.copy())
-    with warnings.catch_warnings(), plots.theme(theme):
+    with warnings.catch_warnings(), plots.theme("page" if theme == "dark" else theme):
         warnings.simplefilter("error")
-        figure = pictures()[name]()
-        png = figure.png() if theme == "light" else None  # as wide in the dark
-        texts, ground = measured(figure)
+        page = pictures()[name]()
+        figure = page.dark if theme == "dark" else page
+        texts, ground, width = measured(figure)
     changed = dict(matplotlib.rcParams.copy()) != before
-    width = png and int.from_bytes(png[16:20]) / DPI * CSS_DPI
-    return SimpleNamespace(figure=figure, width=width, texts=texts, ground=ground, changed=changed)
+    return SimpleNamespace(
+        page=page, figure=figure, width=width, texts=texts, ground=ground, changed=changed
+    )
 
 
 def measured(figure):
-    """Every text that is seen with its box in pixels, and the picture without any text."""
+    """Every text that is seen with its box in pixels, the picture without any text, and its width.
+
+    The width is that of the image in a page, in CSS pixels.
+    """
     figure.set_dpi(100)
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
+    figure.draw_without_rendering()  # places every text
+    renderer = canvas.get_renderer()
     found = []
     for text in figure.findobj(Text):
         if text.get_visible() and text.get_text().strip():
-            box = Text.get_window_extent(text, canvas.get_renderer())  # without its arrow
+            box = Text.get_window_extent(text, renderer)  # without its arrow
             found.append(SimpleNamespace(text=text.get_text(), box=box, colour=text.get_color()))
             found[-1].size = text.get_fontsize()
-            text.set_color((0, 0, 0, 0))  # its ground stays
+    inches = figure.get_tightbbox(renderer).width + 0.3 if figure.crop else figure.get_figwidth()
+    renderer.draw_text = lambda *_, **__: None  # the ground of a text stays
     canvas.draw()
-    return found, np.asarray(canvas.buffer_rgba())[..., :3] / 255
+    return found, np.array(canvas.buffer_rgba())[..., :3], inches * CSS_DPI
 
 
 # ---- Reading ----
+
+LEVELS = np.arange(256) / 255
+LINEAR = np.where(LEVELS <= 0.04045, LEVELS / 12.92, ((LEVELS + 0.055) / 1.055) ** 2.4)
 
 
 @EVERY
 @THEMED
 def test_every_text_contrasts_with_what_lies_behind_it(name, theme):
     look = looked_at(name, theme)
-    linear = np.where(
-        look.ground <= 0.04045, look.ground / 12.92, ((look.ground + 0.055) / 1.055) ** 2.4
-    )
-    ground = linear @ [0.2126, 0.7152, 0.0722]
+    ground = LINEAR[look.ground] @ [0.2126, 0.7152, 0.0722]
     tall, wide = ground.shape
     for text in look.texts:
         left, right = np.clip([text.box.x0, text.box.x1], 0, wide - 1).astype(int)
@@ -233,6 +243,18 @@ def test_letters_are_large_enough_for_the_last_row_and_pictures_fit_a_page(name)
     look = looked_at(name, "light")
     assert all(text.size >= SMALL for text in look.texts)
     assert look.width <= 1050  # CSS pixels: wider, and a page would shrink the letters
+
+
+@pytest.mark.parametrize(
+    "name", ["machine None", "tree", "heads", "loss", "head of many in focus", "hostile tokens"]
+)
+def test_the_image_in_a_page_is_as_wide_as_was_measured(name):
+    """Of each kind of layout one: to make the image of each picture would take long."""
+    figure = pictures_again(name, "light")
+    _, metadata = figure._repr_mimebundle_()
+    png = size_of(figure.png())[0] / DPI * CSS_DPI
+    assert metadata["image/png"]["width"] == round(png)
+    assert png == pytest.approx(looked_at(name, "light").width, rel=0.01)
 
 
 @EVERY
@@ -281,8 +303,8 @@ def test_nothing_has_the_colour_of_the_page_and_more_is_stronger_on_both_sides()
 
 @EVERY
 def test_every_picture_follows_the_page_unless_a_theme_is_asked_for(name):
-    figure = pictures()[name]()
-    assert figure.dark.paint.name == "dark"
+    figure = looked_at(name, "dark").page
+    assert figure.paint.name == "light" and figure.dark.paint.name == "dark"
     assert figure.dark.description == figure.description
     assert tuple(figure.dark.get_size_inches()) == tuple(figure.get_size_inches())
     assert looked_at(name, "light").figure.dark is None
@@ -388,12 +410,22 @@ def test_a_picture_shows_itself_as_png_with_its_description_as_text_and_as_alt()
     assert 300 < metadata["image/png"]["width"] < 1050
 
 
-@pytest.mark.parametrize("magic", ["", "%matplotlib inline\nimport matplotlib.pyplot"])
-def test_a_notebook_shows_a_picture_once_with_or_without_pyplot(magic):
-    cell = f"{magic}\nfrom gptlib import plots\nplots.compare({{'model': {{'on': 0.3}}}})"
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
+MAGIC = ("", "%matplotlib inline\nimport matplotlib.pyplot")
+
+
+@pytest.fixture(scope="module")
+def shown():
+    """{how a cell begins: its outputs}, one after the other in a notebook."""
+    draw = "from gptlib import plots\nplots.compare({'model': {'on': 0.3}})"
+    cells = [nbformat.v4.new_code_cell(f"{begin}\n{draw}") for begin in MAGIC]
+    notebook = nbformat.v4.new_notebook(cells=cells)
     NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
-    (output,) = notebook.cells[0].outputs
+    return {begin: cell.outputs for begin, cell in zip(MAGIC, notebook.cells, strict=True)}
+
+
+@pytest.mark.parametrize("magic", MAGIC)
+def test_a_notebook_shows_a_picture_once_with_or_without_pyplot(magic, shown):
+    (output,) = shown[magic]
     assert set(output.data) == {"image/png", "text/html", "text/plain"}
     assert output.data["text/plain"] == "Probabilities. on: model 0.30."
 

@@ -190,23 +190,27 @@ def test_a_picture_grows_with_the_text_of_the_page_and_fits_a_narrow_one(lab):
 # ---- nbval ----
 
 
-def nbval_of(tmp_path, words, png):
-    """What nbval says of a notebook that shows a picture, where this alt and PNG were saved."""
-    data = {"text/html": html(words, 300, png, png), "text/plain": WORDS}
-    metadata = {"image/png": {"width": 300, "alt": words}}
-    made = notebook_with(({**data, "image/png": png}, metadata))
-    made.cells[0].execution_count = made.cells[0].outputs[0]["execution_count"] = 1
-    made.cells[0].outputs[0]["output_type"] = "execute_result"
+def nbval_of(tmp_path, pictures):
+    """What nbval says of cells that show a picture, where these alts and PNGs were saved."""
+    made = notebook_with(picture()._repr_mimebundle_())
+    made.cells = []
+    for count, (words, png) in enumerate(pictures, 1):
+        data = {"text/html": html(words, 300, png, png), "text/plain": WORDS}
+        metadata = {"image/png": {"width": 300, "alt": words}}
+        made.cells += notebook_with(({**data, "image/png": png}, metadata)).cells
+        made.cells[-1].execution_count = made.cells[-1].outputs[0]["execution_count"] = count
+        made.cells[-1].outputs[0]["output_type"] = "execute_result"
     (tmp_path / "it.ipynb").write_text(json.dumps(made), encoding="utf-8")
     shutil.copy(kernels.TESTS.parent / "notebooks" / "conftest.py", tmp_path)
     paths = [str(kernels.TESTS), str(kernels.TESTS.parent), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "it.ipynb"]
+    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-rA", "it.ipynb"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
     return done.stdout
 
 
 def test_nbval_compares_a_pictures_description_and_not_its_pixels(tmp_path):
     other = plots.compare({"model": {"off": 1.0}}).png()
-    assert "1 passed" in nbval_of(tmp_path, WORDS, other)
-    assert "1 failed" in nbval_of(tmp_path, WORDS.replace("0.30", "0.31"), other)
+    said = nbval_of(tmp_path, [(WORDS, other), (WORDS.replace("0.30", "0.31"), other)])
+    assert "PASSED it.ipynb::Cell 0\n" in said and "FAILED it.ipynb::Cell 1" in said
+    assert "1 failed, 1 passed" in said

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.cm import ScalarMappable
 from matplotlib.image import AxesImage
 from matplotlib.patches import PathPatch
@@ -22,6 +23,7 @@ CELL = 0.6  # inches of a cell with a number in it
 NUMBER = 0.42  # and of the smallest that has room for one
 NARROW = 0.22  # inches that a label needs across its line
 LETTER = 0.102  # inches of a letter along it, in the mean
+SQUARE = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY]
 
 
 def cells(
@@ -69,11 +71,17 @@ def cells(
 
 def _name_cells(ax: Axes, rows: Sequence[str], columns: Sequence[str], cell: float) -> None:
     """Rows on the left and columns on top, upright where they would touch."""
-    ax.set_yticks(range(len(rows)), rows)
     upright = label_inches(columns) > cell - 0.04
     turned = {"rotation": 90} if upright else {"va": "baseline"}  # one line for all words
-    ax.set_xticks(range(len(columns)), columns, **turned)
+    name_places(ax.yaxis, range(len(rows)), rows)
+    name_places(ax.xaxis, range(len(columns)), columns, **turned)
     labels_on_top(ax, 4 if upright else 7)
+
+
+def name_places(axis: Axis, places: Sequence[float], labels: Sequence[str], **style) -> None:
+    """A label at each place that has one: ticks are slow to make, and nobody sees an empty one."""
+    named = [(place, label) for place, label in zip(places, labels, strict=True) if label]
+    axis.set_ticks([place for place, _ in named], [label for _, label in named], **style)
 
 
 def labels_on_top(ax: Axes, pad: float) -> None:
@@ -129,17 +137,16 @@ def cross_out(ax: Axes, hidden: np.ndarray, paint: Theme, edges=None) -> None:
         edges: where columns and rows begin and end, (S + 1,) and (R + 1,); None: as imshow does.
     """
     across, down = edges or (np.arange(size + 1) - 0.5 for size in hidden.shape[::-1])
-    squares = [_square(across[x : x + 2], down[y : y + 2]) for y, x in np.argwhere(hidden)]
-    if squares:
-        whole = Path.make_compound_path(*squares)  # one path: its strokes are drawn once
-        style = {"facecolor": paint.fill, "edgecolor": paint.line, "linewidth": 0}
-        ax.add_patch(PathPatch(whole, hatch="//", label="hidden", **style))
-
-
-def _square(across: np.ndarray, down: np.ndarray) -> Path:
-    unit = Path.unit_rectangle()
-    size = np.array([across[1] - across[0], down[1] - down[0]])
-    return Path(unit.vertices * size + (across[0], down[0]), unit.codes)
+    row, column = np.nonzero(hidden)
+    if not len(row):
+        return
+    left, right, low, high = across[column], across[column + 1], down[row], down[row + 1]
+    corners = [(left, low), (right, low), (right, high), (left, high), (left, low)]
+    # One path for all squares, whose strokes are drawn once. Of tens of thousands, a Path for each
+    # would take seconds, and so would add_patch, which looks for the limits of the data.
+    whole = Path(np.array(corners).transpose(2, 0, 1).reshape(-1, 2), np.tile(SQUARE, len(row)))
+    style = {"facecolor": paint.fill, "edgecolor": paint.line, "linewidth": 0}
+    ax.add_artist(PathPatch(whole, hatch="//", label="hidden", **style))
 
 
 def write(ax: Axes, image: ScalarMappable, texts: np.ndarray, paint: Theme, middles=None) -> None:
@@ -150,10 +157,9 @@ def write(ax: Axes, image: ScalarMappable, texts: np.ndarray, paint: Theme, midd
     """
     values = image.get_array()
     across, down = middles or map(np.arange, texts.shape[::-1])
-    for (row, column), text in np.ndenumerate(texts):
+    for row, column in np.argwhere(texts != ""):
         covered = np.ma.is_masked(values[row, column])
         ink = paint.soft if covered else readable_on(image.to_rgba(values[row, column]))
         under = {"facecolor": paint.fill, "linewidth": 0, "pad": 1.5} if covered else None
-        if text:
-            style = {"ha": "center", "va": "center", "fontsize": SMALL, "color": ink}
-            ax.text(across[column], down[row], text, bbox=under, **style)
+        style = {"ha": "center", "va": "center", "fontsize": SMALL, "color": ink}
+        ax.text(across[column], down[row], texts[row, column], bbox=under, **style)

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from ..style import SMALL, Picture, Theme, sheet
 from .focus import Place, frame, wanted
-from .heatmap import NARROW, NUMBER, cross_out, labels_on_top, write
+from .heatmap import NARROW, NUMBER, cross_out, labels_on_top, name_places, write
 from .inputs import largest, shown
 from .page import POINTS, text_width
 
@@ -111,8 +111,8 @@ def _name(ax: Axes, edges, rows: Sequence[str], columns: Sequence[str] | None, a
     across, down = ((lines[1:] + lines[:-1]) / 2 for lines in edges)
     ax.set(xlim=(0, edges[0][-1]), ylim=(edges[1][-1], 0))
     labels_on_top(ax, 4)
-    ax.set_yticks(down, rows)
-    ax.set_xticks(across, columns or [""] * len(across), rotation=90)
+    name_places(ax.yaxis, down, rows)
+    name_places(ax.xaxis, across, columns or [""] * len(across), rotation=90)
     if columns is not None:
         ax.set_xlabel(axes[1])
         corner = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "right"}
