@@ -89,6 +89,15 @@ PROMISES = (
     ),
     Promise(
         "widgets",
+        "logit_lens",
+        "words",
+        "at most 20 ms",
+        (5, None, None),
+        "logit lens: slider to picture, kernel busy, 9 of 10",
+        " ms",
+    ),
+    Promise(
+        "widgets",
         "training_explorer",
         "step",
         "at most 300 ms",

@@ -13,6 +13,8 @@ import kernels
 import pytest
 from kernels import Lesson, start_kernel
 
+pytestmark = pytest.mark.thorough
+
 LESSONS = ("00_the_whole_machine", "03_masked_attention", "06_training", "07_sampling")
 QUICK = "07_sampling"
 TRAIN = ("00_the_whole_machine", "06_training")

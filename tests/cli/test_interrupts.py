@@ -16,7 +16,10 @@ from processes import Forked
 from gptlib.storage import checkpoint
 from gptlib.storage.runs import LOG, read_log
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"),
+]
 
 # Windows, where these tests are skipped, has no SIGHUP.
 ENDING = [signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None)]

@@ -15,6 +15,8 @@ from gptlib.scale import distributed
 from gptlib.storage import checkpoint
 from gptlib.storage.runs import read_log
 
+pytestmark = pytest.mark.thorough
+
 not_on_windows = pytest.mark.skipif(os.name == "nt", reason="gloo and kill are not tried there")
 
 

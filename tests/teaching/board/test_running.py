@@ -16,6 +16,8 @@ from boards import COURSE, free_port, kill, message, start_board
 from gptlib.teaching.board import running
 from gptlib.teaching.board.store import Store
 
+pytestmark = pytest.mark.thorough
+
 
 def serve(folder, port, **different):
     given = {"folder": folder, "code": "ABCDE", "host": "127.0.0.1", "port": port, "say": print}
