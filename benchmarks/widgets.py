@@ -199,9 +199,11 @@ def cases() -> list[Case]:
         Case("embedding_explorer", "models, tokenizer", ("slider", "step")),
         Case("block_explorer", f"model, tokenizer, {truth}", ("checkbox", "attention"), SPACES),
         Case("training_explorer", f"'pets', {truth}", ("slider", "step")),
-        Case("machine", "model, tokenizer", ("button", "Step"), SPACES),
+        Case(
+            "machine", "model, tokenizer, 'Mia has a'", ("button", "Step"), SPACES
+        ),  # a long story
         Case("attention_by_hand", "", ("slider", "q 1")),
-        Case("size_explorer", "'pets'", ("slider", "layers")),
+        Case("size_explorer", "'pets'", ("slider", "cached")),
     ]
 
 
