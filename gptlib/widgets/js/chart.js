@@ -1,6 +1,6 @@
 // Curves over steps, with level lines, each named at its end; drawn in pixels for the room there is.
 
-import { draw, set, two, whole } from "./dom.js";
+import { draw, put, set, two, whole } from "./dom.js";
 import { onWidth } from "./base.js";
 import { COLOURS } from "./style.js";
 
@@ -8,19 +8,31 @@ const LOOKS = [[COLOURS.BLUE, false], [COLOURS.ORANGE, true], ["#7a7a7a", false]
 
 /**
  * show({series, levels, xMax, log, mark, label}): series: {name: [[x, y], ...]}, levels: {name: y},
- * mark: an x where a line stands. onPick(x): somebody clicks into the chart.
+ * mark: an x where a line stands. onPick(x): somebody clicks into the chart. Of the same curves, it
+ * alone moves.
  */
 export function chart({ height = 14, onPick } = {}) {
   const root = draw("svg", { class: "gptlib-chart", role: "img" });
   let shown = null;
   let width = 0;
   let axis = null;
+  let drawn = []; // what the curves were drawn from
+  const pointer = draw("g", {});
   const paint = () => {
     if (!shown || width < 60) return;
     const em = parseFloat(getComputedStyle(root).fontSize);
-    axis = frame(shown, width, height * em, em);
-    set(root, { height: height * em, viewBox: `0 0 ${width} ${height * em}`, "aria-label": shown.label });
-    root.replaceChildren(...picture(shown, axis, em));
+    const { series, levels, xMax, log, mark = null } = shown;
+    const now = [width, em, series, levels, xMax, log, mark === null];
+    if (now.some((part, k) => part !== drawn[k])) {
+      drawn = now;
+      axis = frame(shown, width, height * em, em);
+      set(root, { height: height * em, viewBox: `0 0 ${width} ${height * em}` });
+      put(pointer, line(0, axis.top, 0, axis.bottom, COLOURS.INK, { "stroke-width": 2 }),
+        draw("path", { d: `M-6 ${axis.top - 8}h12l-6 9z`, fill: COLOURS.INK }));
+      root.replaceChildren(...picture(shown, axis, em), ...(mark === null ? [] : [pointer]));
+    }
+    set(root, { "aria-label": shown.label });
+    if (mark !== null) set(pointer, { transform: `translate(${axis.x(mark)} 0)` });
   };
   const stop = onWidth(root, (now) => {
     width = now;
@@ -66,7 +78,7 @@ function line(x1, y1, x2, y2, stroke, more = {}) {
   return draw("line", { x1, y1, x2, y2, stroke, ...more });
 }
 
-function picture({ series, levels = {}, xMax, log, mark = null, xName = "step" }, axis, em) {
+function picture({ series, levels = {}, xMax, log, xName = "step" }, axis, em) {
   const { left, right, top, bottom } = axis;
   const parts = [];
   const names = [];
@@ -96,11 +108,6 @@ function picture({ series, levels = {}, xMax, log, mark = null, xName = "step" }
       parts.push(...placed.map(([cx, cy]) => draw("circle", { cx, cy, r: 3, fill: colour })));
     names.push([placed.at(-1)[1], `${name} ${two(points.at(-1)[1])}`, colour]);
   });
-  if (mark !== null) {
-    const x = axis.x(mark);
-    parts.push(line(x, top, x, bottom, COLOURS.INK, { "stroke-width": 2 }));
-    parts.push(draw("path", { d: `M${x - 6} ${top - 8}h12l-6 9z`, fill: COLOURS.INK }));
-  }
   return [...parts, ...ends(names, axis, em)];
 }
 
