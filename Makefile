@@ -32,7 +32,7 @@ help:  ## this list
 	@echo '  BENCH_ARGS="..."    options of the benchmarks, such as --only bpe, --nanogpt PATH'
 	@echo '  CUDA_ARGS="..."     options of `make cuda`, such as --nanogpt PATH'
 	@echo '  NOTEBOOKS=a.ipynb   the notebooks that `make notebooks` and `make test` run'
-	@echo '  THOROUGH=1          `make test` leaves nothing out, as in continuous integration'
+	@echo '  THOROUGH=1          `make test` leaves out only the long tests, as in continuous integration'
 	@echo '  PDF=1               `make slides` prints the slides too, by Chromium'
 
 # --- installing -----------------------------------------------------------------------------

@@ -126,17 +126,23 @@ BUSY_CELL = """() => {
   window.jupyterapp.commands.execute('notebook:run-cell');
 }"""
 
-# From running the cell to the first picture of its new output.
+# From running the cell to the last change in its new explorer, before a third of a second without
+# any: the first picture may be empty, or wait for the kernel to say the truth.
 OPEN = """place => new Promise(done => {
   const panel = window.jupyterapp.shell.currentWidget;
   for (const old of panel.node.querySelectorAll('.gptlib-live')) old.remove();
-  const found = () => panel.node.querySelector(
-    '.gptlib-live [role=img], .gptlib-live [role=group], .gptlib-live [role=region]');
   const began = performance.now();
-  const watching = new MutationObserver(() => {
-    if (found()) { watching.disconnect(); done(performance.now() - began); }
+  let timer = null;
+  const watching = new MutationObserver(changes => {
+    const live = panel.node.querySelector('.gptlib-live');
+    const within = ({target}) => live.contains(target);
+    if (!live || !changes.some(within)) return;
+    const last = performance.now();
+    clearTimeout(timer);
+    timer = setTimeout(() => { watching.disconnect(); done(last - began); }, 333);
   });
-  watching.observe(panel.node, {childList: true, subtree: true});
+  const everything = {childList: true, subtree: true, attributes: true, characterData: true};
+  watching.observe(panel.node, everything);
   panel.content.deselectAll();
   panel.content.activeCellIndex = place;
   window.jupyterapp.commands.execute('notebook:run-cell');

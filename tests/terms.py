@@ -29,8 +29,15 @@ TERMS = {
     "08": """parameters; FLOPs; memory bandwidth; quantisation""",
 }
 
-LABELS = {  # bold in Deeper or the capstone, and no term of the field
-    *("compare", "commit", "exercise", "to go on"),
+LABELS = {  # in bold, and no term of the field
+    *("compare", "commit", "exercise", "to go on", "on paper", "the machine"),
+    *("text", "attention", "feedforward", "play", "run", "reset"),  # 00: stations and buttons
+    "a probability for every token",
+    "find out",  # 01
+    *("768 in gpt-2 small", "learned", "a direction can carry meaning"),  # 02
+    *("output", "the network", "draw 1,000"),  # 03, 04, 07
+    *("loss given the prefix only", "stories that fit the grammar"),  # the appendix
+    *("without residual connections", "top-2 without renormalising"),
     "without the rule",  # 01
     *("at once", "prefix only"),  # 03
     *("p − onehot", "division", "whole row", "only the past"),  # 06

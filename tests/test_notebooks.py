@@ -361,13 +361,13 @@ def test_each_word_of_a_lesson_is_in_the_glossary(path):
         assert re.sub(r" \(.*", "", word) in explained(), word
 
 
-@pytest.mark.parametrize(
-    "path", [*DEEPER, ROOT / "notebooks" / "capstone.ipynb"], ids=lambda path: path.stem
-)
-def test_each_term_of_deeper_and_of_the_capstone_is_in_the_glossary(path):
-    sentence = re.compile(r".+[.:?]|exercise,.*")  # a heading within the text
+@pytest.mark.parametrize("path", COURSE, ids=lambda path: "/".join(path.parts[-2:]))
+def test_each_term_in_bold_is_in_the_glossary(path):
+    sentence = re.compile(r".+[.:?]|exercise,.*|\[.+\]\(.+")  # a heading within the text, or a link
     terms = [bold for bold in in_bold(path) if not sentence.fullmatch(bold)]
+    terms = [re.sub(r" \(.+\)", "", term).replace("held out", "held-out") for term in terms]
     known = {*explained(), *(f"{word}s" for word in explained())}
+    known |= {word.removesuffix(" layer") for word in known}
     assert not [term for term in terms if term not in known | LABELS]
 
 

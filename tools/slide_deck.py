@@ -200,8 +200,8 @@ def _size(blocks: list[str]) -> int:
 
 
 def _closing(source: str) -> str:
-    """Of a lesson's last cell what a class is told: the summary, and what comes next."""
-    kept = [p for p in source.split("\n\n") if re.match(r"\*\*(Stop here|Next)", p)]
+    """Of a lesson's last cell what a class is told: the summary, the machine, what comes next."""
+    kept = [p for p in source.split("\n\n") if re.match(r"\*\*(Stop here|The machine|Next)", p)]
     return "\n\n".join(kept)
 
 

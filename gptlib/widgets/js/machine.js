@@ -144,6 +144,7 @@ class Machine {
 
   /** One station further; from the last, the token that was drawn joins the text. */
   advance() {
+    void this.ids; // a text that cannot be read is said so, and nothing is drawn after it
     if (this.stopped)
       return this.frame.note("The text has ended: the stop token was drawn. Reset begins again.");
     if (this.stage === this.stages.length - 1) {

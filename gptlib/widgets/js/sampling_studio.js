@@ -356,6 +356,9 @@ export default {
   async render({ model, el }) {
     const [gpt, tokenizer] = await Promise.all([loadModel(model), loadTokenizer(model)]);
     const studio = new Studio({ model, el }, gpt, tokenizer);
-    return () => studio.frame.close();
+    return () => {
+      studio.player.stop();
+      studio.frame.close();
+    };
   },
 };
