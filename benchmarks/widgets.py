@@ -133,10 +133,12 @@ OPEN = """place => new Promise(done => {
   for (const old of panel.node.querySelectorAll('.gptlib-live')) old.remove();
   const began = performance.now();
   let timer = null;
+  let seen = null;
   const watching = new MutationObserver(changes => {
     const live = panel.node.querySelector('.gptlib-live');
     const within = ({target}) => live.contains(target);
-    if (!live || !changes.some(within)) return;
+    if (!live || (live === seen && !changes.some(within))) return;
+    seen = live;
     const last = performance.now();
     clearTimeout(timer);
     timer = setTimeout(() => { watching.disconnect(); done(last - began); }, 333);
