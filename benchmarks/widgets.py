@@ -207,9 +207,8 @@ def cases() -> list[Case]:
         Case("embedding_explorer", "models, tokenizer", ("slider", "step")),
         Case("block_explorer", f"model, tokenizer, {truth}", ("checkbox", "attention"), SPACES),
         Case("training_explorer", f"'pets', {truth}", ("slider", "step")),
-        Case(
-            "machine", "model, tokenizer, 'Mia has a'", ("button", "Step"), SPACES
-        ),  # a long story
+        # A story that is long enough for all steps.
+        Case("machine", "model, tokenizer, 'Mia has a'", ("button", "Step"), SPACES),
         Case("attention_by_hand", "", ("slider", "q 1")),
         Case("size_explorer", "'pets'", ("slider", "cached")),
     ]

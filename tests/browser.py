@@ -280,8 +280,10 @@ class Explorer:
         """Go to a box, and type something else into it; what is long is pasted."""
         self.reach(role, name)
         self.page.keyboard.press("ControlOrMeta+a")
-        keyboard = self.page.keyboard
-        (keyboard.type if len(words) <= TYPED else keyboard.insert_text)(words)
+        if len(words) <= TYPED:
+            self.page.keyboard.type(words)
+        else:
+            self.page.keyboard.insert_text(words)
         self.page.keyboard.press("Enter")
 
     def value(self, role: str, name: str) -> str:

@@ -1,5 +1,7 @@
 """An explorer in a JupyterLab, read and moved as a person does; for the tests of js/ pages."""
 
+from contextlib import contextmanager
+
 import pytest
 from browser import Explorer, settled
 
@@ -78,13 +80,19 @@ _OTHERS = (pytest.param(name, marks=pytest.mark.thorough) for name in COLOURS[1:
 in_each_colour = pytest.mark.parametrize("colours", [COLOURS[0], *_OTHERS])
 
 
-def grave_in(lab, colours):
-    """What axe finds that is serious, in one of COLOURS."""
+@contextmanager
+def shown_in(lab, colours):
+    """The page in one of COLOURS, and afterwards as it was but for the theme."""
     lab.theme("JupyterLab Dark" if colours == "dark" else "JupyterLab Light")
     lab.page.emulate_media(forced_colors="active" if colours == "forced" else "none")
-    found = grave(lab.page)
+    yield
     lab.page.emulate_media(forced_colors="none")
-    return found
+
+
+def grave_in(lab, colours):
+    """What axe finds that is serious, in one of COLOURS."""
+    with shown_in(lab, colours):
+        return grave(lab.page)
 
 
 def shut_down(lab):

@@ -36,7 +36,8 @@ def picture():
 def notebook_with(bundle):
     """A notebook as it comes in a fresh clone: nobody here has run it, so nobody trusts it."""
     data, metadata = bundle
-    data = {**data, "image/png": base64.b64encode(data["image/png"]).decode()}
+    pictures = {kind: value for kind, value in data.items() if isinstance(value, bytes)}
+    data = data | {kind: base64.b64encode(png).decode() for kind, png in pictures.items()}
     output = nbformat.v4.new_output("display_data", data, metadata=metadata)
     code = "from gptlib import plots\nplots.compare({'model': {'on': 0.3, '<b>': 0.2}})"
     cell = nbformat.v4.new_code_cell(code, outputs=[output])
@@ -127,41 +128,44 @@ def test_in_a_notebook_that_was_run_it_is_the_same(lab):
         assert settled(lambda: corner(image), paper) == paper
 
 
+@pytest.fixture
+def paper_in_export(lab, tmp_path):
+    """paper_in_export(bundle, exported, system): a function that reads the colour of the paper.
+
+    Of the picture of a bundle in a page that nbconvert has exported in a theme, on a system that
+    has one of its own.
+    """
+    page = lab.page.context.new_page()
+
+    def reader(bundle, exported, system):
+        written, _ = HTMLExporter(theme=exported).from_notebook_node(notebook_with(bundle))
+        assert "No description has been provided" not in written
+        (tmp_path / "page.html").write_text(written, encoding="utf-8")
+        page.emulate_media(color_scheme=system)
+        page.goto((tmp_path / "page.html").as_uri())
+        image = page.get_by_role("img", name=bundle[0]["text/plain"], exact=True)
+        image.wait_for()
+        return lambda: corner(image)
+
+    yield reader
+    page.close()
+
+
 @pytest.mark.parametrize("system", ["light", "dark"])
 @pytest.mark.parametrize("exported", ["light", "dark"])
 def test_a_page_of_nbconvert_has_the_alt_and_its_pictures_follow_its_own_theme(
-    lab, tmp_path, exported, system
+    paper_in_export, exported, system
 ):
-    written, _ = HTMLExporter(theme=exported).from_notebook_node(
-        notebook_with(picture()._repr_mimebundle_())
-    )
-    assert "No description has been provided" not in written
-    (tmp_path / "page.html").write_text(written, encoding="utf-8")
-    page = lab.page.context.new_page()
-    page.emulate_media(color_scheme=system)
-    page.goto((tmp_path / "page.html").as_uri())
-    image = page.get_by_role("img", name=WORDS, exact=True)
-    image.wait_for()
-    assert settled(lambda: corner(image), PAPER[exported]) == PAPER[exported]
-    page.close()
+    paper = paper_in_export(picture()._repr_mimebundle_(), exported, system)
+    assert settled(paper, PAPER[exported]) == PAPER[exported]
 
 
 @pytest.mark.parametrize(("exported", "system"), [("light", "dark"), ("dark", "light")])
-def test_there_an_explorers_picture_follows_the_theme_too(lab, tmp_path, exported, system):
+def test_there_an_explorers_picture_follows_the_theme_too(paper_in_export, exported, system):
     """It has no kernel there: its picture, as it opens, stands in its place."""
-    data, _ = widgets.softmax_explorer()._repr_mimebundle_()
-    output = nbformat.v4.new_output("display_data", data)
-    cell = nbformat.v4.new_code_cell("widgets.softmax_explorer()", outputs=[output])
-    made = nbformat.v4.new_notebook(cells=[cell])
-    written, _ = HTMLExporter(theme=exported).from_notebook_node(made)
-    (tmp_path / "page.html").write_text(written, encoding="utf-8")
-    page = lab.page.context.new_page()
-    page.emulate_media(color_scheme=system)
-    page.goto((tmp_path / "page.html").as_uri())
-    image = page.get_by_role("img", name=data["text/plain"], exact=True)
-    paper = {"light": (255, 255, 255), "dark": (17, 17, 17)}[exported]
-    assert settled(lambda: corner(image), paper) == paper
-    page.close()
+    paper = paper_in_export(widgets.softmax_explorer()._repr_mimebundle_(), exported, system)
+    expected = {"light": (255, 255, 255), "dark": (17, 17, 17)}[exported]
+    assert settled(paper, expected) == expected
 
 
 @pytest.mark.parametrize("system", ["light", "dark"])

@@ -9,7 +9,7 @@ import torch
 from explorers import HOSTILE, JUPYTERLAB, elements, image_of, over, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live import grave, in_each_colour, open_live, shows
+from live import grave, in_each_colour, open_live, shown_in, shows
 
 import gptlib
 from gptlib.attention import attention_scores, mask_scores
@@ -256,15 +256,13 @@ def test_an_emoji_split_over_tokens_is_shown_as_its_bytes(live):
 
 @in_each_colour
 def test_no_serious_violation_of_accessibility_is_found(live, lab, colours):
-    lab.theme("JupyterLab Dark" if colours == "dark" else "JupyterLab Light")
-    lab.page.emulate_media(forced_colors="active" if colours == "forced" else "none")
-    found = []
-    for step in ("q · k", "score", "softmax", "values", "exchange"):
-        live.control("button", step).click()
+    with shown_in(lab, colours):
+        found = []
+        for step in ("q · k", "score", "softmax", "values", "exchange"):
+            live.control("button", step).click()
+            found += grave(lab.page)
+        live.type("textbox", "sentence", "The cat is")
         found += grave(lab.page)
-    live.type("textbox", "sentence", "The cat is")
-    found += grave(lab.page)
-    lab.page.emulate_media(forced_colors="none")
     assert not found
 
 

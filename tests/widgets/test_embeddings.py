@@ -9,7 +9,7 @@ import torch
 from explorers import HOSTILE, Names, elements, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live import grave, in_each_colour, open_live, shows
+from live import grave, in_each_colour, open_live, shown_in, shows
 
 import gptlib
 from gptlib.widgets import embedding_explorer, svg
@@ -391,12 +391,10 @@ def test_what_is_no_word_greys_the_picture_and_says_why(live):
 
 @in_each_colour
 def test_no_serious_violation_of_accessibility_is_found(live, lab, colours):
-    lab.theme("JupyterLab Dark" if colours == "dark" else "JupyterLab Light")
-    lab.page.emulate_media(forced_colors="active" if colours == "forced" else "none")
-    live.control("checkbox", "arrows").set_checked(True)
-    shows(lambda: live.root.locator(".gptlib-word-map polygon").count(), len(VERBS))
-    found = grave(lab.page)
-    lab.page.emulate_media(forced_colors="none")
+    with shown_in(lab, colours):
+        live.control("checkbox", "arrows").set_checked(True)
+        shows(lambda: live.root.locator(".gptlib-word-map polygon").count(), len(VERBS))
+        found = grave(lab.page)
     lab.theme("JupyterLab Light")
     assert not found
 

@@ -6,7 +6,7 @@ import traitlets
 from explorers import HOSTILE, elements, image_of, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live import grave, in_each_colour, open_live, shows
+from live import grave, in_each_colour, open_live, shown_in, shows
 
 import gptlib
 from gptlib.corpora import pets as grammar
@@ -150,12 +150,10 @@ def test_a_prompt_that_cannot_be_shown_is_said_and_greys_the_picture(explorer):
 
 @in_each_colour
 def test_no_serious_violation_of_accessibility_is_found(explorer, lab, colours):
-    lab.theme("JupyterLab Dark" if colours == "dark" else "JupyterLab Light")
-    lab.page.emulate_media(forced_colors="active" if colours == "forced" else "none")
-    explorer.press("checkbox", "attention", "Space")
-    shows(lambda: explorer.words().count("attention off"), 1)
-    found = grave(lab.page)
-    lab.page.emulate_media(forced_colors="none")
+    with shown_in(lab, colours):
+        explorer.press("checkbox", "attention", "Space")
+        shows(lambda: explorer.words().count("attention off"), 1)
+        found = grave(lab.page)
     assert not found
 
 

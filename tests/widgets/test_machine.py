@@ -3,7 +3,7 @@
 import pytest
 import torch
 from explorers import elements, image_of
-from live import grave, in_each_colour, open_live, shows
+from live import grave, in_each_colour, open_live, shown_in, shows
 
 import gptlib
 from gptlib.widgets import machine, svg
@@ -161,16 +161,20 @@ def test_a_wrong_text_is_said_and_greys_the_picture(live):
     assert live.root.locator(".gptlib-stale").count() == 1
     live.type("textbox", "text", "cat " * 60)
     shows(lambda: "are too many to show: 48 at most" in live.message(), True)
+    for press in ("Step", "Next token"):
+        live.press("button", press, "Enter")
+        assert "are too many to show: 48 at most" in live.message()
+    live.type("textbox", "text", "The cat is")
+    shows(live.message, "")
+    assert live.root.locator(".gptlib-lit").count() == 0  # no step was made meanwhile
 
 
 @in_each_colour
 @pytest.mark.parametrize("station", ["attention", "sampling"])
 def test_no_serious_violation_of_accessibility_is_found(live, lab, colours, station):
-    lab.theme("JupyterLab Dark" if colours == "dark" else "JupyterLab Light")
-    lab.page.emulate_media(forced_colors="active" if colours == "forced" else "none")
-    live.press("button", station, "Enter")
-    found = grave(lab.page)
-    lab.page.emulate_media(forced_colors="none")
+    with shown_in(lab, colours):
+        live.press("button", station, "Enter")
+        found = grave(lab.page)
     assert not found
 
 

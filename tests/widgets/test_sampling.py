@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from explorers import image_of
-from live import grave, in_each_colour, open_live, shows, shut_down
+from live import grave, in_each_colour, open_live, shown_in, shows, shut_down
 
 import gptlib
 from gptlib.corpora import pets as grammar
@@ -207,12 +207,10 @@ def test_a_prompt_beyond_the_grammar_says_that_there_is_no_truth(studio):
 
 @in_each_colour
 def test_no_serious_violation_of_accessibility_is_found(studio, lab, colours):
-    lab.theme("JupyterLab Dark" if colours == "dark" else "JupyterLab Light")
-    lab.page.emulate_media(forced_colors="active" if colours == "forced" else "none")
-    studio.press("button", "Run", "Enter")
-    shows(lambda: studio.root.locator(".gptlib-stop").count(), 1)
-    found = grave(lab.page)
-    lab.page.emulate_media(forced_colors="none")
+    with shown_in(lab, colours):
+        studio.press("button", "Run", "Enter")
+        shows(lambda: studio.root.locator(".gptlib-stop").count(), 1)
+        found = grave(lab.page)
     assert not found
 
 

@@ -4,7 +4,7 @@ import pytest
 from explorers import HOSTILE, elements, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live import grave, in_each_colour, open_live, shows
+from live import grave, in_each_colour, open_live, shown_in, shows
 
 import gptlib
 from gptlib.widgets import tokenizer_explorer
@@ -204,15 +204,15 @@ def test_two_views_of_one_explorer_agree_and_another_is_left_alone(opened, live,
 
 @in_each_colour
 def test_no_serious_violation_of_accessibility_is_found(live, lab, colours):
-    lab.theme("JupyterLab Dark" if colours == "dark" else "JupyterLab Light")
-    lab.page.emulate_media(forced_colors="active" if colours == "forced" else "none")
-    live.press("checkbox", "compare with GPT-2", "Space")
-    live.type("spinbutton", "merges", "60")
-    shows(lambda: live.root.locator(".gptlib-fusing").nth(1).locator("button").count() > 3, True)
-    live.root.locator(".gptlib-part button").first.click()
-    live.page.wait_for_timeout(600)  # what slides has arrived
-    found = grave(lab.page)
-    lab.page.emulate_media(forced_colors="none")
+    with shown_in(lab, colours):
+        live.press("checkbox", "compare with GPT-2", "Space")
+        live.type("spinbutton", "merges", "60")
+        shows(
+            lambda: live.root.locator(".gptlib-fusing").nth(1).locator("button").count() > 3, True
+        )
+        live.root.locator(".gptlib-part button").first.click()
+        live.page.wait_for_timeout(600)  # what slides has arrived
+        found = grave(lab.page)
     lab.theme("JupyterLab Light")
     assert not found
 

@@ -29,7 +29,7 @@ export function chart({ height = 14, onPick } = {}) {
       set(root, { height: height * em, viewBox: `0 0 ${width} ${height * em}` });
       put(pointer, line(0, axis.top, 0, axis.bottom, COLOURS.INK, { "stroke-width": 2 }),
         draw("path", { d: `M-6 ${axis.top - 8}h12l-6 9z`, fill: COLOURS.INK }));
-      root.replaceChildren(...picture(shown, axis, em), ...(mark === null ? [] : [pointer]));
+      put(root, ...picture(shown, axis, em), ...(mark === null ? [] : [pointer]));
     }
     set(root, { "aria-label": shown.label });
     if (mark !== null) set(pointer, { transform: `translate(${axis.x(mark)} 0)` });
