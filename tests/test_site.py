@@ -470,34 +470,6 @@ def test_an_answer_is_kept_and_saved_as_gptlib_keeps_and_counts_it(page, tmp_pat
     }
 
 
-def prediction(page):
-    """The prediction of LESSON, after which its words are compared."""
-    explorers = opened(page, LESSON)
-    return next(e for e in explorers if e.root.get_by_role("button", name="Compare").count())
-
-
-def compared(question):
-    """What is replied to the second answer once it is committed and compared."""
-    question.root.get_by_role("radio").nth(1).check()
-    question.root.get_by_role("button", name="Commit").click()
-    question.root.get_by_role("button", name="Compare").click()
-    return question.root.locator(".gptlib-reply").inner_text()
-
-
-def test_a_prediction_that_was_compared_still_is_when_the_page_is_opened_again(page):
-    reply = compared(prediction(page))
-    assert "The answer is: " in reply
-    assert prediction(page).root.locator(".gptlib-reply").inner_text() == reply
-
-
-def test_where_nothing_is_kept_a_prediction_is_compared_all_the_same(page):
-    question = prediction(page)
-    page.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full'); }; }")
-    assert "The answer is: " in compared(question)
-    assert "This answer was not kept: this browser keeps nothing" in question.message()
-    assert page.said == []
-
-
 def test_an_answer_is_still_there_when_the_page_is_opened_again(page):
     question = next(e for e in opened(page, LESSON) if e.root.get_by_role("radio").count())
     question.root.get_by_role("radio").nth(1).check()
@@ -505,6 +477,45 @@ def test_an_answer_is_still_there_when_the_page_is_opened_again(page):
     page.get_by_role("button", name="Save your answers").wait_for()
     again = next(e for e in opened(page, LESSON) if e.root.get_by_role("radio").count())
     assert again.root.get_by_role("radio").nth(1).is_checked()
+
+
+def boxes(page):
+    """The boxes of LESSON's first prediction and of its comparison, further down."""
+    explorers = opened(page, LESSON)
+    found = (
+        e
+        for e in explorers
+        for name in ("Commit", "Compare")
+        if e.root.get_by_role("button", name=name, include_hidden=True).count()
+    )
+    return next(found), next(found)
+
+
+def reply(box):
+    return box.root.locator(".gptlib-reply").inner_text()
+
+
+def compared(question, comparison):
+    """What is replied to the second answer once it is committed and compared."""
+    assert comparison.control("button", "Compare").is_disabled()
+    question.root.get_by_role("radio").nth(1).check()
+    question.root.get_by_role("button", name="Commit").click()
+    comparison.root.get_by_role("button", name="Compare").click()
+    return reply(comparison)
+
+
+def test_a_prediction_that_was_compared_still_is_when_the_page_is_opened_again(page):
+    said = compared(*boxes(page))
+    assert "The answer is: " in said
+    assert [reply(box) for box in boxes(page)] == [said, said]
+
+
+def test_where_nothing_is_kept_a_prediction_is_compared_all_the_same(page):
+    question, comparison = boxes(page)
+    page.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full'); }; }")
+    assert "The answer is: " in compared(question, comparison)
+    assert "This answer was not kept: this browser keeps nothing" in question.message()
+    assert page.said == []
 
 
 # ---- Looks ----

@@ -25,10 +25,8 @@ from gptlib.teaching.questions import PREDICTION, QUICK, TITLES, Question, marke
 COURSE = Path(__file__).resolve().parent.parent / "notebooks"
 Alive = dict[tuple[int, int], str]  # {(cell, output): what opens the explorer there}
 WORDS, SHORT, LINES, WIDTH = 58, 22, 17, 96  # the most on one slide, where it can be cut
-_ASKED = re.compile(r'lesson\.(ask|predict)\("(\w+)"\)')
+_ASKED = re.compile(r'lesson\.(ask|predict|compare)\("(\w+)"\)')
 _DETAILS = re.compile(r"<details>\s*<summary>(.*?)</summary>(.*?)</details>", re.DOTALL)
-_COMPARE = "**Compare**"
-_NOW_COMPARE = re.compile(r"[^.:]*\*\*Compare\*\*")  # what was asked is answered from here on
 FIRST_CELL = (
     "The class opens the notebook of the lesson and runs its first cell with Shift and Enter. It "
     "takes some seconds, and shows the map, which is on the next slide. If it fails: *Kernel*, "
@@ -58,7 +56,6 @@ class Deck:
     slides: list[Slide] = field(default_factory=list)
     section: str = ""
     begins: str | None = None  # the notes of a section whose first slide is still to come
-    waiting: list[str] = field(default_factory=list)  # predictions whose answer is still to come
 
     def add(self, *cells: nbformat.NotebookNode, notes: str = "") -> None:
         """A slide; the first of a section gets the notes to all of it."""
@@ -86,17 +83,11 @@ def cut(path: Path, notes: Notes, explorers: Alive | None = None) -> list[Slide]
     deck = Deck(path, notes, explorers or {})
     first, *rest = nbformat.read(path, as_version=4).cells
     _title(deck, first.source)
-    compared = sum(_COMPARE in cell.source for cell in rest if cell.cell_type == "markdown")
     for place, cell in enumerate(rest, 1):
         if cell.cell_type == "markdown":
-            compared -= _COMPARE in cell.source
             _prose(deck, cell.source)
         else:
             _code(deck, cell, place)
-            if compared < len(deck.waiting) and _printed(cell):
-                _reveal(deck)  # no cell below says "press Compare" for it
-    while deck.waiting:
-        _reveal(deck)
     return deck.slides
 
 
@@ -137,14 +128,8 @@ def _piece(deck: Deck, words: "str | tuple[str, str]") -> None:
         for part in pieces(body):
             deck.text(f"### {title}\n\n{part}")
         return
-    compared = deck.waiting and _COMPARE in words
-    first = compared and _NOW_COMPARE.match(words)  # else a task that ends with comparing
-    if first:
-        _reveal(deck)
     if words.strip() and not _ONLY_FOR_NOTEBOOKS.match(words):
         deck.text(words)
-    if compared and not first:
-        _reveal(deck)
 
 
 def _at_heading(source: str) -> tuple[str, re.Match | None, str]:
@@ -232,7 +217,10 @@ def _code(deck: Deck, cell: nbformat.NotebookNode, place: int) -> None:
     for picture in shown:
         deck.add(picture, notes=_moves(deck) if explorer else "")
     for kind, name in asked:
-        _question(deck, name, PREDICTION if kind == "predict" else QUICK)
+        if kind != "compare":
+            _question(deck, name, PREDICTION if kind == "predict" else QUICK)
+        if kind != "predict":
+            _answer(deck, name)
 
 
 def _is_set_up(source: str) -> bool:
@@ -332,14 +320,6 @@ def _question(deck: Deck, name: str, kind: str) -> None:
     deck.text(
         f'{words}<ol class="options">{listed}</ol>', notes=lesson_notes.split_in_words(options)
     )
-    deck.waiting.append(name)
-    if kind == QUICK:
-        deck.waiting.remove(name)
-        _answer(deck, name)
-
-
-def _reveal(deck: Deck) -> None:
-    _answer(deck, deck.waiting.pop(0))
 
 
 def _answer(deck: Deck, name: str) -> None:

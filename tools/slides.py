@@ -25,7 +25,7 @@ from slide_deck import COURSE, Alive, Slide, cut, typed
 from website import recording
 from website.data import Data, stays_a_picture
 
-from gptlib.teaching.questions import QuestionBox
+from gptlib.teaching.questions import Comparison, QuestionBox
 
 ROOT = Path(__file__).resolve().parent.parent
 LOOKS = Path(__file__).resolve().parent / "reveal"
@@ -94,7 +94,7 @@ def alive(path: Path, data: Data) -> Alive:
     """
     with recording.package_as_it_is():
         found = [one for one in recording.explorers(path) if not stays_a_picture(one.explorer)]
-        shown = [one for one in found if not isinstance(one.explorer, QuestionBox)]
+        shown = [one for one in found if not isinstance(one.explorer, QuestionBox | Comparison)]
         return {(one.cell, one.output): json.dumps(data.state(one.explorer)) for one in shown}
 
 

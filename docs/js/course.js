@@ -70,14 +70,33 @@ function resume(traits, asked) {
     });
 }
 
-async function open(place) {
-  const told = await jsonOf(JSON.parse(place.dataset.explorer));
-  const [traits, script] = await Promise.all([
-    traitsOf(told.traits), import(`./${told.script}.js`),
-  ]);
+const questions = new Map(); // file -> a promise of its host: what is compared is what was answered
+
+/** What stands for the kernel of an explorer. ref: its file. */
+function hostOf(ref, told) {
+  if (!told.answers.commit) return begun(told);
+  if (!questions.has(ref.file)) {
+    const asked = begun(told);
+    asked.catch(() => questions.delete(ref.file)); // the next one who asks tries again
+    questions.set(ref.file, asked);
+  }
+  return questions.get(ref.file);
+}
+
+async function begun(told) {
+  const traits = await traitsOf(told.traits);
+  const question = traits.prediction?.$question;
+  if (question) traits.prediction = await hostOf(question, await jsonOf(question));
   const follow = told.answers.commit && resume(traits, told.answers.commit);
   const host = new Host(traits, answersOf(told.answers));
   follow?.(host);
+  return host;
+}
+
+async function open(place) {
+  const ref = JSON.parse(place.dataset.explorer);
+  const told = await jsonOf(ref);
+  const [host, script] = await Promise.all([hostOf(ref, told), import(`./${told.script}.js`)]);
   const el = make("div", {});
   await script.default.render({ model: host, el });
   put(place, el);

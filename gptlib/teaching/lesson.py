@@ -8,7 +8,7 @@ from ..plots.machine import LESSONS
 from ..storage.checkpoint import load
 from ..widgets import svg
 from ..widgets.machine import OPENED, Machine
-from .questions import PREDICTION, QUICK, QuestionBox, marked
+from .questions import PREDICTION, QUICK, Comparison, QuestionBox, marked
 
 # By their numbers. Those that are no part of the machine are about the whole of it; the capstone
 # has no number.
@@ -33,6 +33,7 @@ class Lesson:
             raise ValueError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
         self.part = part
         self.number = part if part == "capstone" else f"{PARTS.index(part):02d}"
+        self._predictions: dict[str, QuestionBox] = {}  # the latest box of each
         self._words = importlib.import_module(f"{__package__}.{part}")
 
     def map(self) -> Picture:
@@ -56,8 +57,15 @@ class Lesson:
         return QuestionBox(self.number, name, self._find(name, "QUESTIONS"), QUICK)
 
     def predict(self, name: str) -> QuestionBox:
-        """A prediction: commit, run the experiment, compare."""
-        return QuestionBox(self.number, name, self._find(name, "QUESTIONS"), PREDICTION)
+        """A prediction, to be committed before its experiment is run."""
+        question = self._find(name, "QUESTIONS")
+        box = QuestionBox(self.number, name, question, PREDICTION)
+        self._predictions[name] = box
+        return box
+
+    def compare(self, name: str) -> Comparison:
+        """The end of a prediction's experiment: compare the result with what was predicted."""
+        return Comparison(self._find(name, "QUESTIONS"), self._predictions.get(name))
 
     def hint(self, name: str) -> "Hint":
         """Hints to an exercise, folded away, each giving away a little more."""

@@ -1,4 +1,7 @@
-"""A question with a few answers, each with its reply; shown as a widget, or as text to unfold."""
+"""A question with a few answers, each with its reply; shown as a widget, or as text to unfold.
+
+The replies to a prediction stand below its experiment, in a widget of their own.
+"""
 
 import random
 import re
@@ -9,6 +12,7 @@ import traitlets
 from ..storage import answers
 from ..widgets import svg
 from ..widgets.explorer import Explorer
+from ..widgets.shared import reference
 
 QUICK, PREDICTION = "question", "prediction"
 TITLES = {QUICK: "Question", PREDICTION: "Predict"}
@@ -45,8 +49,9 @@ class QuestionBox(Explorer):
     """A question to click or to answer by keyboard.
 
     A quick question replies at once and may be tried again. A prediction is committed, cannot be
-    changed any more, and is compared when the student has run the experiment. The answers are in an
-    order of the student's own, so that nobody learns that it is always the second.
+    changed any more, and is compared by a `Comparison` when the student has run the experiment. The
+    answers are in an order of the student's own, so that nobody learns that it is always the
+    second.
     """
 
     SCRIPT = "question"
@@ -83,18 +88,45 @@ class QuestionBox(Explorer):
         return f"{TITLES[self.kind]}. {self.question.asks}  {listed}"
 
     def fallback(self) -> dict[str, str]:
-        """The question, and its replies to be unfolded: the same for all, whatever was answered."""
-        order = self.question.shuffled()
-        items = "".join(f"<li>{marked(choice)}</li>" for choice in order)
-        replies = "".join(
-            f"<li>{'✔' if choice == self.question.right else '✘'} "
-            f"{marked(self.question.replies[choice])}</li>"
-            for choice in order
-        )
+        """The question, and of a quick one its replies to be unfolded: the same for all."""
+        items = "".join(f"<li>{marked(choice)}</li>" for choice in self.question.shuffled())
         html = f"<p><b>{TITLES[self.kind]}.</b> {marked(self.question.asks)}</p>"
-        html += f'<ol type="a">{items}</ol><details><summary>Choose first, then unfold</summary>'
-        html += f'<ol type="a">{replies}</ol></details>'
+        html += f'<ol type="a">{items}</ol>'
+        if self.kind == QUICK:
+            html += folded(self.question)
         return {"text/plain": svg.writable(self.describe()), "text/html": html}
+
+
+class Comparison(Explorer):
+    """Where the answer to a prediction is read: what was predicted, and on *Compare* the reply."""
+
+    SCRIPT = "comparison"
+
+    prediction = reference(QuestionBox)
+
+    def __init__(self, question: Question, prediction: QuestionBox | None) -> None:
+        self.question = question
+        super().__init__(settings={"asks": question.asks}, prediction=prediction)
+
+    def describe(self) -> str:
+        return f"Compare. {self.question.asks}"
+
+    def fallback(self) -> dict[str, str]:
+        """The question once more, and its replies to be unfolded."""
+        html = f"<p><b>Compare.</b> {marked(self.question.asks)}</p>{folded(self.question)}"
+        return {"text/plain": svg.writable(self.describe()), "text/html": html}
+
+
+def folded(question: Question) -> str:
+    """The replies as HTML, to be unfolded, in the order in which `shuffled()` has the answers."""
+    replies = "".join(
+        f"<li>{'✔' if choice == question.right else '✘'} {marked(question.replies[choice])}</li>"
+        for choice in question.shuffled()
+    )
+    return (
+        f"<details><summary>Choose first, then unfold</summary>"
+        f'<ol type="a">{replies}</ol></details>'
+    )
 
 
 def marked(words: str) -> str:

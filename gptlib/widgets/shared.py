@@ -45,9 +45,9 @@ class SharedTokenizer(Shared):
     byte_ids = traitlets.List().tag(sync=True)
 
 
-def reference() -> traitlets.Instance:
-    """A trait that refers to a Shared, or to none."""
-    return traitlets.Instance(Shared, allow_none=True).tag(sync=True, **widget_serialization)
+def reference(kind: type[ipywidgets.Widget] = Shared) -> traitlets.Instance:
+    """A trait that refers to a widget of this kind, or to none."""
+    return traitlets.Instance(kind, allow_none=True).tag(sync=True, **widget_serialization)
 
 
 _made: dict[str, Shared] = {}

@@ -6,8 +6,8 @@ import json
 import pytest
 from live import COLOURS, Live, grave_in, shows, shut_down
 
-from gptlib.teaching.lesson import PARTS
-from gptlib.teaching.questions import PREDICTION, Question, QuestionBox
+from gptlib.teaching.lesson import PARTS, Lesson
+from gptlib.teaching.questions import PREDICTION, Comparison, Question, QuestionBox
 
 HOSTILE = '<img src=x onerror="alert(1)">'
 ASKED = Question("Which is `a`?", "a", {"a": "It is.", "b": "Look.", "c": "Look again."})
@@ -93,9 +93,29 @@ def test_the_fallback_is_the_same_before_and_after_and_folds_the_answers_away():
     assert html.index("<details>") < html.index("✔")
 
 
+def test_a_prediction_is_saved_without_its_replies_which_stand_with_its_comparison():
+    box = QuestionBox("01", "guess", ASKED, PREDICTION)
+    assert "Look" not in str(box.fallback()) and "<li>" in box.fallback()["text/html"]
+    plain, html = Comparison(ASKED, box).fallback().values()
+    assert plain == "Compare. Which is `a`?"
+    assert "Which is <code>a</code>?" in html and html.index("<details>") < html.index("✔")
+    assert html.count("✘") == 2
+
+
+def test_a_lesson_compares_with_the_box_that_was_shown_last():
+    lesson = Lesson("attention")
+    assert lesson.compare("spread").prediction is None
+    boxes = [lesson.predict("spread") for _ in range(2)]
+    lesson.predict("swap")
+    assert lesson.compare("spread").prediction is boxes[1]
+    with pytest.raises(ValueError, match="lesson 03 has no question 'other'"):
+        lesson.compare("other")
+
+
 def test_words_are_escaped_and_backquotes_are_code():
     question = Question(f"{HOSTILE} `a < b`", HOSTILE, {HOSTILE: HOSTILE, "`no`": ""})
-    html = QuestionBox("01", "hostile", question, PREDICTION).fallback()["text/html"]
+    box = QuestionBox("01", "hostile", question, PREDICTION)
+    html = box.fallback()["text/html"] + Comparison(question, box).fallback()["text/html"]
     assert "<img" not in html
     assert "<code>a &lt; b</code>" in html and "<code>no</code>" in html
 
@@ -103,26 +123,26 @@ def test_words_are_escaped_and_backquotes_are_code():
 # ---- The page ----
 
 PAGE = """
-from gptlib.teaching.questions import Question, QuestionBox
-lesson = teaching.Lesson("tokenizer")
+from gptlib.teaching.questions import Comparison, Question, QuestionBox
 hostile = '<img src=x onerror="alert(1)">'
 asked = Question(f"Is {hostile} `a < b`?", hostile, {hostile: f"Yes: {hostile}", "`no`": "Look."})
-made = QuestionBox("01", "hostile", asked)
-guess = QuestionBox("01", "guess", Question("Which?", "this", {"this": "Right.", "that": "Look."}),
-                    "prediction")
-display(made, guess, guess)
+guess = Question("Which?", "this", {"this": "Right.", "that": f"Look: {hostile}"})
+made, first = QuestionBox("01", "hostile", asked), QuestionBox("01", "guess", guess, "prediction")
+again = Comparison(guess, first)
+display(made, first, first, again, again, Comparison(guess, None))
 """
 
 
 @pytest.fixture
 def asked(lab):
-    """A quick question, a prediction, and the prediction once more."""
-    code = "import os; os.environ['GPTLIB_ANSWERS'] = 'off'\nfrom gptlib import teaching" + PAGE
-    notebook = lab.new_notebook("asked.ipynb", code)
+    """A quick question; a prediction and its comparison, twice each; one without a prediction."""
+    notebook = lab.new_notebook(
+        "asked.ipynb", "import os; os.environ['GPTLIB_ANSWERS'] = 'off'" + PAGE
+    )
     notebook.run_all()
     found = notebook.panel.locator(".gptlib-live")
-    found.nth(2).locator("input").first.wait_for()
-    return [Live(lab.page, found.nth(k)) for k in range(3)]
+    found.nth(5).get_by_role("button").wait_for()
+    return [Live(lab.page, found.nth(k)) for k in range(6)]
 
 
 def reply(live):
@@ -150,18 +170,29 @@ def test_a_quick_question_replies_to_the_answer_and_may_be_tried_again(asked, la
         assert not grave_in(lab, colours)
 
 
-def test_a_prediction_is_committed_first_and_compared_later_in_every_view(asked):
-    first, again = asked[1:]
-    assert first.control("button", "Compare").is_disabled()
-    first.control("radio", "that").check()
-    first.press("button", "Commit", "Enter")
-    for view in (first, again):
+def test_a_prediction_is_committed_first_and_compared_below_in_every_view(asked, lab):
+    predictions, comparisons, lonely = asked[1:3], asked[3:5], asked[5]
+    for view in (*comparisons, lonely):
+        assert view.control("button", "Compare").is_disabled()
+    assert reply(lonely).startswith("Run the cell with this question first")
+    assert reply(comparisons[0]) == (
+        "First choose an answer in the box of this question, and press Commit."
+    )
+    predictions[0].control("radio", "that").check()
+    predictions[0].press("button", "Commit", "Enter")
+    for view in predictions:
         shows(lambda view=view: reply(view)[:12], "Noted: that.")
         assert view.control("radio", "this").is_disabled()
         assert view.control("button", "Commit").is_disabled()
-    again.press("button", "Compare", "Enter")
-    for view in (first, again):
-        shows(lambda view=view: reply(view), "✘ No. Look. The answer is: this. Right.")
+    for view in comparisons:
+        shows(lambda view=view: reply(view), "You predicted: that.")
+    assert not grave_in(lab, "light")
+    comparisons[1].press("button", "Compare", "Enter")
+    for view in (*predictions, *comparisons):
+        shows(lambda view=view: reply(view), f"✘ No. Look: {HOSTILE} The answer is: this. Right.")
+        assert not view.strange()
+    assert comparisons[0].control("button", "Compare").is_disabled()
+    assert not grave_in(lab, "light")
 
 
 @pytest.mark.parametrize("end", [restart, shut_down])
@@ -173,3 +204,9 @@ def test_without_a_kernel_a_question_still_replies_and_says_that_nothing_was_kep
     quick.press("button", "Check", "Enter")
     shows(lambda: reply(quick), f"✔ Yes. Yes: {HOSTILE}")
     shows(lambda: quick.message()[:37], "This answer was not kept: The kernel ")
+    guess, comparison = asked[1], asked[3]
+    guess.control("radio", "this").check()
+    guess.press("button", "Commit", "Enter")
+    shows(lambda: reply(comparison), "You predicted: this.")
+    comparison.press("button", "Compare", "Enter")
+    shows(lambda: reply(comparison), "✔ Yes. Right.")

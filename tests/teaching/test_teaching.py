@@ -3,7 +3,9 @@
 import importlib.util
 import json
 import re
+from pathlib import Path
 
+import nbformat
 import pytest
 
 from gptlib import teaching
@@ -57,6 +59,26 @@ def test_the_right_answer_cannot_be_told_by_its_length(part):
         mean = sum(wrong) / len(wrong)
         assert abs(len(question.right) - mean) <= 0.4 * mean, question.asks
     assert longer_than_all <= len(questions) / 3
+
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+WITH_PREDICTIONS = sorted([*NOTEBOOKS.glob("0*.ipynb"), *NOTEBOOKS.glob("deeper/*.ipynb")])
+
+
+@pytest.mark.parametrize(
+    "path", WITH_PREDICTIONS, ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
+def test_each_prediction_is_compared_once_in_the_cell_of_its_result_before_the_next(path):
+    cells = nbformat.read(path, as_version=4).cells
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    found = [call for source in code for call in re.findall(r'lesson\.(\w+)\("(\w+)"\)', source)]
+    calls = [call for call in found if call[0] in ("predict", "compare")]
+    assert len(calls) >= 4
+    assert calls[0::2] == [("predict", name) for _, name in calls[1::2]]
+    assert calls[1::2] == [("compare", name) for _, name in calls[0::2]]
+    for source in code:
+        if "lesson.compare(" in source:
+            assert source.splitlines()[-1].startswith("lesson.compare("), "it is shown last"
 
 
 def test_names_that_are_not_there_are_listed(lesson):

@@ -65,6 +65,8 @@ class Data:
             return {"$bytes": self.put(value, "bin")}
         if isinstance(value, Shared):
             return {"$shared": self._traits(value)}
+        if isinstance(value, QuestionBox):
+            return {"$question": self.state(value)}
         return value
 
     # ---- What the kernel would answer, and a page must answer by itself ----

@@ -24,7 +24,7 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 WHOLE = (ast.Assign, ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)  # not: added to
 DIFFERS = "nbval-ignore-output"  # the tag of cells that show something else at each run
 # But for a question at their end, and the check that says what is installed.
-STEADY = re.compile(r"^(lesson\.(ask|predict)|widgets\.set_up_check)\(.*\)\Z", re.MULTILINE)
+STEADY = re.compile(r"^(lesson\.(ask|predict|compare)|widgets\.set_up_check)\(.*\)\Z", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,11 @@ def explorers(path: Path) -> list[Recorded]:
         views = [k for k, output in enumerate(cell.outputs) if VIEW in output.get("data", {})]
         if not views:
             continue
+        differs = DIFFERS in cell.metadata.get("tags", ())
+        if differs:
+            views = views[-1:]
         with redirect_stdout(io.StringIO()):
-            made = _made(cells[: place + 1])
+            made = _made(cells[: place + 1], last_alone=differs)
         said = [svg.writable(explorer.fallback()["text/plain"]) for explorer in made]
         shown = ["".join(cell.outputs[k].data["text/plain"]) for k in views]
         if said != shown:
@@ -79,14 +82,14 @@ def _is_steady(cell: dict) -> bool:
     return DIFFERS not in cell.metadata.get("tags", ()) or bool(STEADY.search(cell.source))
 
 
-def _made(cells: list) -> list[Explorer]:
-    """The explorers that the last of these cells shows."""
+def _made(cells: list, last_alone: bool = False) -> list[Explorer]:
+    """The explorers that the last of these cells shows, or its last line alone."""
     trees = [ast.parse(cell.source) for cell in cells if cell.cell_type == "code"]
     statements = [statement for tree in trees for statement in tree.body]
     *body, end = trees[-1].body
     if not isinstance(end, ast.Expr):
         return []
-    shows = [*(s for s in body if _calls(s) == "display"), end]
+    shows = [*(s for s in body if _calls(s) == "display" and not last_alone), end]
     before = [s for s in statements if s not in shows]
     shown: list[object] = []
     names = {"display": lambda *values, **_: shown.extend(values)}

@@ -111,13 +111,17 @@ export class Kernel {
   }
 }
 
-/** What a trait that holds another widget refers to, as a function of its names; or null. */
-async function shared(model, name) {
+/** The model of the widget that a trait refers to, or null; on a page of the site, what it holds. */
+export async function referred(model, name) {
   const held = model.get(name);
-  if (!held) return null;
-  if (typeof held !== "string") return (key) => held[key];
-  const found = await model.widget_manager.get_model(held.replace("IPY_MODEL_", ""));
-  return (key) => found.get(key);
+  if (typeof held !== "string") return held ?? null;
+  return model.widget_manager.get_model(held.replace("IPY_MODEL_", ""));
+}
+
+/** What a trait that holds a Shared refers to, as a function of its names; or null. */
+async function shared(model, name) {
+  const found = await referred(model, name);
+  return found && ((key) => (found.get ? found.get(key) : found[key]));
 }
 
 /** The GPT of a trait, or null where it is too large for a browser and stays in the kernel. */
