@@ -94,12 +94,12 @@ class Trainer(Resumable):
             heldout = corpus_tokens(heldout, model.config.vocab_size, "the held-out text")
             x, y = evaluation_rows(heldout[:], self.block_size, config.eos_id)
             self.heldout_rows = x[: config.eval_rows], y[: config.eval_rows]
-        kernels.for_training(model, config)
         self.optimizers = make_optimizers(model, config)
         self.step, self.seconds, self.history = 0, 0.0, []  # a Step for each update
         self.runs_ahead = self.device.type == "cuda"
         self.compiling = compiles(model, config)  # before the next update
         self.mean_loss = compiled(self._mean_loss) if self.compiling else self._mean_loss
+        self.threads = kernels.for_training(model, config, self._loss)
 
     def __len__(self) -> int:
         return self.config.steps
@@ -144,7 +144,7 @@ class Trainer(Resumable):
         for i in range(count):
             part = self.team.rank * count + i
             with nullcontext() if i == count - 1 else self.team.apart(self.shared):
-                with tensor_cores(self.device):
+                with tensor_cores(self.device), self.threads:
                     loss = self._loss(*self.batch(self.step, part), part)
                     (loss / count).backward()
             total += number(loss, self.runs_ahead)

@@ -1,9 +1,10 @@
 """Which library does a product soonest on this computer: measured once, remembered, and said.
 
 PyTorch's MKL, oneDNN and NumPy's OpenBLAS are each the fastest somewhere, and no processor's name
-tells where. So they are tried with the shapes at hand before a run begins, if it is large enough to
-gain by it. Elsewhere the rules of `fast.linear` hold. What was found is kept in the cache folder:
-a run that goes on later goes on with the same kernels, and so to the same bits.
+tells where; nor whether a second thread gains more than it costs. So they are tried with the shapes
+at hand before a run begins, if it is large enough to gain by it. Elsewhere the rules of
+`fast.linear` hold. What was found is kept in the cache folder: a run that goes on later goes on
+with the same kernels, and so to the same bits.
 
 Axes: I input channels, O output channels.
 """
@@ -12,7 +13,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -33,11 +34,14 @@ TRIES, A_WAY = 3, 0.03  # of each way so many, and as many more as there is time
 CLEARLY = 0.85  # of the usual way's time: less than that, or the usual way stays
 LONG_RUN = 12 * 10**11  # multiplications of a run, half a minute's: below, there is little to gain
 LONG_TRY = 2**29  # of one try: what is larger keeps the rule, or it would take seconds
+LONG_UPDATE = 2**33  # the same of a whole update, tried with one thread and with all
 LARGE_MODEL = 2**24  # weights from which on writing a token waits for memory
 LARGE_MATRICES = 2**19  # numbers in what Muon trains from which on its products take their time
+ONE, ALL = "one thread", "all threads"
 WAYS = {True: "oneDNN", False: "PyTorch"}
 
 Way = Callable[[], object]
+Loss = Callable[[Tensor, Tensor, int], Tensor]
 
 
 class Found(NamedTuple):
@@ -95,13 +99,47 @@ def n_products(model, config: TrainConfig) -> int:
     return 6 * _n_tokens(model, config) * n_numbers(model.config)
 
 
-def for_training(model, config: TrainConfig) -> None:
-    """Choose who multiplies the run's rows by the model's matrices, there and back."""
-    long = config.steps * n_products(model, config) >= LONG_RUN
-    if not long or not _plain(model.parameters()):
-        return
-    for n_out, n_in in _shapes(model):
-        _choose(_n_tokens(model, config), n_in, n_out)
+def for_training(model, config: TrainConfig, loss: Loss) -> AbstractContextManager:
+    """Choose who multiplies the run's rows by the model's matrices, there and back, and how.
+
+    Args:
+        loss: of a part of a batch, (inputs, targets, part) -> a scalar with its graph.
+
+    Returns:
+        for the gradients of the run: one thread inside where that is clearly faster than all.
+    """
+    if config.steps * n_products(model, config) < LONG_RUN or started() > 1:
+        return nullcontext()
+    with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has set
+        threads = _threads(model, config, loss)
+        if _plain(model.parameters()):
+            with threads:
+                for n_out, n_in in _shapes(model):
+                    _choose(_n_tokens(model, config), n_in, n_out)
+    return threads
+
+
+def _threads(model, config: TrainConfig, loss: Loss) -> AbstractContextManager:
+    """Tried with a whole gradient: what threads gain in a product they may lose by waiting for each
+    other in the small operations between products."""
+    on_cpu = all(p.device.type == "cpu" for p in model.parameters())
+    too_long = n_products(model, config) > LONG_UPDATE or config.compile
+    if not on_cpu or too_long or torch.get_num_threads() == 1:
+        return nullcontext()
+    rows = config.batch_size, config.block_size or model.config.block_size
+    ids = torch.zeros(rows, dtype=torch.long)
+    given = [p for p in model.parameters() if p.requires_grad]
+
+    def gradient() -> None:
+        torch.autograd.grad(loss(ids, ids, 0), given, allow_unused=True)
+
+    def alone() -> None:
+        with one_torch_thread:
+            gradient()
+
+    what = f"training, {n_numbers(model.config):,} weights, {_n_tokens(model, config)} tokens"
+    found = fastest(what, {ALL: gradient, ONE: alone})
+    return one_torch_thread if found == ONE else nullcontext()
 
 
 def _n_tokens(model, config: TrainConfig) -> int:

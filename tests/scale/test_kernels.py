@@ -2,7 +2,6 @@
 
 import copy
 import json
-import time
 from itertools import chain, repeat
 from types import SimpleNamespace
 
@@ -40,6 +39,17 @@ def everything_counts(monkeypatch):
 
 
 @pytest.fixture
+def one_thread(two_threads):
+    """PyTorch on one thread; as before afterwards."""
+    torch.set_num_threads(1)
+
+
+def mean_logit(model):
+    """A loss: all that trying a gradient needs."""
+    return lambda x, y, part: model(x).mean()
+
+
+@pytest.fixture
 def winner(monkeypatch):
     """Decides every measurement: `winner("NumPy")`. Gives the list of what was asked."""
     asked = []
@@ -66,25 +76,33 @@ def another_start(monkeypatch):
 # ---- Measuring ----
 
 
-def sleeping(seconds):
-    return lambda: time.sleep(seconds)
+@pytest.fixture
+def takes(monkeypatch):
+    """`takes(0.02)` is a way that takes so long, by a clock that nothing else moves."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(kernels, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+
+    def way(*seconds):
+        lasts = chain(seconds, repeat(seconds[-1]))
+        return lambda: setattr(clock, "now", clock.now + next(lasts))
+
+    return way
 
 
-def test_the_usual_way_stays_unless_another_is_clearly_faster():
-    assert measured({"usual": sleeping(0.02), "other": sleeping(0.001)}).way == "other"
-    assert measured({"usual": sleeping(0.001), "other": sleeping(0.02)}).way == "usual"
-    assert measured({"usual": sleeping(0.02), "other": sleeping(0.0195)}).way == "usual"
+def test_the_usual_way_stays_unless_another_is_clearly_faster(takes):
+    assert measured({"usual": takes(0.02), "other": takes(0.001)}).way == "other"
+    assert measured({"usual": takes(0.001), "other": takes(0.02)}).way == "usual"
+    assert measured({"usual": takes(0.02), "other": takes(0.0195)}).way == "usual"
 
 
-def test_the_first_call_of_each_does_not_count():
-    waits = chain([0.2], repeat(0.001))
-    found = measured({"usual": sleeping(0.02), "other": lambda: time.sleep(next(waits))})
-    assert found.way == "other" and found.ms["other"] < 20 < found.ms["usual"] + 1
+def test_the_first_call_of_each_does_not_count_and_the_best_of_the_others_does(takes):
+    found = measured({"usual": takes(0.02), "other": takes(0.2, 0.03, 0.001, 0.03)})
+    assert found.way == "other" and found.ms == pytest.approx({"usual": 20, "other": 1})
     assert str(Found("a", {"a": 1.0, "b": 12.345})) == "a (a 1 ms, b 12.3 ms)"
 
 
-def test_it_is_measured_once_and_the_next_program_remembers(monkeypatch, nothing_known):
-    ways = {"usual": sleeping(0.01), "other": lambda: None}
+def test_it_is_measured_once_and_the_next_program_remembers(monkeypatch, takes, nothing_known):
+    ways = {"usual": takes(0.01), "other": takes(0.001)}
     assert fastest("this", ways) == "other"
     monkeypatch.setattr(kernels, "measured", None)
     assert fastest("this", ways) == "other"
@@ -136,8 +154,8 @@ def test_the_recipe_for_a_laptop_is_measured_and_the_run_of_lesson_00_is_not():
 @pytest.mark.parametrize("way", ["oneDNN", "PyTorch"])
 def test_a_run_multiplies_by_what_was_faster(model, monkeypatch, winner, everything_counts, way):
     asked = winner(way)
-    kernels.for_training(model, RUN)
-    assert asked == [["PyTorch", "oneDNN"]] * 5  # the usual one first; each shape once
+    kernels.for_training(model, RUN, mean_logit(model))
+    assert asked[-5:] == [["PyTorch", "oneDNN"]] * 5  # the usual one first; each shape once
     calls, product = [], products._product
     monkeypatch.setattr(products, "_product", lambda *a: calls.append(a) or product(*a))
     layer = model.h[0].mlp.c_fc
@@ -147,13 +165,15 @@ def test_a_run_multiplies_by_what_was_faster(model, monkeypatch, winner, everyth
     assert len(calls) <= 1  # other sizes go by the rule
 
 
-def test_a_short_run_one_of_another_type_and_one_of_many_are_not_measured(model, monkeypatch):
+def test_a_short_run_one_of_another_type_and_one_of_many_are_not_measured(
+    model, monkeypatch, one_thread
+):
     monkeypatch.setattr(kernels, "measured", None)
-    kernels.for_training(model, RUN)
+    kernels.for_training(model, RUN, None)
     monkeypatch.setattr(kernels, "LONG_RUN", 0)
-    kernels.for_training(copy.deepcopy(model).double(), RUN)
+    kernels.for_training(copy.deepcopy(model).double(), RUN, None)
     monkeypatch.setattr(kernels, "started", lambda: 2)
-    kernels.for_training(model, RUN)
+    kernels.for_training(model, RUN, None)
     assert products.preferred == {}
 
 
@@ -163,6 +183,38 @@ def test_a_trainer_asks_for_its_own_rows(winner, everything_counts):
     model = gptlib.GPT(gptlib.GPTConfig(11, 8, n_layer=1, n_head=2, n_embd=12), seed=0)
     list(gptlib.Trainer(model, torch.arange(11), config))
     assert {sizes[0] for sizes in products.preferred} == {24}
+
+
+@pytest.mark.parametrize("way", [kernels.ALL, kernels.ONE])
+def test_a_run_goes_on_as_many_threads_as_was_faster(
+    model, monkeypatch, two_threads, winner, everything_counts, way
+):
+    asked, before = winner(way), copy.deepcopy(model.state_dict())
+    config = gptlib.TrainConfig(steps=2, batch_size=2, device="cpu", optimizer="adamw")
+    random = torch.get_rng_state()
+    with torch.inference_mode():  # as a notebook may be
+        trainer = gptlib.Trainer(model, torch.arange(11), config)
+    assert asked[0] == [kernels.ALL, kernels.ONE]
+    assert torch.equal(torch.get_rng_state(), random)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name]), "trying changes nothing"
+    threads, loss = [], trainer.mean_loss
+    monkeypatch.setattr(
+        trainer, "mean_loss", lambda *a: threads.append(torch.get_num_threads()) or loss(*a)
+    )
+    list(trainer)
+    assert threads == ([1, 1] if way == kernels.ONE else [2, 2])
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize("why", ["short", "long to try", "one of many"])
+def test_threads_are_tried_where_a_run_gains_by_it(model, monkeypatch, two_threads, winner, why):
+    asked = winner(kernels.ALL)
+    monkeypatch.setattr(kernels, "LONG_RUN", float("inf") if why == "short" else 0)
+    monkeypatch.setattr(kernels, "LONG_UPDATE", 0 if why == "long to try" else 2**33)
+    monkeypatch.setattr(kernels, "started", lambda: 2 if why == "one of many" else 1)
+    kernels.for_training(model, RUN, mean_logit(model))
+    assert [kernels.ALL, kernels.ONE] not in asked
 
 
 @pytest.mark.parametrize("name", ["float32", "bfloat16"])
