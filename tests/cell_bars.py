@@ -4,7 +4,7 @@ import ast
 
 from cell_times import CLOCKS
 
-BARS = {"tqdm", "trange", "progress", "watch"}
+BARS = {"tqdm", "trange", "progress", "progress_bar", "watch"}
 LOOPS = ast.For | ast.While | ast.comprehension | ast.ListComp | ast.GeneratorExp | ast.DictComp
 
 

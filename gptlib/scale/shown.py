@@ -3,7 +3,7 @@
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import redirect_stderr, suppress
 
 from tqdm import TqdmMonitorWarning
@@ -54,11 +54,54 @@ def silence(stream) -> None:
         os.close(nowhere)
 
 
-def progress_bar(**options) -> tqdm:
-    """tqdm's bar, which never ends what it shows the progress of."""
+# tqdm.auto has looked for a notebook. To import the bar made for one imports ipywidgets too, which
+# a server may lack.
+_IN_A_NOTEBOOK = any(kind.__module__ == "tqdm.notebook" for kind in tqdm.__mro__)
+
+
+class Bar(tqdm):
+    """tqdm's bar; a notebook keeps of it how it ended, and not how it began.
+
+    A notebook is saved with what an output was given, and tqdm gives its bar at 0 %: the widget
+    moves on, and a reader without a kernel sees that 0 % for ever.
+    """
+
+    output = None  # in a notebook
+
+    def __init__(self, *arguments, **options) -> None:
+        if not _IN_A_NOTEBOOK:
+            super().__init__(*arguments, **options)
+            return
+        super().__init__(*arguments, **options, display=False)
+        if not self.disable:
+            from tqdm.notebook import display  # noqa: PLC0415  (IPython's)
+
+            self.displayed = True
+            self.output = display(self.container, display_id=True)
+
+    def close(self) -> None:
+        open_until_now = not self.disable
+        super().close()
+        if self.output is not None and open_until_now:
+            self.output.update(self._end(), raw=True)
+
+    def _end(self) -> dict:
+        """What is left: nothing of a bar that came to its end, if it was not to be left.
+
+        No times, which are others each time that a notebook is run.
+        """
+        if not self.leave and not (self.total and self.n < self.total):
+            return {"text/plain": ""}
+        how = {"bar_format": "{l_bar}{bar}| {n_fmt}/{total_fmt}{postfix}"}
+        words = self.format_meter(**(self.format_dict | how))
+        return self.container._repr_mimebundle_() | {"text/plain": words}
+
+
+def progress_bar(things: Iterable | None = None, **options) -> Bar:
+    """tqdm's bar over `things` or a `total`, which never ends what it shows the progress of."""
     with redirect_stderr(Steady(sys.stderr)), warnings.catch_warnings():
         warnings.simplefilter("ignore", TqdmMonitorWarning)  # there may be no more threads
-        return tqdm(**options)  # keeps the stream that it finds
+        return Bar(things, **options)  # keeps the stream that it finds
 
 
 def with_progress(run, total: int) -> Iterator:

@@ -4,6 +4,7 @@ The words of a lesson's questions and hints are in the file of the lesson's name
 notebook, where the answer would stand above the question.
 """
 
+from ..scale.shown import progress_bar
 from ..storage.answers import answers_file
 from .counting import tally
 from .folders import run_folder
@@ -19,6 +20,7 @@ __all__ = [
     "gpt2_or_its_shape",
     "join",
     "leave",
+    "progress_bar",
     "run_folder",
     "shortest",
     "tally",

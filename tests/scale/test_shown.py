@@ -2,10 +2,13 @@
 
 import errno
 import os
+import re
 import sys
 
+import nbformat
 import pytest
 import torch
+from nbclient import NotebookClient
 
 import gptlib
 from gptlib.scale.shown import Steady, progress_bar
@@ -96,3 +99,39 @@ def test_training_goes_on_when_its_bar_cannot_be_shown_and_ctrl_c_is_still_heard
         with pytest.raises(wish):
             list(trainer.progress())
         assert trainer.step == 2
+
+
+# ---- In a notebook ----
+
+BARS = {
+    "for k in progress_bar(range(3)): pass": "100%|██████████| 3/3",
+    "for k in progress_bar(range(3), leave=False): pass": "",
+    "for k in progress_bar(iter('ab')): pass": "|          | 2/?",
+    "with progress_bar(total=4, leave=False) as bar: bar.update()": " 25%|██▌       | 1/4",
+    "for step in trainer.progress(): pass": "100%|██████████| 4/4, loss=…, held-out=…",
+}
+TRAINER = """
+import torch
+import gptlib
+from gptlib.teaching import progress_bar
+tokens = torch.arange(200) % 20
+model = gptlib.GPT(gptlib.GPTConfig(20, 8, 1, 1, 4), seed=0)
+trainer = gptlib.Trainer(model, tokens, gptlib.TrainConfig(4, 2, device="cpu"), tokens[:100])
+"""
+
+
+@pytest.fixture(scope="module")
+def kept():
+    """{a cell: what a notebook keeps of its bar}."""
+    cells = [nbformat.v4.new_code_cell(code) for code in (TRAINER, *BARS)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    return {cell.source: cell.outputs for cell in notebook.cells}
+
+
+@pytest.mark.parametrize("code", BARS)
+def test_a_notebook_keeps_how_a_bar_ended_and_not_how_it_began(kept, code):
+    (output,) = kept[code]
+    assert re.sub(r"=\d\.\d{3}", "=…", output.data["text/plain"]) == BARS[code]
+    alive = "application/vnd.jupyter.widget-view+json" in output.data
+    assert alive == (BARS[code] != "")

@@ -1,4 +1,4 @@
-"""Every lesson as it comes in a clone, in a JupyterLab without our settings: nobody trusts it yet."""
+"""Every lesson as it comes in a clone, not trusted yet, in a JupyterLab without our settings."""
 
 import sys
 from pathlib import Path

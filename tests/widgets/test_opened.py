@@ -1,4 +1,4 @@
-"""A notebook as it is opened: one that was run yesterday, one of a fresh clone, one that still runs."""
+"""A notebook that is opened again: one that was run yesterday, and one whose kernel still runs."""
 
 import nbformat
 import pytest
