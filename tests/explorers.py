@@ -7,6 +7,28 @@ from html.parser import HTMLParser
 
 from hypothesis import strategies as st
 
+# Each explorer as a lesson might open it, and the cell that they need, after live.BEGIN.
+EXPLORERS = {
+    "machine": "widgets.machine(model, tokenizer)",
+    "sampling_studio": "widgets.sampling_studio(model, tokenizer, truth=grammar.next_words)",
+    "attention_explorer": "widgets.attention_explorer(model, tokenizer, LONG, exchange=[11, 17])",
+    "attention_by_hand": "widgets.attention_by_hand()",
+    "tokenizer_explorer": "widgets.tokenizer_explorer(tokenizer, beside=gptlib.Tokenizer.gpt2())",
+    "embedding_explorer": "widgets.embedding_explorer({0: early, 5000: model}, tokenizer)",
+    "block_explorer": "widgets.block_explorer(model, tokenizer, truth=grammar.next_words)",
+    "softmax_explorer": "widgets.softmax_explorer()",
+    "logit_lens": "widgets.logit_lens(model, tokenizer, 'The cat is sleeping on the')",
+    "training_explorer": "widgets.training_explorer('pets', truth=grammar.next_words)",
+    "size_explorer": "widgets.size_explorer('pets')",
+    "set_up_check": "widgets.set_up_check()",
+    "question": "lesson.ask('exit')",
+}
+LONG = "Mia has a red ball. Tom has a big blue ball. Eve has a green ball. The ball of Tom is"
+NEEDED = f"""
+from gptlib.teaching import Lesson
+lesson, early, LONG = Lesson("attention"), gptlib.load("pets", step=0)[0], {LONG!r}
+"""
+
 # What a token might say to break out of its place: markup, quotes, what XML cannot hold, text
 # that runs the other way, half of an emoji.
 HOSTILE = st.one_of(

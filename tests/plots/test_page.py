@@ -7,20 +7,23 @@ import base64
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 
 import kernels
+import live
 import nbformat
 import numpy as np
 import pytest
 from browser import Lab, chromium, chromium_page, jupyterlab, settled
+from explorers import EXPLORERS, NEEDED
 from matplotlib.colors import to_rgb
 from nbconvert import HTMLExporter
 from PIL import Image
 
-from gptlib import plots, widgets
+from gptlib import plots
 from gptlib.plots.parts.image import html, size_of, small_png
 from gptlib.plots.style import THEMES
 
@@ -33,15 +36,16 @@ def picture():
     return plots.compare({"model": {"on": 0.3, "<b>": 0.2}})
 
 
-def notebook_with(bundle):
+def notebook_with(*bundles):
     """A notebook as it comes in a fresh clone: nobody here has run it, so nobody trusts it."""
-    data, metadata = bundle
-    pictures = {kind: value for kind, value in data.items() if isinstance(value, bytes)}
-    data = data | {kind: base64.b64encode(png).decode() for kind, png in pictures.items()}
-    output = nbformat.v4.new_output("display_data", data, metadata=metadata)
-    code = "from gptlib import plots\nplots.compare({'model': {'on': 0.3, '<b>': 0.2}})"
-    cell = nbformat.v4.new_code_cell(code, outputs=[output])
-    made = nbformat.v4.new_notebook(cells=[cell])
+    cells = []
+    for data, metadata in bundles:
+        pictures = {kind: value for kind, value in data.items() if isinstance(value, bytes)}
+        data = data | {kind: base64.b64encode(png).decode() for kind, png in pictures.items()}
+        output = nbformat.v4.new_output("display_data", data, metadata=metadata)
+        code = "from gptlib import plots\nplots.compare({'model': {'on': 0.3, '<b>': 0.2}})"
+        cells.append(nbformat.v4.new_code_cell(code, outputs=[output]))
+    made = nbformat.v4.new_notebook(cells=cells)
     made.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
     return made
 
@@ -50,6 +54,12 @@ def corner(image):
     """The colour of an image's paper, as the browser shows it."""
     shot = Image.open(io.BytesIO(image.screenshot())).convert("RGB")
     return shot.getpixel((4, 4))
+
+
+def paper(image):
+    """The colour that most of an image has, as the browser shows it."""
+    shot = Image.open(io.BytesIO(image.screenshot())).convert("RGB")
+    return max(shot.getcolors(shot.width * shot.height))[1]
 
 
 # ---- What a picture gives ----
@@ -129,43 +139,57 @@ def test_in_a_notebook_that_was_run_it_is_the_same(lab):
 
 
 @pytest.fixture
-def paper_in_export(lab, tmp_path):
-    """paper_in_export(bundle, exported, system): a function that reads the colour of the paper.
+def exported(lab, tmp_path):
+    """exported(bundles, theme, system): the page that nbconvert makes of them in a theme.
 
-    Of the picture of a bundle in a page that nbconvert has exported in a theme, on a system that
-    has one of its own.
+    It is open on a system that has a theme of its own.
     """
     page = lab.page.context.new_page()
 
-    def reader(bundle, exported, system):
-        written, _ = HTMLExporter(theme=exported).from_notebook_node(notebook_with(bundle))
+    def export(bundles, theme, system):
+        written, _ = HTMLExporter(theme=theme).from_notebook_node(notebook_with(*bundles))
         assert "No description has been provided" not in written
         (tmp_path / "page.html").write_text(written, encoding="utf-8")
         page.emulate_media(color_scheme=system)
         page.goto((tmp_path / "page.html").as_uri())
-        image = page.get_by_role("img", name=bundle[0]["text/plain"], exact=True)
-        image.wait_for()
-        return lambda: corner(image)
+        return page
 
-    yield reader
+    yield export
     page.close()
 
 
 @pytest.mark.parametrize("system", ["light", "dark"])
-@pytest.mark.parametrize("exported", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_page_of_nbconvert_has_the_alt_and_its_pictures_follow_its_own_theme(
-    paper_in_export, exported, system
+    exported, theme, system
 ):
-    paper = paper_in_export(picture()._repr_mimebundle_(), exported, system)
-    assert settled(paper, PAPER[exported]) == PAPER[exported]
+    page = exported([picture()._repr_mimebundle_()], theme, system)
+    image = page.get_by_role("img", name=WORDS, exact=True)
+    assert settled(lambda: corner(image), PAPER[theme]) == PAPER[theme]
 
 
-@pytest.mark.parametrize(("exported", "system"), [("light", "dark"), ("dark", "light")])
-def test_there_an_explorers_picture_follows_the_theme_too(paper_in_export, exported, system):
+@pytest.fixture(scope="module")
+def explorers():
+    """{name: what a notebook is given of each explorer that has a picture}."""
+    names = {}
+    exec(live.BEGIN + NEEDED, names)
+    calls = {name: call for name, call in EXPLORERS.items() if name != "question"}
+    return {name: eval(call, names)._repr_mimebundle_() for name, call in calls.items()}
+
+
+@pytest.mark.parametrize(("theme", "system"), [("light", "dark"), ("dark", "light")])
+def test_there_each_explorer_is_an_image_with_its_description_and_follows_the_theme_too(
+    explorers, exported, theme, system
+):
     """It has no kernel there: its picture, as it opens, stands in its place."""
-    paper = paper_in_export(widgets.softmax_explorer()._repr_mimebundle_(), exported, system)
-    expected = {"light": (255, 255, 255), "dark": (17, 17, 17)}[exported]
-    assert settled(paper, expected) == expected
+    page = exported(explorers.values(), theme, system)
+    images = page.locator(".jp-OutputArea-output img")
+    alts = images.evaluate_all("images => images.map(image => image.alt)")
+    assert alts == [data["text/plain"] for data, _ in explorers.values()] and all(alts)
+    expected = {"light": (255, 255, 255), "dark": (17, 17, 17)}[theme]
+    for image in images.all():
+        assert settled(lambda image=image: paper(image), expected) == expected
+    assert not page.locator(".jp-OutputArea-output").get_by_text(re.compile(r"\S")).count()
 
 
 @pytest.mark.parametrize("system", ["light", "dark"])

@@ -1,28 +1,9 @@
 """Every explorer in JupyterLab, as it opens, has room on a laptop, a projector and a phone."""
 
 import pytest
+from explorers import EXPLORERS, NEEDED
 from live import open_live
 
-EXPLORERS = {
-    "machine": "widgets.machine(model, tokenizer)",
-    "sampling_studio": "widgets.sampling_studio(model, tokenizer, truth=grammar.next_words)",
-    "attention_explorer": "widgets.attention_explorer(model, tokenizer, LONG, exchange=[11, 17])",
-    "attention_by_hand": "widgets.attention_by_hand()",
-    "tokenizer_explorer": "widgets.tokenizer_explorer(tokenizer, beside=gptlib.Tokenizer.gpt2())",
-    "embedding_explorer": "widgets.embedding_explorer({0: early, 5000: model}, tokenizer)",
-    "block_explorer": "widgets.block_explorer(model, tokenizer, truth=grammar.next_words)",
-    "softmax_explorer": "widgets.softmax_explorer()",
-    "logit_lens": "widgets.logit_lens(model, tokenizer, 'The cat is sleeping on the')",
-    "training_explorer": "widgets.training_explorer('pets', truth=grammar.next_words)",
-    "size_explorer": "widgets.size_explorer('pets')",
-    "set_up_check": "widgets.set_up_check()",
-    "question": "lesson.ask('exit')",
-}
-LONG = "Mia has a red ball. Tom has a big blue ball. Eve has a green ball. The ball of Tom is"
-BEGIN = f"""
-from gptlib.teaching import Lesson
-lesson, early, LONG = Lesson("attention"), gptlib.load("pets", step=0)[0], {LONG!r}
-"""
 NAMES = list(EXPLORERS)
 
 # Width and height of the window, and the largest height of an explorer in it, in CSS pixels. A
@@ -58,7 +39,7 @@ LOOK = """(root, letters) => {
 @pytest.fixture(scope="module")
 def all_of_them(lab):
     """{name: the explorer's element}."""
-    notebook, _ = open_live(lab, "room", BEGIN, *EXPLORERS.values())
+    notebook, _ = open_live(lab, "room", NEEDED, *EXPLORERS.values())
     found = notebook.panel.locator(".gptlib-live")
     found.nth(len(NAMES) - 1).wait_for(state="attached")
     return {name: found.nth(place) for place, name in enumerate(NAMES)}
