@@ -48,13 +48,18 @@ def cells(path: Path) -> list[dict]:
     return found
 
 
+def code_lines(cell: dict) -> list[str]:
+    """The lines of a code cell that a class reads: no comments, and not a prediction's *Compare*."""
+    lines = [line for line in _source(cell).splitlines() if line.strip()]
+    return [line for line in lines if not line.lstrip().startswith(("#", "lesson.compare("))]
+
+
 def counts(cell: dict) -> Counter:
     """What there is in a cell of all that takes time."""
     source = _source(cell)
     if cell["cell_type"] == "markdown":
         return Counter({"word of prose": len(FOLDED.sub("", source).split())})
-    lines = [line for line in source.splitlines() if line.strip()]
-    lines = [line for line in lines if not line.lstrip().startswith("#")]
+    lines = code_lines(cell)
     if not lines:
         return Counter()
     shown = [output.get("data", {}) for output in cell["outputs"]]
