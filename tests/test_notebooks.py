@@ -77,6 +77,12 @@ def test_no_widget_state_and_no_mark_of_a_python_is_kept(path):
 
 
 @each_notebook
+def test_no_progress_bar_is_kept_as_it_began(path):
+    said = ["".join(output.get("data", {}).get("text/plain", "")) for output in outputs(path)]
+    assert not [words for words in said if re.match(r" *0%\|", words)]
+
+
+@each_notebook
 def test_every_picture_says_in_words_what_it_shows(path):
     for output in outputs(path):
         data = output.get("data", {})
