@@ -49,7 +49,7 @@ def cells(path: Path) -> list[dict]:
 
 
 def code_lines(cell: dict) -> list[str]:
-    """The lines of a code cell that a class reads: no comments, and not a prediction's *Compare*."""
+    """The lines of a code cell that a class reads: no comments, no prediction's *Compare*."""
     lines = [line for line in _source(cell).splitlines() if line.strip()]
     return [line for line in lines if not line.lstrip().startswith(("#", "lesson.compare("))]
 
