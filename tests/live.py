@@ -101,6 +101,12 @@ def shut_down(lab):
     lab.page.evaluate(f"{session}.shutdown().then(() => null)")
 
 
+def restart(lab):
+    """The kernel, as by its menu."""
+    session = "window.jupyterapp.shell.currentWidget.sessionContext.session"
+    lab.page.evaluate(f"{session}.kernel.restart()")
+
+
 def grave(page):
     """What axe finds that is serious, in the explorers of the page."""
     from axe_playwright_python.sync_playwright import Axe  # noqa: PLC0415

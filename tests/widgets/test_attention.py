@@ -9,7 +9,7 @@ import torch
 from explorers import HOSTILE, JUPYTERLAB, elements, image_of, over, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live import grave, in_each_colour, open_live, shown_in, shows
+from live import grave, in_each_colour, open_live, restart, shown_in, shows
 
 import gptlib
 from gptlib.attention import attention_scores, mask_scores
@@ -299,9 +299,7 @@ def test_a_model_too_large_for_a_page_is_asked_in_the_kernel(lab, pets):
     shows(lambda: numbers(live), row_of(pets, SENTENCE, 1, 2, LAST))
     live.control("button", "layer 0, head 3").click()
     shows(exchange(live, TOMS, EVES).inner_text, "Next: ␣blue 1.00, now ␣green 1.00.")
-    lab.page.evaluate(
-        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
-    )
+    restart(lab)
     shows(lambda: "run this cell again" in live.message(), True)
     assert live.control("textbox", "sentence").is_disabled()
 

@@ -9,7 +9,7 @@ import torch
 from explorers import HOSTILE, Names, elements, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live import grave, in_each_colour, open_live, shown_in, shows
+from live import grave, in_each_colour, open_live, restart, shown_in, shows
 
 import gptlib
 from gptlib.widgets import embedding_explorer, svg
@@ -415,23 +415,20 @@ def test_hostile_words_bring_nothing_into_the_page(lab):
     assert not live.strange()
 
 
-RESTART = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
-
-
 def test_a_large_vocabulary_asks_the_kernel_and_says_when_it_has_gone(lab, pets):
     code = f"widgets.embeddings.ALL = 10\n{CODE}"
     _, (live, _) = open_live(lab, "large", code, count=2)
     shows(lambda: neighbours(live), nearest_words(pets, " cat", STEPS[2]))
     live.type("textbox", "word", "rained")
     shows(lambda: neighbours(live), nearest_words(pets, " rained", STEPS[2]))
-    lab.page.evaluate(RESTART)
+    restart(lab)
     shows(lambda: "run this cell again" in live.message(), True)
     assert live.control("textbox", "word").is_disabled()
 
 
 def test_a_small_vocabulary_goes_on_without_a_kernel(lab, pets):
     _, (live, _) = open_live(lab, "alone", CODE, count=2)
-    lab.page.evaluate(RESTART)
+    restart(lab)
     live.type("textbox", "word", "dog")
     shows(lambda: neighbours(live), nearest_words(pets, " dog", STEPS[2]))
     assert ALL > 397

@@ -6,7 +6,7 @@ import traitlets
 from explorers import HOSTILE, elements, image_of, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live import grave, in_each_colour, open_live, shown_in, shows
+from live import grave, in_each_colour, open_live, restart, shown_in, shows
 
 import gptlib
 from gptlib.corpora import pets as grammar
@@ -166,12 +166,6 @@ def test_a_model_too_large_for_a_browser_answers_from_the_kernel(lab, pets):
     restart(lab)
     shows(lambda: "run this cell again" in explorer.message(), True)
     assert explorer.control("checkbox", "attention").is_disabled()
-
-
-def restart(lab):
-    """The kernel, as by its menu."""
-    session = "window.jupyterapp.shell.currentWidget.sessionContext.session"
-    lab.page.evaluate(f"{session}.kernel.restart()")
 
 
 def test_the_block_of_a_small_model_goes_on_when_the_kernel_has_gone(lab, pets):

@@ -89,3 +89,68 @@ def test_nothing_is_heard_after_the_end_of_the_explorer(page):
       kernel.close();
       return there.statusChanged.heard.size + there.disposed.heard.size;"""
     assert run(page, code) == 0
+
+
+# ---- js/base.js: the line that says it, and the line of the last action ----
+
+FRAME = """
+  const { frame, latest, needsKernel } = await import("/base.js");
+  const el = document.createElement("div");
+  const page = frame({ model, el, name: "an explorer" });
+  const control = { disabled: false };
+  const told = () => [...el.querySelectorAll(".gptlib-message > div")].map(line => line.innerText);
+  const alarms = () => el.querySelectorAll("[role=alert]").length;
+  const grey = () => el.querySelectorAll(".gptlib-stale").length;
+  const gone = live => {
+    own.comm_live = live;
+    model.heard.get("comm_live_update")();
+  };
+  document.body.replaceChildren(el);
+  needsKernel(page, control);
+  await new Promise(go => setTimeout(go));
+  const LOST = `⚠ ${GONE}`, BACK = "⚠ The kernel is back: make your last change once more.";
+"""
+
+
+def test_no_action_wipes_out_that_the_kernel_has_gone_and_its_return_no_action(page):
+    code = f"""{FRAME}
+      const seen = [];
+      const look = () => seen.push([...told(), alarms(), grey(), control.disabled]);
+      gone(false); look();
+      page.trouble("a wrong number"); look();
+      page.trouble(""); look();
+      await latest(page, async () => {{}}, () => {{}})(); look();
+      page.note("a wait"); look();
+      gone(true); look();
+      page.trouble("a wrong number"); gone(false); gone(true); look();
+      return [seen, LOST];"""
+    seen, lost = run(page, code)
+    assert seen == [
+        [lost, "", 1, 0, True],
+        [lost, "⚠ a wrong number", 2, 1, True],
+        [lost, "", 1, 0, True],
+        [lost, "", 1, 0, True],
+        [lost, "a wait", 1, 0, True],
+        ["", "a wait", 0, 0, False],
+        ["", "⚠ a wrong number", 1, 1, False],
+    ]
+
+
+def test_who_waited_when_the_kernel_went_is_told_once_and_asked_to_try_again_when_it_is_back(page):
+    code = f"""{FRAME}
+      const ended = page.run(() => page.kernel.ask("something"));
+      gone(false);
+      await ended;
+      const then = [...told(), grey()];
+      gone(true);
+      return [then, [...told(), grey()], LOST, BACK];"""
+    then, later, lost, back = run(page, code)
+    assert then == [lost, "", 1]
+    assert later == ["", back, 1]
+
+
+def test_who_could_not_read_gets_nothing_from_latest(page):
+    code = f"""{FRAME}
+      const fails = latest(page, async () => {{ throw new Error("no") }}, () => {{}});
+      return [await latest(page, async () => {{}}, () => {{}})(), (await fails()) ?? null, told()];"""
+    assert run(page, code) == [True, None, ["", "⚠ no"]]

@@ -5,7 +5,7 @@ import torch
 from explorers import HOSTILE, elements, image_of, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live import grave_in, in_each_colour, open_live, shows
+from live import grave_in, in_each_colour, open_live, restart, shows
 
 import gptlib
 from gptlib.widgets import logit_lens, svg
@@ -171,12 +171,6 @@ def test_a_model_too_large_for_a_browser_is_read_in_the_kernel(lab, pets):
     restart(lab)
     shows(lambda: "run this cell again" in lens.message(), True)
     assert lens.control("textbox", "text").is_disabled()
-
-
-def restart(lab):
-    """The kernel, as by its menu."""
-    session = "window.jupyterapp.shell.currentWidget.sessionContext.session"
-    lab.page.evaluate(f"{session}.kernel.restart()")
 
 
 def test_the_lens_of_a_small_model_goes_on_when_the_kernel_has_gone(lab, pets):

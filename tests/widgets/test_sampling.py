@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from explorers import image_of
-from live import grave, in_each_colour, open_live, shown_in, shows, shut_down
+from live import grave, in_each_colour, open_live, restart, shown_in, shows, shut_down
 
 import gptlib
 from gptlib.corpora import pets as grammar
@@ -305,12 +305,6 @@ def test_a_slider_moves_the_picture_while_a_cell_calculates(lab, pets):
     finally:
         lab.page.evaluate(f"{kernel}.interrupt()")
         lab.page.wait_for_function(ended)
-
-
-def restart(lab):
-    """The kernel, as by its menu."""
-    session = "window.jupyterapp.shell.currentWidget.sessionContext.session"
-    lab.page.evaluate(f"{session}.kernel.restart()")
 
 
 def test_reset_reads_a_model_that_has_learned_meanwhile(lab, pets):

@@ -4,7 +4,7 @@ import pytest
 from explorers import HOSTILE, elements, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live import grave, in_each_colour, open_live, shown_in, shows
+from live import grave, in_each_colour, open_live, restart, shown_in, shows
 
 import gptlib
 from gptlib.widgets import tokenizer_explorer
@@ -236,8 +236,7 @@ def test_hostile_tokens_bring_nothing_into_the_page(lab):
 
 def test_without_a_kernel_all_goes_on_but_what_was_not_sent(lab, pets):
     _, (live,) = open_live(lab, "gone", "widgets.tokenizer_explorer(tokenizer)")
-    session = "window.jupyterapp.shell.currentWidget.sessionContext.session"
-    lab.page.evaluate(f"{session}.kernel.restart()")
+    restart(lab)
     shows(lambda: "run this cell again" in live.message(), True)
     assert live.control("checkbox", "compare with GPT-2").is_disabled()
     live.type("textbox", "text", "dog")

@@ -107,7 +107,7 @@ class Attention {
       ),
     );
     this.stopWatching = onWidth(page.root, () => this.looks && this.repaint());
-    if (!this.gpt) needsKernel(page, this.text, this.exchange.other, this.exchange.swap);
+    if (!this.gpt) needsKernel(page, this.text, ...this.exchange.controls);
   }
 
   listen() {
@@ -221,7 +221,8 @@ class Attention {
       Object.assign(this, { looks, ids, shownKey: key, names: ids.map((id) => this.tokenizer.tokenStr(id)) });
     }
     this.looks.set({ masked: this.ticks.masked.value, scaled: this.ticks.scaled.value });
-    this.said = this.panel === "exchange" ? await this.exchangeNow() : null;
+    const unknown = !this.gpt && this.kernel.gone; // said above the picture
+    this.said = this.panel === "exchange" && !unknown ? await this.exchangeNow() : null;
   }
 
   // ---- What is shown ----

@@ -5,18 +5,21 @@ import { Kernel, GONE } from "./kernel.js";
 import { adopt } from "./style.js";
 
 const PATIENCE = 0.4; // seconds before it is said that something takes a while
+const BACK = "The kernel is back: make your last change once more.";
 
 /**
  * The frame of an explorer, put into `el`.
  *
  * name: what a screen reader calls the whole. css: rules of its own, under a class of its own.
- * Returns {root, controls, picture, kernel, row, run, trouble, note, close}.
+ * Returns {root, controls, picture, kernel, row, run, trouble, note, lost, close}.
  */
 export function frame({ model, el, name, css = "" }) {
   adopt();
   if (css) adopt(css);
   const controls = make("div", {});
-  const message = make("div", { class: "gptlib-message", role: "status" });
+  // Two lines: that the kernel has gone stays true whatever the last action came to.
+  const lines = { lost: make("div", { role: "status" }), last: make("div", { role: "status" }) };
+  const message = make("div", { class: "gptlib-message" }, lines.lost, lines.last);
   const picture = make("div", {});
   const root = make(
     "section",
@@ -25,6 +28,17 @@ export function frame({ model, el, name, css = "" }) {
   );
   put(el, root);
   const kernel = new Kernel(model);
+  const said = { lost: "", last: "", quiet: false };
+  const tell = () => {
+    const known = said.lost && said.last === GONE; // in the line above
+    const last = known ? "" : said.last;
+    const alarm = last && !said.quiet;
+    set(lines.lost, { role: said.lost ? "alert" : "status" });
+    say(lines.lost, said.lost && `⚠ ${said.lost}`);
+    set(lines.last, { role: alarm ? "alert" : "status", class: alarm ? null : "gptlib-quiet" });
+    say(lines.last, alarm ? `⚠ ${last}` : last);
+    picture.classList.toggle("gptlib-stale", Boolean(said.last) && !said.quiet);
+  };
   const self = {
     root, controls, picture, kernel,
     /** A row of controls. */
@@ -35,15 +49,18 @@ export function frame({ model, el, name, css = "" }) {
     },
     /** Say what went wrong, and grey the picture, which shows an earlier moment. "" ends it. */
     trouble(words) {
-      set(message, { role: words ? "alert" : "status", class: "gptlib-message" });
-      say(message, words && `⚠ ${words}`);
-      picture.classList.toggle("gptlib-stale", Boolean(words));
+      Object.assign(said, { last: words, quiet: false });
+      tell();
     },
     /** Say something that is no trouble: why nothing happens, what is waited for. */
     note(words) {
-      set(message, { role: "status", class: "gptlib-message gptlib-quiet" });
-      say(message, words);
-      picture.classList.remove("gptlib-stale");
+      Object.assign(said, { last: words, quiet: true });
+      tell();
+    },
+    /** Say what is missing while the kernel is gone; the picture is still true. "" ends it. */
+    lost(words) {
+      said.lost = words;
+      tell();
     },
     /** What a promise gives; if that takes a while, say what is waited for. */
     waitFor(promise) {
@@ -69,6 +86,9 @@ export function frame({ model, el, name, css = "" }) {
     if (error.name !== "Error") console.error(error); // a fault of ours, for who looks for it
     self.trouble(error.message);
   };
+  kernel.watch((gone) => {
+    if (!gone && said.last === GONE) self.trouble(BACK); // the picture is still the one of before
+  });
   return self;
 }
 
@@ -76,7 +96,7 @@ export function frame({ model, el, name, css = "" }) {
 export function needsKernel(self, ...controls) {
   self.kernel.watch((gone) => {
     for (const control of controls) control.disabled = gone;
-    if (gone) self.trouble(GONE);
+    self.lost(gone ? GONE : "");
   });
 }
 
@@ -119,7 +139,8 @@ export function player({ step, seconds, onChange }) {
 
 /**
  * A function that reads what is to be shown, and then shows it; the latest wish counts: what is
- * asked for while something is read is read once more, and only then is anything shown.
+ * asked for while something is read is read once more, and only then is anything shown. What it
+ * gives is true once it is shown, and nothing where it could not be read.
  */
 export function latest(page, read, show) {
   let again = false;
@@ -137,6 +158,7 @@ export function latest(page, read, show) {
       }
       page.trouble("");
       show();
+      return true;
     } finally {
       busy = false;
     }

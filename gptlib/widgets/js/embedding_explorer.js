@@ -143,6 +143,7 @@ class EmbeddingExplorer {
       this.step.value = this.model.get("step");
       this.repaint();
     });
+    this.kernel.watch(() => this.repaint()); // some words in the list are known to it alone
   }
 
   // ---- What is chosen ----
@@ -207,6 +208,7 @@ class EmbeddingExplorer {
     this.list.rows.forEach((row, k) => {
       const [place, cosine] = near[k] ?? [null, 0];
       row.place = place;
+      row.name.disabled = this.kernel.gone && !this.near.has(place);
       for (const node of [row.name, row.track, row.value]) node.hidden = place === null;
       say(row.name, place === null ? "" : this.names.get(place));
       say(row.value, two(cosine));

@@ -3,7 +3,7 @@
 
 import { bars, spoken } from "./bars.js";
 import { button, choice, line } from "./controls.js";
-import { chance, make, say } from "./dom.js";
+import { chance, make, say, style } from "./dom.js";
 import { ranking, softmax } from "./sampling.js";
 
 const ROWS = 3;
@@ -73,7 +73,7 @@ export function exchangePanel({ state, name, onChange, onOther }) {
   return {
     root,
     other,
-    swap,
+    controls: [at, beside, swap, other],
     update({ names, others }, said) {
       const lists = JSON.stringify([names, others]);
       if (lists !== listed) {
@@ -85,7 +85,8 @@ export function exchangePanel({ state, name, onChange, onOther }) {
       at.value = state.at;
       beside.value = state.beside;
       swap.pressed = state.on;
-      if (!said) return;
+      style(picture.root, { display: said ? "" : "none" });
+      if (!said) return say(answer, "");
       const [before, after] = [said.before, said.after].map((all) => all.map(softmax));
       say(answer, before.map((probs, k) => {
         const which = before.length === 1 ? "Next" : ["Next", "Next in the second"][k];

@@ -159,16 +159,15 @@ class Studio {
     if (!this.settings.truth) return {};
     const key = ids.join(" ");
     if (!this.truths.has(key)) {
+      if (this.kernel.gone) return { note: "No truth here: the kernel has stopped." };
       this.truths.set(key, {});
-      if (this.kernel.gone) this.truths.set(key, { note: "No truth here: the kernel has stopped." });
-      else
-        this.kernel.ask("truth", { ids }).then(
-          ({ truth, note }) => {
-            this.truths.set(key, { truth: truth && new Map(truth), note });
-            this.refresh();
-          },
-          () => this.truths.delete(key),
-        );
+      this.kernel.ask("truth", { ids }).then(
+        ({ truth, note }) => {
+          this.truths.set(key, { truth: truth && new Map(truth), note });
+          this.refresh();
+        },
+        () => this.truths.delete(key),
+      );
     }
     return this.truths.get(key);
   }
@@ -191,10 +190,10 @@ class Studio {
     );
   }
 
-  /** Draw one token: the number falls, and the token joins the sentence. */
+  /** Draw one token: the number falls, and the token joins the sentence; false: it cannot be. */
   async step() {
     if (this.falling) return this.falling(); // pressed again while it falls: be done
-    await this.refresh();
+    if (!(await this.refresh())) return false; // what was read before is of another place
     const { probs } = this;
     const u = this.stream.at(this.words.length);
     const greedy = this.filters.temperature === 0 && !this.settings.sampler;
@@ -223,8 +222,7 @@ class Studio {
   /** One step of Run; whether there is more to do. */
   async runOn() {
     if (this.stopped || this.left <= 0) return false;
-    await this.step();
-    return !this.stopped && --this.left > 0;
+    return (await this.step()) !== false && !this.stopped && --this.left > 0;
   }
 
   toggle() {

@@ -10,7 +10,7 @@ export default {
     const fill = make("div", { class: "gptlib-fill" });
     const track = make("div", { class: "gptlib-track", role: "img" }, fill);
     const words = make("div", { role: "status" });
-    const kernel = make("div", { role: "status" }, "Waiting for the kernel …");
+    const kernel = make("div", { role: "status" });
     const slider = number({
       name: "move me", value: 0, min: 0, max: 100,
       onInput: show, onWrong: (wrong) => page.trouble(wrong),
@@ -21,15 +21,15 @@ export default {
 
     function show(share) {
       const verdict = share ? "The widgets answer." : "Nothing has moved yet.";
-      page.trouble(page.kernel.gone ? "The kernel has stopped: run this cell again." : "");
+      page.trouble("");
       style(fill, { width: `${share}%` });
       set(track, { "aria-label": `${share} of 100. ${verdict}` });
       say(words, verdict);
     }
     show(0);
-    page.run(async () => {
-      const answer = await page.kernel.ask("hello");
-      say(kernel, answer.said);
+    page.kernel.watch((gone) => {
+      say(kernel, gone ? "The kernel no longer answers." : "Waiting for the kernel …");
+      if (!gone) page.run(async () => say(kernel, (await page.kernel.ask("hello")).said));
     });
     return () => page.close();
   },

@@ -46,8 +46,8 @@ const CSS = `
 .gptlib-live button:disabled, .gptlib-live input:disabled, .gptlib-live select:disabled {
   opacity: .5; cursor: default; }
 .gptlib-message { min-height: 1.5em; }
-.gptlib-message:not(:empty) { border-left: 4px solid ${ALARM}; padding: 0 .5em; }
-.gptlib-message.gptlib-quiet:not(:empty) { border-left-color: ${GRID}; }
+.gptlib-message > :not(:empty) { border-left: 4px solid ${ALARM}; padding: 0 .5em; }
+.gptlib-message > .gptlib-quiet:not(:empty) { border-left-color: ${GRID}; }
 .gptlib-stale { opacity: .35; filter: grayscale(1); }
 .gptlib-code { font-family: var(--jp-code-font-family, monospace); white-space: pre; }
 .gptlib-faint { color: ${FAINT}; }

@@ -150,10 +150,8 @@ class TokenizerExplorer {
     this.kernel.watch((gone) => {
       if (this.beside) return; // all that is needed is here
       this.both.disabled = gone;
-      if (gone) {
-        this.both.value = false;
-        this.frame.note(`${GONE} All but ${this.other}'s vocabulary goes on without it.`);
-      }
+      if (gone) this.both.value = false;
+      this.frame.lost(gone ? `${GONE} All but ${this.other}'s vocabulary goes on without it.` : "");
     });
   }
 
