@@ -254,6 +254,26 @@ def test_an_emoji_split_over_tokens_is_shown_as_its_bytes(live):
     shows(lambda: "<F0>" in live.words(), True)
 
 
+def test_the_future_is_grey_crossed_out_and_zero_as_in_figures(live):
+    live.type("textbox", "sentence", "The cat is")
+    table = live.root.locator(".gptlib-weight-table")
+    over = table.locator("g").first.locator("path")
+
+    def found():
+        texts = table.locator("text").all_text_contents()
+        return [texts.count("0"), *(bool(d) for d in over.evaluate_all(DRAWN))]
+
+    shows(found, [3, True, True])
+    small = live.root.locator(".gptlib-head-cell svg").first.locator("g path")
+    assert all(small.evaluate_all(DRAWN))
+    live.control("checkbox", "mask").set_checked(False)
+    shows(found, [0, False, False])
+    assert not any(small.evaluate_all(DRAWN))
+
+
+DRAWN = "paths => paths.map(path => path.getAttribute('d'))"
+
+
 @in_each_colour
 def test_no_serious_violation_of_accessibility_is_found(live, lab, colours):
     with shown_in(lab, colours):
@@ -473,3 +493,13 @@ def test_cells_are_as_dark_as_their_weights(explorer, pets):
     }
     for share in two_digits(weights_of(pets)[0, 0]).ravel().tolist():
         assert f"{svg.heat(share)[0]:.3g}" in shades
+
+
+@pytest.mark.parametrize("masked, zeros", [(True, 3), (False, 0)])
+def test_in_the_picture_the_future_is_grey_crossed_out_and_zero(masked, zeros):
+    picture = attention_svg(np.full((1, 1, 3, 3), 0.5), list("abc"), 0, 0, 0, masked=masked)
+    table = text_of(picture)[: text_of(picture).index("All heads: layers down, heads across")]
+    assert table.count("0") == zeros
+    grey = [a for _, a in elements(picture) if a.get("fill") == svg.GRID]
+    crossed = [a for _, a in elements(picture) if a.get("stroke") == svg.GRID and "l" in a.get("d", "")]
+    assert (len(grey), len(crossed)) == ((2, 1) if masked else (0, 0))

@@ -360,3 +360,25 @@ def test_a_heads_output_is_exchanged_as_python_exchanges_it(page, pets, last):
     before, after = exchanged(model, first, second, **where)
     for row, expected in zip(found, [*before, *after], strict=True):
         torch.testing.assert_close(torch.tensor(row), expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 16])
+def test_strokes_lie_over_each_cell_of_the_future_and_over_no_other(page, count):
+    side, lines = 40 * count, """
+      const { smallTable } = await import("/heat.js");
+      const rows = Array.from({ length: given.count }, () => new Array(given.count).fill(0));
+      const table = smallTable();
+      const drawn = masked => {
+        table.update(rows, given.side, masked);
+        return [...table.root.querySelectorAll("g path")].map(path => path.getAttribute("d"));
+      };
+      return [drawn(true), drawn(false)]"""
+    (area, strokes), without = run(page, lines, count=count, side=side)
+    assert without == ["", ""] and bool(area) == (count > 1)
+    crossed = set()
+    for ends in re.findall(r"M(\S+) (\S+)L(\S+) ([\d.]+)", strokes):
+        x1, y1, x2, y2 = map(float, ends)
+        for share in np.linspace(0.01, 0.99, 197):
+            x, y = x1 + share * (x2 - x1), y1 + share * (y2 - y1)
+            crossed.add((int(y // 40), int(x // 40)))
+    assert crossed == {(i, j) for i in range(count) for j in range(i + 1, count)}

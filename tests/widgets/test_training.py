@@ -455,8 +455,26 @@ def test_layer_and_head_choose_the_weights(both, pets):
     live.press("combobox", "layer", "ArrowDown")
     live.press("combobox", "head", "ArrowDown", 2)
     expected = [svg.two(w) for t in range(3) for w in seen.weights[1, 2, t, : t + 1].tolist()]
-    cells = live.root.locator(".gptlib-cell")
-    shows(lambda: [w for w in cells.all_inner_texts() if w], expected)
+    seen = live.root.locator(".gptlib-cell:not(.gptlib-future)")
+    shows(seen.all_inner_texts, expected)
+
+
+LOOK_OF_CELLS = """cells => cells.map(cell => {
+  const { backgroundColor, backgroundImage } = getComputedStyle(cell);
+  return [cell.innerText, backgroundColor, backgroundImage !== "none"];
+})"""
+
+
+def test_the_future_is_grey_crossed_out_and_zero_and_a_weight_has_the_shade_of_its_size(both):
+    live = both[0]
+    future = live.root.locator(".gptlib-future").evaluate_all(LOOK_OF_CELLS)
+    assert len(future) == 3 and {words for words, _, _ in future} == {"0"}
+    assert all(crossed for *_, crossed in future)
+    (grey,) = {colour for _, colour, _ in future}
+    first = live.root.locator(".gptlib-cell").first.evaluate_all(LOOK_OF_CELLS)
+    ((words, colour, crossed),) = first
+    paper = live.root.evaluate("root => getComputedStyle(root).backgroundColor")
+    assert words == "1.00" and not crossed and len({grey, colour, paper, "rgba(0, 0, 0, 0)"}) == 4
 
 
 def test_another_prompt_is_shown_at_each_step_and_a_wrong_one_greys_the_picture(both):

@@ -78,7 +78,7 @@ class Attention {
       onClick: () => this.toggleFrame(),
     });
     page.row(this.text);
-    page.row(this.ticks.masked, this.ticks.scaled, this.frameRow, legend(), make("span", {}, "grey: hidden"));
+    page.row(this.ticks.masked, this.ticks.scaled, this.frameRow, legend(), make("span", {}, "crossed out: hidden"));
     this.arcs = arcs({ onPick: (place) => this.choose(place, null) });
     this.heads = headGrid({ ...settings, onChoose: (layer, head) => this.chooseHead(layer, head) });
     this.table = heatTable({ onChoose: (query, key, row) => this.choose(query, row ? null : key) });

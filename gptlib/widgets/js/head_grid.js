@@ -36,7 +36,7 @@ export function headGrid({ layers, heads, onChoose }) {
     update(looks) {
       for (const { layer, head, table } of cells) {
         const rows = Array.from({ length: looks.T }, (_, t) => looks.row(layer, head, t).weights);
-        table.update(pooled(rows), side);
+        table.update(pooled(rows), side, looks.masked);
       }
     },
     choose(layer, head) {

@@ -8,6 +8,7 @@ export const STRONG = "var(--jp-content-font-color0, #000000)";
 export const ON_HEAT = "var(--jp-ui-inverse-font-color0, #ffffff)";
 const SHADES = 20; // from nothing to one
 const PRINTED = 2.5; // em: a cell so wide has its number in it
+const APART = 9; // pixels between two strokes over what is hidden, as figures have them
 
 /** For a share: the opacity of HEAT, and the ink that is read on it (see svg.heat in Python). */
 export function heat(share) {
@@ -34,22 +35,55 @@ export function shades(rows, size, left = 0, top = 0) {
   return found.map((places) => squares(places, size));
 }
 
+/** What lies over the future of a square table: grey, and strokes, as figures have it. */
+function futurePaths() {
+  const area = draw("path", { fill: COLOURS.GRID, "fill-opacity": "0.45" });
+  const strokes = draw("path", { fill: "none", stroke: COLOURS.GRID });
+  return {
+    root: draw("g", {}, area, strokes),
+    /** count: of tokens; 0 where nothing is hidden. size: of a cell. */
+    update(count, size, left = 0, top = 0) {
+      const all = count * size;
+      let stairs = count > 1 ? `M${left + size} ${top}H${left + all}V${top + all - size}` : "";
+      for (let k = count - 1; k > 0; k--) stairs += `H${left + k * size}V${top + (k - 1) * size}`;
+      set(area, { d: stairs && `${stairs}z` });
+      set(strokes, { d: slanted(count, size, left, top) });
+    },
+  };
+}
+
+/** Lines from lower left to upper right, over all cells above the diagonal. */
+function slanted(count, size, left, top) {
+  const all = count * size;
+  let lines = "";
+  for (let sum = size + APART / 2; sum < 2 * all - size; sum += APART) { // x + y of its points
+    const row = Math.floor((sum / size - 1) / 2); // in which the line meets the stairs
+    const high = Math.max(0, sum - all);
+    const low = Math.min((row + 1) * size, sum - (row + 1) * size);
+    if (low > high)
+      lines += `M${(left + sum - high).toFixed(1)} ${(top + high).toFixed(1)}L${(left + sum - low).toFixed(1)} ${(top + low).toFixed(1)}`;
+  }
+  return lines;
+}
+
 function shadePaths() {
   return Array.from({ length: SHADES + 1 }, (_, k) => draw("path", {
     fill: HEAT, "fill-opacity": heat(k / SHADES)[0].toFixed(3), class: "gptlib-shade",
   }));
 }
 
-/** A small table without words; update(rows, side in pixels). */
+/** A small table without words; update(rows, side in pixels, whether the future is hidden). */
 export function smallTable() {
   const paths = shadePaths();
+  const future = futurePaths();
   const edge = draw("rect", { x: 0.5, y: 0.5, fill: "none", stroke: COLOURS.GRID });
-  const root = draw("svg", { "aria-hidden": "true" }, ...paths, edge);
+  const root = draw("svg", { "aria-hidden": "true" }, future.root, ...paths, edge);
   return {
     root,
-    update(rows, side) {
+    update(rows, side, masked) {
       set(root, { width: side, height: side });
       set(edge, { width: side - 1, height: side - 1 });
+      future.update(masked ? rows.length : 0, side / rows.length);
       shades(rows, side / rows.length).forEach((d, k) => set(paths[k], { d: k ? d : "" }));
     },
   };
@@ -77,9 +111,10 @@ const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRi
  * framed; side: pixels that the cells may take; label: all of it in words.
  */
 export function heatTable({ onChoose }) {
+  const future = futurePaths();
   const parts = {
     paper: draw("rect", { fill: COLOURS.PAPER, stroke: COLOURS.GRID }),
-    future: draw("path", { fill: COLOURS.GRID, "fill-opacity": "0.45" }),
+    future: future.root,
     shades: draw("g", {}, ...shadePaths()),
     numbers: draw("g", {}),
     frames: draw("path", { fill: "none", stroke: COLOURS.ORANGE, "stroke-width": 2, "stroke-dasharray": "5 3" }),
@@ -115,6 +150,7 @@ export function heatTable({ onChoose }) {
     update(next) {
       view = next;
       place = layout(view);
+      future.update(view.masked ? view.names.length : 0, place.size, place.left, place.top);
       paint(root, parts, view, place);
     },
   };
@@ -144,15 +180,12 @@ export function clip(words, most) {
 }
 
 function paint(root, parts, view, { size, left, top, short, shown, above, em }) {
-  const { rows, masked, query, key, focus = [], label } = view;
+  const { rows, query, key, focus = [], label } = view;
   const count = rows.length;
   const all = count * size;
   const wide = left + all + 2;
   set(root, { width: wide, height: top + all + 3, "aria-label": label });
   set(parts.paper, { x: left, y: top, width: all, height: all });
-  let stairs = `M${left + size} ${top}H${left + all}V${top + all - size}`;
-  for (let k = count - 1; k > 0; k--) stairs += `H${left + k * size}V${top + (k - 1) * size}`;
-  set(parts.future, { d: masked && count > 1 ? `${stairs}z` : "" });
   shades(rows, size, left, top).forEach((d, k) => set(parts.shades.children[k], { d: k ? d : "" }));
   set(parts.row, { x: left - 1, y: top + query * size - 1, width: all + 2, height: size + 2 });
   set(parts.cell, { x: left + key * size, y: top + query * size, width: size, height: size });
@@ -177,11 +210,12 @@ function paintNumbers(group, { rows, masked, query }, size, left, top, em) {
   const found = [];
   if (size >= PRINTED * em)
     rows.forEach((row, i) => row.forEach((share, j) => {
-      if (masked && j > i) return;
+      const hidden = masked && j > i;
       const shade = Math.round(share * SHADES) / SHADES;
       found.push({
-        x: left + (j + 0.5) * size, y: top + (i + 0.5) * size + 0.35 * em, words: two(share),
-        anchor: "middle", ink: heat(shade)[1], bold: i === query,
+        x: left + (j + 0.5) * size, y: top + (i + 0.5) * size + 0.35 * em,
+        words: hidden ? "0" : two(share), anchor: "middle", ink: hidden ? STRONG : heat(shade)[1],
+        bold: i === query && !hidden,
       });
     }));
   write(group, found);

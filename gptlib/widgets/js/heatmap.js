@@ -1,7 +1,7 @@
 // Attention weights as a square: each row a token that looks, each column one that it looks at.
 
 import { make, say, set, style, two } from "./dom.js";
-import { tint } from "./vectors.js";
+import { heated } from "./heat.js";
 
 const NUMBERS = 7; // tokens: with more there is no room for the numbers in the cells
 
@@ -40,8 +40,8 @@ export function heatmap() {
           const weight = rows[t][s];
           const future = weight === undefined;
           cell.classList.toggle("gptlib-future", future);
-          style(cell, { "background-color": future ? "transparent" : tint(weight, roomy ? 2 : 1) }); // numbers must be read
-          say(cell, future || !roomy ? "" : two(weight));
+          style(cell, future ? { "background-color": "", color: "" } : heated(weight));
+          say(cell, !roomy ? "" : future ? "0" : two(weight));
           set(cell, { title: future ? "hidden" : `${name} looks at ${other}: ${two(weight)}` });
         });
       });

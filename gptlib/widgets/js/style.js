@@ -101,8 +101,8 @@ const CSS = `
 .gptlib-heat { display: grid; gap: 1px; align-content: start; }
 .gptlib-heat > .gptlib-cell { min-height: 1.1em; text-align: center; line-height: 1.5em;
   forced-color-adjust: none; color: ${INK}; }
-.gptlib-heat > .gptlib-future { background: repeating-linear-gradient(45deg, transparent 0 5px,
-  ${GRID} 5px 6px); }
+.gptlib-heat > .gptlib-future { background: color-mix(in srgb, ${GRID} 45%, ${PAPER})
+  repeating-linear-gradient(135deg, transparent 0 5px, ${GRID} 5px 6px); }
 .gptlib-heat > .gptlib-name { text-align: right; padding-right: .3em; overflow: hidden;
   text-overflow: ellipsis; }
 .gptlib-ticks { position: relative; height: 1.3em; }
