@@ -132,7 +132,7 @@ def table_svg(
 
 
 def _cells(shares, tokens: Sequence[str], hidden, left: float, top: float, size: float) -> str:
-    """The squares of the table; what is hidden is crossed out."""
+    """The squares of the table; what is hidden is grey and crossed out, as in figures."""
     count, seen = len(tokens), np.where(hidden, 0.0, shares)
     parts = [svg.rect(left, top, count * size, count * size, stroke=svg.GRID)]
     if count > TITLED:
@@ -145,17 +145,20 @@ def _cells(shares, tokens: Sequence[str], hidden, left: float, top: float, size:
             _cell(seen[i, j], f"{tokens[i]} to {tokens[j]}", left + j * size, top + i * size, size)
             for i, j in np.argwhere(~hidden).tolist()
         ]
+    off = [(left + j * size, top + i * size) for i, j in np.argwhere(hidden).tolist()]
+    if off:
+        grey = "".join(f"M{x:.1f} {y:.1f}h{size:.1f}v{size:.1f}h{-size:.1f}z" for x, y in off)
+        parts.append(f'<path d="{grey}" fill="{svg.GRID}" fill-opacity="0.45"/>')
+        slants = "".join(
+            f"M{x + 0.2 * size:.1f} {y + 0.8 * size:.1f}l{0.6 * size:.1f} {-0.6 * size:.1f}"
+            for x, y in off
+        )
+        parts.append(f'<path d="{slants}" stroke="{svg.GRID}" fill="none"/>')
     if count <= PRINTED:
-        for i, j in np.argwhere(~hidden).tolist():
+        for i, j in np.ndindex(count, count):
             x, y, ink = left + (j + 0.5) * size, top + (i + 0.5) * size + 5, svg.heat(seen[i, j])[1]
-            words = svg.text(x, y, svg.two(seen[i, j]), anchor="middle", fill=ink)
-            parts.append(svg.small(words))
-    strokes = (
-        f"M{left + j * size + 0.2 * size:.1f} {top + i * size + 0.8 * size:.1f}"
-        f"l{0.6 * size:.1f} {-0.6 * size:.1f}"
-        for i, j in np.argwhere(hidden).tolist()
-    )
-    parts.append(f'<path d="{"".join(strokes)}" stroke="{svg.GRID}" fill="none"/>')
+            number = "0" if hidden[i, j] else svg.two(seen[i, j])
+            parts.append(svg.small(svg.text(x, y, number, anchor="middle", fill=ink)))
     return "".join(parts)
 
 
@@ -184,6 +187,15 @@ def overview_svg(weights, masked: bool = True) -> str:
         parts.append(svg.small(svg.text(HEADS_LEFT - 10, middle, layer, anchor="end")))
     shades = np.round(pooled * 10).astype(int)  # what rounds to nothing is left white
     x, y = HEADS_LEFT, HEADS_TOP
+    later = pooled.shape[-1] - 1  # squares right of the first, which hold nothing but the future
+    if masked and later:
+        steps = f"h{later * size:g}v{later * size:g}" + f"h{-size:g}v{-size:g}" * later + "z"
+        corners = (
+            f"M{x + pitch * head + size:g} {y + pitch * layer:g}"
+            for layer, head in np.ndindex(weights.shape[:2])
+        )
+        grey = steps.join([*corners, ""])
+        parts.append(f'<path d="{grey}" fill="{svg.GRID}" fill-opacity="0.45"/>')
     for shade in range(1, 11):
         corners = (
             (x + pitch * head + size * j, y + pitch * layer + size * i)
