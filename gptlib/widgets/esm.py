@@ -25,31 +25,36 @@ def bundle(name: str) -> str:
 
     Raises:
         FileNotFoundError: it, or a file that it imports, is not there.
-        ValueError: an import in another form, or two files that import each other.
+        ValueError: an import or export in another form, the import of a name that is not exported,
+            or two files that import each other.
     """
-    return "".join([*_modules(name, [], ()), _linked(name)])
+    return "".join([*_modules(name, [], ()), _linked(name, last=True)])
 
 
 def _modules(name: str, made: list[str], above: tuple[str, ...]) -> list[str]:
     """All that `name` imports, as constants, each after what it needs itself."""
     if name in above:
         raise ValueError(f"{' imports '.join([*above, name])}: a circle")
-    for _, other in _IMPORT.findall(_source(name)):
+    for wanted, other in _IMPORT.findall(_source(name)):
         _modules(other, made, (*above, name))
         body = _linked(other)
-        names = ", ".join(_EXPORT.findall(body))
+        names = _EXPORT.findall(body)
+        if missing := set(re.findall(r"([\w$]+)(?: as [\w$]+)?", wanted)) - set(names):
+            raise ValueError(f"{name}.js: {other}.js exports no {', '.join(sorted(missing))}")
         whole = f"const {_constant(other)} = (() => {{\n{_EXPORT.sub('', body)}"
-        whole += f"return {{ {names} }};\n}})();\n"
+        whole += f"return {{ {', '.join(names)} }};\n}})();\n"
         if whole not in made:
             made.append(whole)
     return made
 
 
-def _linked(name: str) -> str:
-    """The text of a file whose imports are names of constants."""
+def _linked(name: str, last: bool = False) -> str:
+    """The text of a file whose imports are names of constants; `last`: it may have a default."""
     linked = _IMPORT.sub(_assignment, _source(name))
-    if wrong := re.search(r"^import\b.*", linked, re.MULTILINE):
-        raise ValueError(f"{name}.js: {wrong[0]!r} is not of the form that esm.py reads")
+    rest = _EXPORT.sub("", linked)
+    rest = re.sub(r"^export default ", "", rest, count=1, flags=re.MULTILINE) if last else rest
+    if wrong := re.search(r"^[ \t]*((?:import|export)\b.*)", rest, re.MULTILINE):
+        raise ValueError(f"{name}.js: {wrong[1]!r} is not of the form that esm.py reads")
     return linked
 
 

@@ -51,10 +51,45 @@ def test_one_module_answers_as_the_files_do(folder):
     assert said == ["[ 21, 2, 23 ]\n"] * 2
 
 
-def test_an_import_in_another_form_is_refused_by_its_line(folder):
-    (folder / "odd.js").write_text('import * as low from "./low.js";\nexport default low;\n')
-    with pytest.raises(ValueError, match="odd.js: 'import .* as low"):
-        esm.bundle("odd")
+@pytest.mark.parametrize(
+    "line",
+    [
+        'import * as low from "./low.js";',
+        'import low from "./low.js";',
+        'import low, { next } from "./low.js";',
+        'import "./low.js";',
+        '  import { next } from "./low.js";',
+        "import { next } from './low.js';",
+        'import { next } from "low";',
+        "export { next };",
+        "export { next as other };",
+        'export * from "./low.js";',
+        'export { next } from "./low.js";',
+        "export const { a, b } = next;",
+        "export var old = 1;",
+        "  export const two = 2;",
+        "export default next;",
+    ],
+)
+def test_an_import_or_export_in_another_form_is_refused_by_its_line(folder, line):
+    (folder / "odd.js").write_text(f"{line}\nexport const right = 1;\n")
+    (folder / "last.js").write_text('import { right } from "./odd.js";\nexport default right;\n')
+    with pytest.raises(ValueError, match=re.escape(f"odd.js: {line.strip()!r} is not of the form")):
+        esm.bundle("last")
+
+
+def test_the_last_file_has_one_default_and_no_more(folder):
+    (folder / "twice.js").write_text("export default 1;\nexport default 2;\n")
+    with pytest.raises(ValueError, match="twice.js: 'export default 2;'"):
+        esm.bundle("twice")
+
+
+@pytest.mark.parametrize("names", ["two, three", "two, three as four", "three"])
+def test_a_name_that_is_not_exported_is_refused(folder, names):
+    (folder / "low.js").write_text("export const two = 2, three = 3;\n")
+    (folder / "last.js").write_text(f'import {{ {names} }} from "./low.js";\nexport default two;\n')
+    with pytest.raises(ValueError, match="last.js: low.js exports no three$"):
+        esm.bundle("last")
 
 
 def test_a_circle_is_refused_by_name(folder):
