@@ -180,6 +180,12 @@ print(sorted(after & {{"gptlib.checks", "gptlib.plots", "gptlib.widgets", "gptli
     assert result.stderr == "" and result.stdout.split() == ["[]", "[]"]
 
 
+def test_importing_the_explorers_loads_no_matplotlib():
+    code = "import gptlib.widgets, sys; print(sorted({'matplotlib', 'PIL'} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert result.stdout == "[]\n", "explorers draw without it, and it takes a second"
+
+
 def test_importing_gptlib_does_not_load_the_compiler_of_pytorch():
     code = "import gptlib, sys; print('torch._dynamo' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)

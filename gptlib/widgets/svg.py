@@ -4,14 +4,13 @@ Draws without a library: a string of SVG reaches the page in a few milliseconds,
 hundred. Colours follow JupyterLab's theme variables, and text is escaped here and nowhere else.
 """
 
-import base64
 import html
 import math
 import re
 import unicodedata
 from collections.abc import Sequence
 
-from ..plots.parts.image import as_page
+from ..formats.images import as_page, data_url
 
 PAPER = "var(--jp-layout-color0, #ffffff)"
 INK = "var(--jp-content-font-color1, #1f1f1f)"
@@ -85,8 +84,7 @@ def image(picture: str, words: str) -> str:
     rules = "; ".join(f"{name}: {value}" for name, value in DARK.items())
     style = f"<style>@media (prefers-color-scheme: dark) {{ svg {{ {rules} }} }}</style>"
     start, sign, rest = picture.partition(">")
-    data = base64.b64encode(f"{start}{sign}{style}{rest}".encode()).decode()
-    source = f"data:image/svg+xml;base64,{data}"
+    source = data_url("image/svg+xml", f"{start}{sign}{style}{rest}".encode())
     image = f'<img class="gptlib-drawing" alt="{escape(words)}" style="max-width: 100%"'
     return f'{as_page("gptlib-drawing")}{image} src="{source}">'
 

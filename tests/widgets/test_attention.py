@@ -501,5 +501,7 @@ def test_in_the_picture_the_future_is_grey_crossed_out_and_zero(masked, zeros):
     table = text_of(picture)[: text_of(picture).index("All heads: layers down, heads across")]
     assert table.count("0") == zeros
     grey = [a for _, a in elements(picture) if a.get("fill") == svg.GRID]
-    crossed = [a for _, a in elements(picture) if a.get("stroke") == svg.GRID and "l" in a.get("d", "")]
+    crossed = [
+        a for _, a in elements(picture) if a.get("stroke") == svg.GRID and "l" in a.get("d", "")
+    ]
     assert (len(grey), len(crossed)) == ((2, 1) if masked else (0, 0))

@@ -1,4 +1,4 @@
-"""In JupyterLab, every explorer that asks the kernel says that it has gone, and goes on saying so."""
+"""In JupyterLab, every explorer that asks the kernel says that it has gone, and keeps saying so."""
 
 import re
 

@@ -364,7 +364,9 @@ def test_a_heads_output_is_exchanged_as_python_exchanges_it(page, pets, last):
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 16])
 def test_strokes_lie_over_each_cell_of_the_future_and_over_no_other(page, count):
-    side, lines = 40 * count, """
+    side, lines = (
+        40 * count,
+        """
       const { smallTable } = await import("/heat.js");
       const rows = Array.from({ length: given.count }, () => new Array(given.count).fill(0));
       const table = smallTable();
@@ -372,7 +374,8 @@ def test_strokes_lie_over_each_cell_of_the_future_and_over_no_other(page, count)
         table.update(rows, given.side, masked);
         return [...table.root.querySelectorAll("g path")].map(path => path.getAttribute("d"));
       };
-      return [drawn(true), drawn(false)]"""
+      return [drawn(true), drawn(false)]""",
+    )
     (area, strokes), without = run(page, lines, count=count, side=side)
     assert without == ["", ""] and bool(area) == (count > 1)
     crossed = set()

@@ -152,5 +152,6 @@ def test_who_waited_when_the_kernel_went_is_told_once_and_asked_to_try_again_whe
 def test_who_could_not_read_gets_nothing_from_latest(page):
     code = f"""{FRAME}
       const fails = latest(page, async () => {{ throw new Error("no") }}, () => {{}});
-      return [await latest(page, async () => {{}}, () => {{}})(), (await fails()) ?? null, told()];"""
+      const reads = latest(page, async () => {{}}, () => {{}});
+      return [await reads(), (await fails()) ?? null, told()];"""
     assert run(page, code) == [True, None, ["", "⚠ no"]]

@@ -7,11 +7,12 @@ SVG that is shown as an image. Such an image cannot see the page, but its media 
 sets to its theme; on a page that sets none, it follows the reader's own system.
 """
 
-import base64
 import io
 from html import escape
 
 from PIL import Image  # comes with matplotlib
+
+from ...formats.images import as_page, data_url
 
 FONT = 14  # CSS pixels of JupyterLab's text, which pictures grow with
 _SWITCH = (
@@ -32,18 +33,6 @@ def size_of(png: bytes) -> tuple[int, int]:
     return int.from_bytes(png[16:20]), int.from_bytes(png[20:24])
 
 
-def as_page(look: str) -> str:
-    """A <style> by which images of a class are as light as the page says that it is.
-
-    For pages that name JupyterLab's theme and set no color-scheme, as those of nbconvert.
-    """
-    rules = (
-        f'[data-jp-theme-light="{light}"] .{look} {{ color-scheme: {scheme} }}'
-        for light, scheme in (("true", "light"), ("false", "dark"))
-    )
-    return f"<style>{' '.join(rules)}</style>"
-
-
 def html(words: str, width: int, png: bytes, dark: bytes | None = None) -> str:
     """An HTML image that a screen reader announces as `words`.
 
@@ -51,7 +40,7 @@ def html(words: str, width: int, png: bytes, dark: bytes | None = None) -> str:
         width: in CSS pixels, where text has the size FONT; it grows with the text of the page.
         png: the picture. dark: the one of the same size for a dark page; None: `png` for all.
     """
-    source = _data_url("image/png", png) if dark is None else _either(png, dark)
+    source = data_url("image/png", png) if dark is None else _either(png, dark)
     style = f"width: {width / FONT:.2f}em; max-width: 100%; height: auto"
     theme = "" if dark is None else as_page("gptlib-picture")
     # tests/kernels.py leaves out of nbval's comparison what follows the alt.
@@ -64,12 +53,8 @@ def _either(light: bytes, dark: bytes) -> str:
     width, height = size_of(light)
     both = "".join(
         f'<image class="{name}" width="{width}" height="{height}" '
-        f'href="{_data_url("image/png", png)}"/>'
+        f'href="{data_url("image/png", png)}"/>'
         for name, png in (("light", light), ("dark", dark))
     )
     start = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">'
-    return _data_url("image/svg+xml", f"{start}{_SWITCH}{both}</svg>".encode())
-
-
-def _data_url(kind: str, data: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+    return data_url("image/svg+xml", f"{start}{_SWITCH}{both}</svg>".encode())
