@@ -2,6 +2,7 @@
 `make test THOROUGH=1` runs each one and compares.
 """
 
+import ast
 import json
 import re
 from collections import Counter
@@ -285,6 +286,25 @@ def test_it_has_the_machine_open_at_todays_station(path):
     else:
         assert len(found) == 1 and found[0].startswith("lesson.machine(")
         assert found[0] == source(last) and last not in lesson_clock.cells(path)
+
+
+# Of lessons 00 to 08. The last is about parameters, and so opens what training has adjusted.
+STATIONS = "text tokenizer embeddings attention feedforward logits training sampling training"
+
+
+@each_lesson
+def test_the_machine_shows_todays_station_and_a_sentence_that_the_lesson_worked_with(path):
+    code = cells(path, "code")
+    (place,) = [k for k, cell in enumerate(code) if ".machine(" in source(cell)]
+    said = "".join(
+        "".join(output.get("data", {}).get("text/plain", "")) for output in code[place]["outputs"]
+    )
+    station, sentence = re.search(r"machine, open at (\w+)\. '(.+?)' becomes", said).groups()
+    assert station == STATIONS.split()[int(path.stem[:2])]
+    others = code if path.stem.startswith("00") else code[:place]  # lesson 00 begins with it
+    parsed = ast.parse("\n".join(source(cell) for cell in others))
+    texts = {node.value for node in ast.walk(parsed) if isinstance(node, ast.Constant)}
+    assert sentence in texts
 
 
 @each_notebook

@@ -47,6 +47,8 @@ class Lesson:
         """The pets model as the whole machine, alive, open at today's station.
 
         Lesson 08 is about parameters, and so opens what training has adjusted.
+        The capstone's notebook has none: its model is made there of the class's own text, and this
+        is the pets model. It ends with its own model in the studio.
         """
         elsewhere = "training" if self.part == "gpt2" else "text"
         station = self.part if self.part in OPENED else elsewhere
