@@ -3,12 +3,16 @@
 import math
 import re
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
-from explorers import JUPYTERLAB, over
+from explorers import EXPLORERS, JUPYTERLAB, NEEDED, image_of, over
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import gptlib
+from gptlib import widgets
+from gptlib.corpora import pets as grammar
 from gptlib.plots.style import contrast
 from gptlib.widgets import svg
 
@@ -167,3 +171,45 @@ def test_a_page_is_whole_and_its_title_is_escaped():
     whole = svg.page(svg.document("", 10, 10, "x"), title="<b>&")
     assert whole.startswith("<!doctype html>") and whole.endswith("</html>\n")
     assert "<title>&lt;b&gt;&amp;</title>" in whole and "var(" not in whole
+
+
+# ---- Dark pages that are not JupyterLab's ----
+
+VARIABLE = re.compile(r"var\((--jp-[\w-]+)(?:,\s*([^()]*))?\)")
+
+
+def colours_of(text):
+    """{(variable, its value where nobody gives it one)}, without those of fonts."""
+    assert all(value for _, value in VARIABLE.findall(text)), "a variable with no value of ours"
+    return {(name, value) for name, value in VARIABLE.findall(text) if "font-family" not in name}
+
+
+def test_a_dark_page_has_a_value_for_each_colour_that_a_drawing_may_have():
+    sources = (path.read_text("utf-8") for path in Path(widgets.__file__).parent.glob("*.py"))
+    found = set().union(*(colours_of(text) for text in sources))
+    assert {name for name, _ in found} == set(svg.DARK)
+    assert len({name for name, _ in found}) == len(found), "one light value for each"
+    for value in (*svg.DARK.values(), *(value for _, value in found)):
+        assert re.fullmatch(r"#[0-9a-f]{6}", value)
+
+
+@pytest.mark.parametrize("name", sorted(EXPLORERS.keys() - {"question"}))  # that has no drawing
+def test_each_explorers_drawing_has_all_its_colours_on_a_dark_page(name, pets):
+    model, tokenizer = pets
+    names = {"gptlib": gptlib, "widgets": widgets, "grammar": grammar}
+    names |= {"model": model, "tokenizer": tokenizer}
+    exec(NEEDED, names)
+    alt, drawing = image_of(eval(EXPLORERS[name], names).fallback()["text/html"])
+    used = colours_of(ET.tostring(drawing, encoding="unicode"))
+    assert alt and used and {variable for variable, _ in used} <= set(svg.DARK)
+
+
+def test_what_is_written_reads_on_a_dark_page_and_marks_are_seen():
+    def dark(constant):
+        return svg.DARK[VARIABLE.search(constant)[1]]
+
+    for ink in (svg.INK, svg.FAINT, svg.STRONG):
+        assert contrast(dark(ink), dark(svg.PAPER)) >= 4.5
+    for mark in (svg.BLUE, svg.ORANGE, svg.ALARM, svg.HEAT):
+        assert contrast(dark(mark), dark(svg.PAPER)) >= 3
+    assert contrast(dark(svg.ON_HEAT), dark(svg.HEAT)) >= 4.5
