@@ -281,6 +281,12 @@ def test_no_serious_violation_of_accessibility_is_found(live, lab, colours):
         for step in ("q · k", "score", "softmax", "values", "exchange"):
             live.control("button", step).click()
             found += grave(lab.page)
+        live.control("button", "Exchange").click()
+        live.control("button", "Frame this row").click()
+        live.control("button", "layer 1, head 2").click()
+        found += grave(lab.page)
+        live.control("checkbox", "mask").set_checked(False)
+        live.control("button", "Exchange").click()
         live.type("textbox", "sentence", "The cat is")
         found += grave(lab.page)
     assert not found

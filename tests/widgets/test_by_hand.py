@@ -135,6 +135,9 @@ def test_a_wrong_number_is_said_and_greys_the_picture(live):
 @in_each_colour
 def test_no_serious_violation_of_accessibility_is_found(live, lab, colours):
     assert not grave_in(lab, colours)
+    live.control("checkbox", "mask").set_checked(False)
+    assert not grave_in(lab, colours)
+    live.control("checkbox", "mask").set_checked(True)
 
 
 def test_the_letters_of_the_plane_follow_the_font_of_the_page(live, lab):

@@ -1,9 +1,11 @@
 """gptlib.widgets.explorer: what holds for every explorer's Python side, shown on a small one."""
 
+import re
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
-from explorers import image_of
+from explorers import EXPLORERS, image_of
 
 from gptlib import widgets
 from gptlib.widgets import svg
@@ -131,3 +133,14 @@ def test_any_other_ending_is_refused(doubler, tmp_path, name):
     with pytest.raises(ValueError, match=r"must end in \.svg or \.html"):
         doubler.save(tmp_path / name)
     assert not list(tmp_path.iterdir())
+
+
+STRANGE = re.compile(r"assert not \w+(\[0\])?\.strange\(\)")
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_strange_elements_are_looked_for_in_the_page_of_each_explorer(name):
+    """Which hostile words an explorer is given is up to its own tests."""
+    made = {"question": "QuestionBox("}.get(name, f"{name}(")
+    texts = [path.read_text("utf-8") for path in Path(__file__).parents[1].rglob("test_*.py")]
+    assert any(made in text and STRANGE.search(text) for text in texts)

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from live import open_live, restart, shows, shut_down
+from live import grave, open_live, restart, shows, shut_down
 
 from gptlib.widgets import esm
 
@@ -88,3 +88,4 @@ def test_every_explorer_that_asks_goes_on_saying_that_its_kernel_has_gone(lab, e
     for name, live in found.items():
         assert "run this cell again" in live.message(), name
         assert live.root.locator(".gptlib-stale").count() == 0, name
+    assert not grave(lab.page)

@@ -120,6 +120,7 @@ def test_each_control_moves_the_numbers_that_python_counts(both):
     rest["n_tokens"] = 64
     counted()
     assert live.control("button", "pets").get_attribute("aria-pressed") == "true"
+    assert not live.strange()
     assert both[1].words() == other
 
 
@@ -134,4 +135,6 @@ def test_a_wrong_number_is_said_and_greys_the_picture(both):
 
 @in_each_colour
 def test_no_serious_violation_of_accessibility_is_found(both, lab, colours):
-    assert not grave_in(lab, colours)
+    for preset in ("pets", "gpt2-medium"):
+        both[0].control("button", preset).click()
+        assert not grave_in(lab, colours)

@@ -157,7 +157,9 @@ def test_a_text_that_cannot_be_shown_is_said_and_greys_the_picture(lens):
 
 @in_each_colour
 def test_no_serious_violation_of_accessibility_is_found(lens, lab, colours):
-    assert not grave_in(lab, colours)
+    for cell in (-1, 0):
+        lens.root.locator("td button").nth(cell).click()
+        assert not grave_in(lab, colours)
 
 
 def test_a_model_too_large_for_a_browser_is_read_in_the_kernel(lab, pets):

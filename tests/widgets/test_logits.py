@@ -126,6 +126,8 @@ def test_a_number_out_of_range_greys_the_picture_and_says_why(explorer):
 @in_each_colour
 def test_no_serious_violation_of_accessibility_is_found(explorer, lab, colours):
     assert not grave_in(lab, colours)
+    explorer.control("button", "Add 1 to all").click()
+    assert not grave_in(lab, colours)
 
 
 def test_what_code_sets_is_shown_and_what_the_page_sets_is_read(lab):

@@ -211,6 +211,10 @@ def test_no_serious_violation_of_accessibility_is_found(studio, lab, colours):
         studio.press("button", "Run", "Enter")
         shows(lambda: studio.root.locator(".gptlib-stop").count(), 1)
         found = grave(lab.page)
+        studio.control("button", "Draw 1,000").click()
+        counts = studio.root.locator(".gptlib-track .gptlib-many:visible")
+        shows(lambda: counts.count() > 0, True)
+        found += grave(lab.page)
     assert not found
 
 
