@@ -250,8 +250,11 @@ def test_a_students_sampler_is_asked_and_its_errors_are_said(lab, pets):
     assert studio.root.locator(".gptlib-stale").count() == 1 and not studio.strange()
     studio.type("spinbutton", "top-k, 0: all", "4")
     shows(studio.message, "⚠ your sampler gave shape (3,); logits have (397,)")
+    studio.press("button", "Step", "Enter")
+    studio.page.wait_for_timeout(500)
     studio.type("spinbutton", "top-k, 0: all", "0")
     shows(lambda: first_numbers(studio), expected)
+    assert studio.root.locator(".gptlib-made").count() == 0  # by Step, of what was before
 
 
 def test_a_model_too_large_for_a_browser_answers_from_the_kernel(lab, pets):
