@@ -4,7 +4,7 @@ import importlib
 import json
 
 import pytest
-from live import COLOURS, Live, grave_in, shows, shut_down
+from live import COLOURS, Live, grave_in, restart, shows, shut_down
 
 from gptlib.teaching.lesson import PARTS, Lesson
 from gptlib.teaching.questions import PREDICTION, Comparison, Question, QuestionBox
@@ -147,11 +147,6 @@ def asked(lab):
 
 def reply(live):
     return live.root.locator(".gptlib-reply").inner_text()
-
-
-def restart(lab):
-    session = "window.jupyterapp.shell.currentWidget.sessionContext.session"
-    lab.page.evaluate(f"{session}.kernel.restart()")
 
 
 def test_a_quick_question_replies_to_the_answer_and_may_be_tried_again(asked, lab):
