@@ -56,7 +56,8 @@ def lens(both):
 
 def table(lens):
     read = """root => [...root.querySelectorAll('tbody tr')].map(row =>
-      [...row.querySelectorAll('th, td span span')].map(n => n.textContent).filter(Boolean))"""
+      [...row.querySelectorAll('th, td span span')].filter(n => n.getClientRects().length)
+        .map(n => n.textContent).filter(Boolean))"""
     return lens.root.evaluate(read)
 
 
