@@ -169,5 +169,6 @@ export const ARCS_CSS = `
   font-weight: 700; }
 .gptlib-live .gptlib-arcs button.gptlib-framed { outline: 2px dashed ${COLOURS.ORANGE};
   outline-offset: 3px; }
-.gptlib-below { line-height: 1.3; background: ${COLOURS.PAPER}; }
+.gptlib-below { line-height: 1.3; background: ${COLOURS.PAPER}; align-self: stretch; text-align: center;
+  white-space: nowrap; contain: inline-size; /* no other number moves the words */ }
 `;
