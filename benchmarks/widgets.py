@@ -7,6 +7,7 @@ which a notebook would have without gptlib.widgets, is moved once beside them.
 """
 
 import asyncio
+import base64
 import json
 import os
 import tempfile
@@ -20,6 +21,11 @@ from statistics import median, quantiles
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from playwright.sync_api import Page
+
+import gptlib
+from gptlib.widgets.esm import bundle
+from gptlib.widgets.shared import LARGEST, share_model, share_tokenizer
 from tests.browser import (
     NO_CHROMIUM,
     Explorer,
@@ -107,7 +113,10 @@ TIMER = """([root, what]) => {
   }
   const done = () => afterPainting(() => { timer.painted = performance.now(); });
   let before = seen();
-  document.addEventListener('keydown', event => { timer.key = event.timeStamp; }, true);
+  const began = event => { timer.key = event.timeStamp; };
+  document.addEventListener('keydown', began, true);
+  // A button is clicked, and a box ticked, as the space bar comes up again.
+  document.addEventListener('keyup', event => event.code === 'Space' && began(event), true);
   const watched = what === 'img' ? root : root.lastElementChild;
   new MutationObserver(() => {
     if (timer.painted === Infinity && what !== 'img') timer.changed = performance.now();
@@ -149,6 +158,25 @@ OPEN = """place => new Promise(done => {
   panel.content.activeCellIndex = place;
   window.jupyterapp.commands.execute('notebook:run-cell');
 })"""
+
+
+# Milliseconds of a pass of gpt.js over so many tokens, from nothing, and over one more after them.
+PASS = """async ({module, config, tensors, lengths, rounds}) => {
+  const url = URL.createObjectURL(new Blob([module], {type: 'text/javascript'}));
+  const {GPT, readTensors} = await import(url);
+  const bytes = Uint8Array.from(atob(tensors), sign => sign.charCodeAt(0)).buffer;
+  const weights = readTensors(bytes);
+  const timed = (gpt, ids) => {
+    const began = performance.now();
+    gpt.trace(ids).logits();
+    return performance.now() - began;
+  };
+  return lengths.map(length => Array.from({length: rounds}, (_, round) => {
+    const gpt = new GPT(config, weights);
+    const ids = Array.from({length}, (_, t) => (7 * t + round) % config.vocab_size);
+    return [timed(gpt, ids.slice(0, -1)), timed(gpt, ids), timed(new GPT(config, weights), ids)];
+  }));
+}"""
 
 
 WAITED = """() => {
@@ -277,6 +305,32 @@ def of_matplotlib(lab: Lab) -> list[Press]:
     return presses(peer, None, TO_AND_FRO, "img", ROUNDS)
 
 
+# ---- The largest model that a page computes ----
+
+# 8 layers of width 128: 1.9 million numbers. A page computes models of up to shared.LARGEST.
+LARGE = gptlib.GPTConfig(vocab_size=2000, block_size=64, n_layer=8, n_head=4, n_embd=128)
+LENGTHS = (3, 64)  # tokens
+
+
+def of_the_largest(page: Page) -> str:
+    """How long gpt.js takes for a model that is about as large as a page computes."""
+    model = gptlib.GPT(LARGE)
+    shared = share_model(model)
+    given = {"module": bundle("gpt"), "config": shared.config, "lengths": LENGTHS, "rounds": 15}
+    given["tensors"] = base64.b64encode(shared.tensors).decode()
+    found = page.evaluate(PASS, given)
+    whole = [
+        f"{median(took[2] for took in each):.0f} ms for {n}" for n, each in zip(LENGTHS, found)
+    ]
+    one_more = median(took[1] for took in found[-1])
+    return (
+        f"A pass of a model of {model.n_params():,} numbers (a page computes up to {LARGEST:,}): "
+        f"{' and '.join(whole)} tokens, {one_more:.0f} ms for the last of {LENGTHS[-1]} alone. "
+        "It is made for another text, a part that is taken out, or an output that is exchanged; "
+        "no other control waits for it."
+    )
+
+
 # ---- A delay between browser and server ----
 
 
@@ -322,10 +376,6 @@ async def _after(before: asyncio.Task, action: Callable) -> None:
 
 def page_weight() -> float:
     """MB of modules and of shared data for a page with the first eight explorers."""
-    import gptlib
-    from gptlib.widgets.esm import bundle
-    from gptlib.widgets.shared import share_model, share_tokenizer
-
     model, tokenizer = gptlib.load("pets")
     modules = sum(len(bundle(case.name).encode()) for case in cases()[:8])
     shared = len(share_model(model).tensors) + len(share_tokenizer(tokenizer).merges)
@@ -345,7 +395,7 @@ def main() -> None:
             browser = page.context.browser.version
             for case in measured:
                 measure(case, lab)
-            peer = of_matplotlib(lab)
+            peer, largest = of_matplotlib(lab), of_the_largest(page)
         with delayed(url, DELAY) as far, chromium_page(executable) as (page, left):
             lab = Lab(page, far, Path(folder), left)
             for case in measured:
@@ -355,7 +405,11 @@ def main() -> None:
     lines = [machine(), f"JupyterLab {version('jupyterlab')}, Chromium {browser}", "", *HEAD]
     lines += map(str, measured)
     p50, p90 = _changed(peer)
-    lines += ["", f"A figure of matplotlib under `interactive`, idle: p50 {p50}, p90 {p90}."]
+    lines += [
+        "",
+        f"A figure of matplotlib under `interactive`, idle: p50 {p50}, p90 {p90}.",
+        largest,
+    ]
     lines += [f"A page with the first eight: {page_weight():.2f} MB of modules and shared data."]
     lines[1] += f"; {load_since(before)}"
     replace_section(BEGIN, END, "\n".join(lines))

@@ -66,6 +66,22 @@ def test_a_promise_whose_row_is_gone_or_there_twice_is_refused():
     assert "| not measured | | | at most 1 |" in promise.line(missing)
 
 
+def test_what_is_promised_of_every_row_is_the_worst_of_them():
+    worst = summary.Worst("x", 2, "the slowest", "at most 20 ms")
+    page = "<!-- x: begin -->\n| explorer | control | p90 |\n|---|---|---|\n{}<!-- x: end -->"
+    rows = "| a | b | 9 |\n| c | d | 12 |\n| e | f | 4 |\n"
+    assert worst.line(page.format(rows)) == "| the slowest | 12 ms (c) | | | at most 20 ms |"
+    with pytest.raises(ValueError, match="no number in column 2"):
+        worst.line(page.format(""))
+    named = [promise.column for promise in summary.PROMISES if isinstance(promise, summary.Worst)]
+    titles = [title.strip() for title in widgets.HEAD[0].strip("|").split("|")]
+    assert [titles[column - 1 : column + 1] for column in named] == [
+        ["kernel busy p50", "p90"],
+        ["200 ms delay p50", "p90"],
+        ["p90", "opening"],
+    ]
+
+
 def test_every_command_that_the_results_name_is_there():
     page = RESULTS.read_text(encoding="utf-8")
     for names in re.findall(r"--only ([\w,]+)", page):

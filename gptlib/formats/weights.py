@@ -38,19 +38,26 @@ def read_model(model_class: type[Model], config, path: Path, prefix: str = "") -
         ValueError: one line naming the file, the tensor, and what was expected of it.
     """
     with open_tensors(path) as tensors:
-        found = {_our_name(key, prefix): key for key in tensors if _is_ours(key, prefix)}
-        head = found.pop(HEAD, None)
-        if TIED not in found and head is not None:
-            found[TIED] = head  # one name of the two is enough: safetensors' save_model keeps this
-        _check_names_and_shapes(config, tensors, found, path)
-        model = without_numbers(model_class, config)
-        sums = {}  # path -> checksums
-        for file in set(tensors.values()):
-            sums[file.path] = file.sums()
-            _check_metadata(config, file, path.with_name(CONFIG))
-        state = _read_all(tensors, found, config, sums)
-        if head not in (None, found[TIED]):
-            _check_head(tensors[head], head, state[TIED], sums[tensors[head].path])
+        return model_of(model_class, config, tensors, path, prefix)
+
+
+def model_of(
+    model_class: type[Model], config, tensors: dict[str, TensorFile], path: Path, prefix: str
+) -> Model:
+    """The same of what `open_tensors(path)` gives, for who reads several models of one file."""
+    found = {_our_name(key, prefix): key for key in tensors if _is_ours(key, prefix)}
+    head = found.pop(HEAD, None)
+    if TIED not in found and head is not None:
+        found[TIED] = head  # one name of the two is enough: safetensors' save_model keeps this
+    _check_names_and_shapes(config, tensors, found, path)
+    model = without_numbers(model_class, config)
+    sums = {}  # path -> checksums
+    for file in set(tensors.values()):
+        sums[file.path] = file.sums()
+        _check_metadata(config, file, path.with_name(CONFIG))
+    state = _read_all(tensors, found, config, sums)
+    if head not in (None, found[TIED]):
+        _check_head(tensors[head], head, state[TIED], sums[tensors[head].path])
     for name, _ in model.named_parameters():
         if name not in state:
             raise ValueError(f"{path}: the tensor {name} of a {model_class.__name__} is missing")

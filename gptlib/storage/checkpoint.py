@@ -27,12 +27,13 @@ from ..formats.tensors import (
     WEIGHTS,
     existing,
     open_file,
+    open_tensors,
     read_json,
     write_tensors,
 )
 from ..formats.values import Real, Whole, reason, shown
 from ..formats.vocab import VOCAB
-from ..formats.weights import OtherSave, read_model
+from ..formats.weights import OtherSave, model_of, read_model
 from ..model import GPT, GPTConfig
 from ..tokenizer import Tokenizer
 from ..training import Step
@@ -79,18 +80,24 @@ def load(name_or_dir, step: int | None = None) -> tuple[GPT, Tokenizer]:
 def _load(name_or_dir, step: int | None) -> tuple[GPT, Tokenizer]:
     folder = resolve(name_or_dir)
     model = load_model(folder, step)  # first: of a foreign folder its config says what it is
+    tokenizer = _load_tokenizer(folder, model.config)
+    if tokenizer.vocab_size < model.config.vocab_size:
+        model.first_unused_id = tokenizer.vocab_size
+    return model, tokenizer
+
+
+def _load_tokenizer(folder: Path, config: GPTConfig) -> Tokenizer:
+    """The folder's own, once it is known to fit the model."""
     if not (folder / VOCAB).is_file():  # GPT-2's first files, which Tokenizer.load reads too
         existing(folder / TOKENIZER)
     tokenizer = Tokenizer.load(folder)
-    if tokenizer.vocab_size > model.config.vocab_size:
+    if tokenizer.vocab_size > config.vocab_size:
         raise ValueError(
             f"{folder / TOKENIZER}: {tokenizer.vocab_size} tokens, but {CONFIG} has "
-            f"vocab_size {model.config.vocab_size}"
+            f"vocab_size {config.vocab_size}"
         )
-    if tokenizer.vocab_size < model.config.vocab_size:
-        model.first_unused_id = tokenizer.vocab_size
     check_tokenizer(folder, tokenizer)
-    return model, tokenizer
+    return tokenizer
 
 
 def load_model(name_or_dir, step: int | None = None) -> GPT:
@@ -103,6 +110,19 @@ def load_model(name_or_dir, step: int | None = None) -> GPT:
         known = ", ".join(map(str, history_steps(folder))) or "none"
         raise ValueError(f"{name_or_dir} has no snapshot of step {shown(step)}: it has {known}")
     return read_model(GPT, config, folder / HISTORY, f"{step}/")
+
+
+def load_snapshots(name_or_dir) -> tuple[dict[int, GPT], Tokenizer]:
+    """The models of all snapshots, by their steps, and their tokenizer; errors as `load`.
+
+    The file is opened once for all of them: of a small model its header takes most of the time.
+    """
+    folder = resolve(name_or_dir)
+    config = read_config(folder / CONFIG, GPTConfig)
+    tokenizer, path = _load_tokenizer(folder, config), folder / HISTORY
+    steps = history_steps(folder)
+    with open_tensors(path) as tensors:
+        return {step: model_of(GPT, config, tensors, path, f"{step}/") for step in steps}, tokenizer
 
 
 def save(folder, model: GPT, tokenizer: Tokenizer | None = None, training=None) -> None:

@@ -42,8 +42,8 @@ class Recording:
             FileNotFoundError, ValueError: there is none; see `gptlib.load_history`.
         """
         history = checkpoint.load_history(name_or_dir)
-        _, tokenizer = checkpoint.load(name_or_dir)
-        return cls(tokenizer, history, lambda step: checkpoint.load_model(name_or_dir, step))
+        models, tokenizer = checkpoint.load_snapshots(name_or_dir)
+        return cls(tokenizer, history, models.__getitem__)
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,28 @@ def test_each_head_has_arcs_of_its_own_stroke_as_wide_as_its_weights(live, pets)
     assert math.isclose(widest, 1 + 5 * weights.max().item(), abs_tol=0.06)
 
 
+# How far the first arc begins from the middle of the word that looks, and from its upper edge.
+_OFF = """root => {
+  const word = root.querySelector(".gptlib-looks");
+  const arc = root.querySelector(".gptlib-arc-lines path").getAttribute("d");
+  const [x, y] = arc.match(/[-.\\d]+/g).map(Number);
+  return [Math.abs(x - word.offsetLeft - word.offsetWidth / 2) < 25, y - word.offsetTop];
+}"""
+
+
+def test_arcs_stay_on_their_words_when_these_move(live):
+    word(live, LAST).click()
+    shows(lambda: live.root.evaluate(_OFF), [True, 0])
+    before = live.root.locator(".gptlib-arc-lines path").first.get_attribute("d")
+    for change, back in (("width", "60%"), ("fontSize", "22px")):
+        live.root.evaluate(f"root => {{ root.style.{change} = '{back}' }}")
+        path = live.root.locator(".gptlib-arc-lines path").first
+        shows(lambda path=path: path.get_attribute("d") != before, True)
+        shows(lambda: live.root.evaluate(_OFF), [True, 0])
+        live.root.evaluate(f"root => {{ root.style.{change} = '' }}")
+        shows(lambda path=path: path.get_attribute("d"), before)
+
+
 def test_by_keyboard_alone_a_word_a_head_and_a_cell_are_chosen(live, pets):
     live.reach("textbox", "sentence")
     word(live, LAST).focus()

@@ -56,7 +56,8 @@ def lens(both):
 
 def table(lens):
     read = """root => [...root.querySelectorAll('tbody tr')].map(row =>
-      [...row.querySelectorAll('th, td span span')].map(n => n.textContent).filter(Boolean))"""
+      [...row.querySelectorAll('th, td span span')].filter(n => n.getClientRects().length)
+        .map(n => n.textContent).filter(Boolean))"""
     return lens.root.evaluate(read)
 
 
@@ -88,6 +89,23 @@ def test_each_cell_has_the_best_words_of_its_layer_and_position(lens, both, pets
     lens.type("spinbutton", "words", "1")
     shows(lambda: table(lens), best(pets, "The dog was", 1))
     assert both[1].words() == other
+
+
+def test_more_words_make_no_new_table_and_the_chosen_cell_stays_in_sight(lens):
+    lens.type("textbox", "text", "The cat is on the bed")
+    first = cell(lens, 0, 0)
+    shows(lambda: lens.root.locator("tbody tr").count(), 6)
+    first.evaluate("cell => { cell.marked = true }")
+    in_sight = """root => {
+      const box = root.querySelector(".gptlib-lens-table").getBoundingClientRect();
+      const at = root.querySelector("td [aria-pressed=true]").getBoundingClientRect();
+      return at.top >= box.top && at.bottom <= box.bottom + 1;
+    }"""
+    shows(lambda: lens.root.evaluate(in_sight), True)
+    lens.press("slider", "words", "ArrowRight", 2)
+    shows(lambda: first.get_attribute("aria-label").count(";"), 4)
+    shows(lambda: lens.root.evaluate(in_sight), True)
+    assert first.evaluate("cell => cell.marked")
 
 
 def test_a_tick_marks_what_does_come_next_and_the_last_position_has_none(lens):

@@ -72,6 +72,22 @@ def test_step_goes_from_station_to_station_through_both_layers_and_round_again(l
     assert f"“{pets[1].decode(ids)}”" in detail(live)
 
 
+def test_a_step_leaves_alone_what_stays_as_it_was(live):
+    """Of the small pictures; each is drawn anew once the text has grown."""
+    live.press("button", "Step", "Enter", 4)
+    shows(lambda: lit(live), "attention, layer 0")
+    marked = "all => all.map(inside => Boolean(inside.firstChild?.marked))"
+    insides = live.root.locator(".gptlib-inside")
+    insides.evaluate_all(
+        "all => { for (const {firstChild} of all) if (firstChild) firstChild.marked = true }"
+    )
+    live.press("button", "Step", "Enter")
+    shows(lambda: lit(live), "feedforward, layer 0")
+    assert insides.evaluate_all(marked) == [True] * 4 + [False] * 3
+    live.press("button", "Next token", "Enter")
+    shows(lambda: any(insides.evaluate_all(marked)), False)
+
+
 def test_what_the_text_has_not_reached_is_not_shown(live):
     live.press("button", "Step", "Enter", 2)
     shows(lambda: lit(live), "tokenizer")

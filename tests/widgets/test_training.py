@@ -449,6 +449,24 @@ def test_step_play_and_the_chart_move_through_the_recorded_run(both):
     assert both[1].words() == other
 
 
+def test_larger_letters_alone_have_the_chart_drawn_again(both, lab):
+    """As JupyterLab's Presentation Mode has them, which leaves the width as it is."""
+    shape = """chart => [chart.viewBox.baseVal.width, chart.viewBox.baseVal.height,
+      chart.clientWidth, chart.clientHeight, parseFloat(getComputedStyle(chart).fontSize)]"""
+    chart = both[0].root.locator(".gptlib-chart")
+    letters = "document.documentElement.style.setProperty('--jp-content-font-size1', '%s')"
+
+    def fits(size):
+        wide, high, width, height, em = chart.evaluate(shape)
+        return [round(wide) == width, round(high) == height, em == size]
+
+    assert fits(16) == [True] * 3
+    lab.page.evaluate(letters % "21px")
+    shows(lambda: fits(24), [True] * 3)
+    lab.page.evaluate(letters % "")
+    shows(lambda: fits(16), [True] * 3)
+
+
 def test_layer_and_head_choose_the_weights(both, pets):
     live = both[0]
     seen = gptlib.trace(pets[0], pets[1].encode("The cat is"))

@@ -8,7 +8,6 @@ import { COLOURS } from "./style.js";
 const INKS = [COLOURS.BLUE, COLOURS.ORANGE, "#2e8b57", "#a35bc4"];
 const DASHES = [[], [7, 4], [1.5, 3.5], [10, 4, 2, 4]];
 const SEEN = 0.04; // a weight that has an arc
-const SOON = 100; // milliseconds
 
 /** How a head is drawn: up to 16 heads, no two alike. */
 export function stroke(head, width = 2) {
@@ -30,6 +29,9 @@ export function sample(head) {
  * update({names, heads, head, query, weights(head, place), hidden(query, key), focus, label}).
  *
  * onPick(place): a click. onPoint(place or null): the mouse or the focus is on a word.
+ *
+ * Where the words are is read when their sizes have changed, right after the browser has laid them
+ * out: to ask after each change of a colour would have it lay out the page each time.
  */
 export function arcs({ onPick, onPoint }) {
   const words = make("div", { class: "gptlib-arc-words" });
@@ -39,7 +41,12 @@ export function arcs({ onPick, onPoint }) {
   const rest = roving(words, { buttons });
   let view = null;
   let pointed = null;
-  let timer = null;
+  let boxes = [];
+  const sizes = new ResizeObserver(() => {
+    boxes = buttons().map(boxOf);
+    paintOver();
+  });
+  sizes.observe(words);
 
   const placeOf = (target) => [...words.children].indexOf(target.closest(".gptlib-token"));
   const point = (place) => {
@@ -62,11 +69,11 @@ export function arcs({ onPick, onPoint }) {
 
   function paint() {
     const { names, head, query, weights, hidden, focus } = view;
-    const shown = Math.min(pointed ?? query, names.length - 1);
+    const shown = placeShown();
     const row = weights(head, shown);
     while (words.children.length > names.length) words.lastChild.remove();
     names.forEach((name, place) => {
-      const token = words.children[place] ?? words.appendChild(makeWord());
+      const token = words.children[place] ?? words.appendChild(makeWord(sizes));
       const [button, number] = token.children;
       say(button, name);
       set(button, {
@@ -79,16 +86,15 @@ export function arcs({ onPick, onPoint }) {
       button.classList.toggle("gptlib-framed", focus.includes(place));
       say(number, off ? "hidden" : two(row[place]));
     });
-    paintOver(shown);
+    paintOver();
   }
 
-  /** The arcs; later, while the words have no place: as Notebook 7 changes its theme, for example. */
-  function paintOver(shown) {
-    clearTimeout(timer);
-    if (root.isConnected && !words.offsetHeight) timer = setTimeout(again, SOON);
-    else paintArcs(over, buttons(), view, shown);
+  const placeShown = () => Math.min(pointed ?? view.query, view.names.length - 1);
+
+  /** The arcs, unless there are words whose places are not known yet. */
+  function paintOver() {
+    if (view && boxes.length === view.names.length) paintArcs(over, boxes, view, placeShown());
   }
-  const again = () => view && paintOver(pointed ?? view.query);
 
   return {
     root,
@@ -102,18 +108,17 @@ export function arcs({ onPick, onPoint }) {
       paint();
       rest(view.query);
     },
-    /** Draw again, as after a change of the width. */
-    again,
   };
 }
 
-function makeWord() {
+function makeWord(sizes) {
   const button = make("button", { type: "button", class: "gptlib-box" });
-  return make("div", { class: "gptlib-token" }, button, make("span", { class: "gptlib-below" }));
+  const token = make("div", { class: "gptlib-token" }, button, make("span", { class: "gptlib-below" }));
+  sizes.observe(token);
+  return token;
 }
 
-function paintArcs(over, buttons, { heads, head, weights }, shown) {
-  const boxes = buttons.map(boxOf); // all are read before anything is drawn: one layout
+function paintArcs(over, boxes, { heads, head, weights }, shown) {
   const from = boxes[shown];
   const room = from.room;
   const found = [];
@@ -164,5 +169,6 @@ export const ARCS_CSS = `
   font-weight: 700; }
 .gptlib-live .gptlib-arcs button.gptlib-framed { outline: 2px dashed ${COLOURS.ORANGE};
   outline-offset: 3px; }
-.gptlib-below { line-height: 1.3; background: ${COLOURS.PAPER}; }
+.gptlib-below { line-height: 1.3; background: ${COLOURS.PAPER}; align-self: stretch; text-align: center;
+  white-space: nowrap; contain: inline-size; /* no other number moves the words */ }
 `;

@@ -193,6 +193,7 @@ class ByHand {
   }
 
   paint() {
+    const em = parseFloat(getComputedStyle(this.frame.root).fontSize); // read before anything changes
     const { names, query } = this;
     const looks = this.looks();
     const rows = names.map((_, t) => looks.row(0, 0, t).weights.map(rounded));
@@ -207,7 +208,6 @@ class ByHand {
     const list = this.k.map((key, place) => `key of ${names[place]} ${written(key)}`).join(", ");
     this.plane.update([...keys, own], `Arrows: query of ${names[query]} ${written(this.q[query])}, ${list}.`);
     this.paintSums(looks, words);
-    const em = parseFloat(getComputedStyle(this.frame.root).fontSize);
     this.table.update({
       names, rows, masked: looks.masked, query, key: looks.strongest(0, 0, query), side: 9 * em, em,
       label: `All weights. ${words}. The arrow keys choose a row.`,

@@ -235,6 +235,7 @@ class Attention {
 
   paint() {
     if (!this.looks) return;
+    const em = parseFloat(getComputedStyle(this.frame.root).fontSize); // read before anything changes
     const { looks, names, layer, head, place: query, chosenKey: key } = this;
     const focus = this.focus.filter((place) => place < looks.T);
     const weights = (h, t) => looks.row(layer, h, t).weights;
@@ -249,7 +250,6 @@ class Attention {
       this.tabled = looks.rows;
     }
     this.heads.choose(layer, head);
-    const em = parseFloat(getComputedStyle(this.frame.root).fontSize);
     const rows = names.map((_, t) => weights(head, t));
     this.table.update({
       names, rows, masked: looks.masked, query, key, focus, side: 15.1 * em, em,

@@ -1,6 +1,6 @@
 // Curves over steps, with level lines, each named at its end; drawn in pixels for the room there is.
 
-import { draw, put, set, two, whole } from "./dom.js";
+import { draw, put, set, style, two, whole } from "./dom.js";
 import { onWidth } from "./base.js";
 import { COLOURS } from "./style.js";
 
@@ -13,20 +13,20 @@ const LOOKS = [[COLOURS.BLUE, false], [COLOURS.ORANGE, true], ["#7a7a7a", false]
  */
 export function chart({ height = 14, onPick } = {}) {
   const root = draw("svg", { class: "gptlib-chart", role: "img" });
+  style(root, { height: `${height}em` }); // so that larger letters are a change of its size
   let shown = null;
-  let width = 0;
+  let [width, em] = [0, 0]; // pixels
   let axis = null;
   let drawn = []; // what the curves were drawn from
   const pointer = draw("g", {});
   const paint = () => {
     if (!shown || width < 60) return;
-    const em = parseFloat(getComputedStyle(root).fontSize);
     const { series, levels, xMax, log, mark = null } = shown;
     const now = [width, em, series, levels, xMax, log, mark === null];
     if (now.some((part, k) => part !== drawn[k])) {
       drawn = now;
       axis = frame(shown, width, height * em, em);
-      set(root, { height: height * em, viewBox: `0 0 ${width} ${height * em}` });
+      set(root, { viewBox: `0 0 ${width} ${height * em}` });
       put(pointer, line(0, axis.top, 0, axis.bottom, COLOURS.INK, { "stroke-width": 2 }),
         draw("path", { d: `M-6 ${axis.top - 8}h12l-6 9z`, fill: COLOURS.INK }));
       put(root, ...picture(shown, axis, em), ...(mark === null ? [] : [pointer]));
@@ -36,6 +36,7 @@ export function chart({ height = 14, onPick } = {}) {
   };
   const stop = onWidth(root, (now) => {
     width = now;
+    em = parseFloat(getComputedStyle(root).fontSize);
     paint();
   });
   if (onPick)

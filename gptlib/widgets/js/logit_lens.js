@@ -4,7 +4,7 @@
 // after the other. A model too large for a browser is read in Python (gptlib/widgets/lens.py),
 // which gives the same: {tokens, cells, rises}.
 
-import { frame, latest, needsKernel, onWidth, onceAFrame, player } from "./base.js";
+import { frame, latest, needsKernel, onceAFrame, player } from "./base.js";
 import { bars, spoken } from "./bars.js";
 import { button, line, number, picker } from "./controls.js";
 import { chance, make, put, rounded, say, set, style } from "./dom.js";
@@ -75,7 +75,7 @@ class Lens {
     });
     this.count = number({
       name: "words", value: model.get("words"), min: 1, max: this.settings.most,
-      onInput: () => this.layout(), onDone: (count) => page.kernel.tell("words", count),
+      onInput: () => this.recount(), onDone: (count) => page.kernel.tell("words", count),
       onWrong: (words) => page.trouble(words),
     });
     this.depth = picker({
@@ -103,7 +103,7 @@ class Lens {
       step: () => this.rise(), seconds: () => PACE,
       onChange: (playing) => (this.play.name = playing ? "Pause" : "Play"),
     });
-    this.unwatch = onWidth(this.table, () => this.seen && this.show(this.buttons[this.chosen][this.depth.value]));
+    this.sizes = new ResizeObserver(() => this.seen && this.show(this.cellNow));
     if (!this.gpt) needsKernel(page, this.text);
   }
 
@@ -113,7 +113,7 @@ class Lens {
         if (control.value === this.model.get(trait)) return;
         control.value = this.model.get(trait);
         if (trait === "text") this.reread();
-        else this.layout();
+        else this.recount();
       });
   }
 
@@ -143,6 +143,10 @@ class Lens {
   get chosen() {
     const last = this.seen.tokens.length - 1;
     return Math.min(this.place ?? last, last);
+  }
+
+  get cellNow() {
+    return this.buttons[this.chosen][this.depth.value];
   }
 
   choose(place, depth) {
@@ -179,32 +183,47 @@ class Lens {
 
   // ---- What is shown ----
 
-  /** The table of a text; choosing a cell of it touches its nodes no more than it must. */
+  /** The table of a text, with all words that its cells may show. */
   layout() {
     if (!this.seen) return;
     const { tokens, cells } = this.seen;
     const inside = this.table.contains(document.activeElement) && document.activeElement !== this.table;
     this.buttons = tokens.map((token, place) =>
-      cells.map((depth, k) => this.cell(token, depth[place].slice(0, this.count.value), place, k)));
+      cells.map((depth, k) => this.cell(depth[place], place, k)));
     const head = ["token", ...this.depths].map((name) => make("th", { scope: "col" }, name));
     const rows = this.buttons.map((row, place) =>
       make("tr", {}, make("th", { scope: "row", title: tokens[place] }, tokens[place]),
         ...row.map((cell) => make("td", {}, cell))));
-    put(this.table,
-      make("table", {}, make("caption", {}, "What each depth would say next; ✓ is what does come next"),
-        make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows)));
-    this.frame.trouble("");
-    this.paint();
-    if (inside) this.buttons[this.chosen][this.depth.value].focus();
+    const table = make("table", {},
+      make("caption", {}, "What each depth would say next; ✓ is what does come next"),
+      make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows));
+    put(this.table, table);
+    this.sizes.disconnect();
+    for (const node of [this.table, table]) this.sizes.observe(node);
+    this.at = this.cellNow; // brought into sight as soon as the table has a size
+    this.recount();
+    if (inside) this.cellNow.focus();
   }
 
-  cell(token, words, place, depth) {
-    const listed = words.map(({ name, p, comes }) => `${name} ${chance(p)}${comes ? ", comes next" : ""}`);
+  /** As many words in each cell as are wanted; the others wait in the page. */
+  recount() {
+    if (!this.seen) return;
+    const { tokens, cells } = this.seen;
+    const said = ({ name, p, comes }) => `${name} ${chance(p)}${comes ? ", comes next" : ""}`;
+    this.buttons.forEach((row, place) => row.forEach((cell, depth) => {
+      [...cell.children].forEach((word, k) => (word.hidden = k >= this.count.value));
+      const listed = cells[depth][place].slice(0, this.count.value).map(said);
+      set(cell, { "aria-label": `${tokens[place]}, ${this.depths[depth]}: ${listed.join("; ")}` });
+    }));
+    this.frame.trouble("");
+    this.paint();
+  }
+
+  cell(words, place, depth) {
     return make(
       "button",
       {
         type: "button", class: "gptlib-lens-cell", tabindex: "-1",
-        "aria-label": `${token}, ${this.depths[depth]}: ${listed.join("; ")}`,
         on: { click: () => this.choose(place, depth) },
       },
       ...words.map(({ name, p, comes }) => {
@@ -220,10 +239,10 @@ class Lens {
     if (!this.seen) return;
     const { tokens, rises } = this.seen;
     const [place, depth] = [this.chosen, this.depth.value];
+    if (this.at !== this.cellNow) this.show((this.at = this.cellNow)); // it reads: nothing has changed yet
     this.buttons.forEach((row, k) => row.forEach((cell, d) => {
       const on = k === place && d === depth;
       set(cell, { "aria-pressed": String(on), tabindex: on ? "0" : "-1" });
-      if (on) this.show(cell);
     }));
     const end = this.depths.length - 1;
     const rows = rises[place].map(({ name, comes, ps }) => ({
@@ -287,6 +306,7 @@ const CSS = `
 .gptlib-live .gptlib-lens-cell[aria-pressed=true] { box-shadow: inset 0 0 0 3px ${COLOURS.ORANGE}; font-weight: 400; }
 .gptlib-lens-word { display: grid; grid-template-columns: minmax(0, 1fr) 1em 2.9em; padding: 0 .3em; margin: .1em 0;
   background: linear-gradient(color-mix(in srgb, ${COLOURS.BLUE} 25%, transparent) 0 0) 0 0 / var(--p) 100% no-repeat; }
+.gptlib-lens-word[hidden] { display: none; }
 .gptlib-lens-word > :first-child { overflow: hidden; text-overflow: ellipsis; max-width: 9em; }
 .gptlib-lens-word > :last-child { text-align: right; }
 .gptlib-lens-word.gptlib-comes { font-weight: 700; }
@@ -302,7 +322,7 @@ export default {
     const lens = new Lens({ model, el }, gpt, tokenizer);
     return () => {
       lens.player.stop();
-      lens.unwatch();
+      lens.sizes.disconnect();
       lens.frame.close();
     };
   },

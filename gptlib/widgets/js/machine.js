@@ -6,7 +6,7 @@ import { button, choice, line } from "./controls.js";
 import { make, put, set } from "./dom.js";
 import { loadModel, loadTokenizer } from "./kernel.js";
 import { Stream, draw, softmax } from "./sampling.js";
-import { DETAIL, SMALL, STATIONS, STATIONS_CSS, open } from "./stations.js";
+import { DETAIL, SMALL, STATIONS, STATIONS_CSS, needs, open } from "./stations.js";
 import { COLOURS } from "./style.js";
 import { VECTOR_CSS } from "./vectors.js";
 
@@ -215,7 +215,7 @@ class Machine {
     const ids = all.slice(-this.gpt.config.blockSize);
     const trace = this.gpt.trace(ids);
     const logits = trace.logits();
-    const losses = ids.slice(1).map((id, k) => ({ place: k + 1, p: softmax(trace.logits(k))[id] }));
+    const losses = () => ids.slice(1).map((id, k) => ({ place: k + 1, p: softmax(trace.logits(k))[id] }));
     const place = Math.min(this.place ?? ids.length - 1, ids.length - 1);
     this.view = {
       ids, trace, logits, losses, place, layer: this.layer, settings: this.settings,
@@ -246,13 +246,22 @@ class Machine {
         "aria-label": station === now ? this.layered(station) : station,
         title: `open ${station}`,
       });
-      put(inside, ...(k <= far ? SMALL[station](view) : []));
+      this.paintSmall(station, k <= far);
       inside.classList.toggle("gptlib-appears", station === now);
     });
     set(this.training.root, { "aria-pressed": String(this.opened === "training") });
     this.paintLoop(now);
     this.title.textContent = this.layered(this.opened);
     open(this.detail, this.opened in DETAIL ? this.opened : "text", view);
+  }
+
+  /** The small picture of a station that the text has reached. */
+  paintSmall(station, reached) {
+    const card = this.cards[station];
+    const now = reached ? needs(station, this.view) : [];
+    if (now.length === card.needs?.length && now.every((part, k) => part === card.needs[k])) return;
+    card.needs = now;
+    put(card.inside, ...(reached ? SMALL[station](this.view) : []));
   }
 
   /** The name of a station, with the layer where there are several. */

@@ -17,6 +17,7 @@ const EDGE = 10;
  * update(arrows, label): arrows: [{to: [x, y], name, thick, ink, dashed}, ...], the last on top.
  */
 export function plane({ reach, step, onDrag, onDrop }) {
+  let em = 0; // pixels: the size of the explorer's letters
   let side = 0;
   let scale = 1;
   const at = ([x, y]) => [EDGE + (x + reach) * scale, EDGE + (reach - y) * scale];
@@ -53,7 +54,8 @@ export function plane({ reach, step, onDrag, onDrop }) {
     });
 
   const fit = (width) => {
-    side = Math.floor(Math.min(LARGEST * letters(root), width));
+    em = parseFloat(getComputedStyle(root).fontSize) || 16; // 16 while it is in no page
+    side = Math.floor(Math.min(LARGEST * em, width));
     scale = (side - 2 * EDGE) / (2 * reach);
     set(root, { width: side, height: side });
     paintGrid(grid, reach, at);
@@ -74,14 +76,9 @@ export function plane({ reach, step, onDrag, onDrop }) {
           "stroke-dasharray": dashed ? "5 4" : null,
         });
       });
-      paintNames(names, arrows.filter(({ name }) => name), at, side, letters(root));
+      paintNames(names, arrows.filter(({ name }) => name), at, side, em);
     },
   };
-}
-
-/** The size of the explorer's letters, in pixels; 16 while it is in no page. */
-function letters(root) {
-  return parseFloat(getComputedStyle(root).fontSize) || 16;
 }
 
 function keep(group, count, make) {

@@ -1,14 +1,14 @@
 // The stations of the machine: a small picture of each, and all that can be seen when it is opened.
 //
 // Both take the machine's view of the moment: {text, ids, trace, probs, logits, name(id), place,
-// layer, drawn, settings, choose(place), chooseLayer(layer)}.
+// layer, drawn, losses(), settings, choose(place), chooseLayer(layer)}.
 
 import { bars, spoken } from "./bars.js";
 import { chance, draw, make, put, style, two, whole } from "./dom.js";
 import { ranking } from "./sampling.js";
 import { strip as drawStrip } from "./strip.js";
 import { COLOURS } from "./style.js";
-import { few, reach, tint, vector } from "./vectors.js";
+import { few, gradient, reach, tint, vector } from "./vectors.js";
 
 export const STATIONS = [
   "text", "tokenizer", "embeddings", "attention", "feedforward", "logits", "sampling",
@@ -30,12 +30,12 @@ function strips(view, rows) {
   const places = lastPlaces(view, ROWS);
   const values = places.map(rows);
   const scale = reach(...values);
-  return values.map((row) =>
-    make("span", { class: "gptlib-small" }, make("span", { class: "gptlib-vector", style: colours(row, scale) })),
-  );
+  return values.map((row) => {
+    const colours = make("span", { class: "gptlib-vector" });
+    style(colours, { "background-image": gradient(row, scale) });
+    return make("span", { class: "gptlib-small" }, colours);
+  });
 }
-
-const colours = (row, scale) => vector(row, scale, "").getAttribute("style");
 
 export const SMALL = {
   text: ({ text }) => [make("span", { class: "gptlib-text" }, text.length > 46 ? `…${text.slice(-45)}` : text)],
@@ -60,6 +60,13 @@ export const SMALL = {
       : make("span", { class: "gptlib-faint" }, "one token, at random"),
   ],
 };
+
+/** What the small picture of a station is made of: while that is the same, so is the picture. */
+export function needs(station, { text, trace, layer, drawn }) {
+  if (station === "text") return [text];
+  if (station === "attention" || station === "feedforward") return [trace, layer];
+  return station === "sampling" ? [drawn?.id] : [trace];
+}
 
 /** Where the last token looks, its heads together: the wider the arc, the more. */
 function arcs(view) {
@@ -222,14 +229,15 @@ export const DETAIL = {
 
   training: (view) => {
     const { trace, ids, settings, losses } = view;
-    const rows = losses.map(({ place, p }) => [
+    const told = losses();
+    const rows = told.map(({ place, p }) => [
       make("td", { class: "gptlib-code" }, view.name(ids[place])), chance(p), two(-Math.log(p)),
     ]);
-    const mean = losses.reduce((sum, { p }) => sum - Math.log(p), 0) / (losses.length || 1);
+    const mean = told.reduce((sum, { p }) => sum - Math.log(p), 0) / (told.length || 1);
     const parts = Object.entries(settings.parts).map(([name, count]) => `${name} ${whole(count)}`);
     return [
       say(`Training has adjusted all of these numbers: ${parts.join(", ")}.`),
-      ...(losses.length
+      ...(told.length
         ? [table(`How surprised the model is by this text: on average ${two(mean)} nats a token`,
             ["next token", "probability", "−ln of it"], rows.slice(-6))]
         : [say(`With ${trace.T} token there is no next token to be surprised by.`)]),

@@ -28,7 +28,8 @@ export function vector(values, scale, label) {
   return strip().update(values, scale, label);
 }
 
-function gradient(values, scale) {
+/** The same as the image of an element's background. */
+export function gradient(values, scale) {
   const width = 100 / values.length;
   const stops = Array.from(values, (value, k) => {
     const colour = tint(value, scale);
