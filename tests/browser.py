@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -36,6 +36,15 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
 WINDOW = {"width": 1280, "height": 1900}
+# Those in which explorers are looked at: name -> (width, height in CSS pixels, device pixels in one
+# of them).
+WINDOWS = {
+    "laptop": (1366, 768, 1),
+    "projector": (1280, 720, 1.5),  # 1920 x 1080 at 150 %
+    "phone": (390, 844, 2),
+    "zoomed": (683, 384, 2),  # the laptop, with a browser that shows everything twice as large
+}
+NARROW = 800  # there the file browser is put away, as a person would do
 HERE = ("127.0.0.1", "localhost")
 TYPED = 20  # signs; each makes an explorer draw, and what is longer would take seconds
 
@@ -172,6 +181,22 @@ class Lab:
         light = str(name == "JupyterLab Light").lower()
         self.page.wait_for_selector(f'body[data-jp-theme-light="{light}"]', state="attached")
         self.page.wait_for_timeout(100)  # colours that fade into others have arrived
+
+    @contextmanager
+    def window(self, name: str) -> Iterator[None]:
+        """The page in one of WINDOWS, and afterwards in the one of before."""
+        before, (width, height, _) = self.page.viewport_size, WINDOWS[name]
+        self.page.set_viewport_size({"width": width, "height": height})
+        with self.put_away() if width < NARROW else nullcontext():
+            yield
+        self.page.set_viewport_size(before)
+
+    @contextmanager
+    def put_away(self) -> Iterator[None]:
+        """Without the file browser, which leaves more room; afterwards with it."""
+        self.command("application:toggle-left-area")
+        yield
+        self.command("application:toggle-left-area")
 
     def leave(self) -> None:
         """The light theme again, which the server remembers, and nothing open."""

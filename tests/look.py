@@ -1,4 +1,4 @@
-"""Pictures of an explorer as a class sees it: on a laptop, a projector and a phone, light and dark.
+"""Pictures of an explorer as a class sees it: in each of WINDOWS, light and dark.
 
     python tests/look.py FOLDER 'widgets.sampling_studio(model, tokenizer)' ['JavaScript']
 
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from browser import FLAGS, Lab, find_chromium, jupyterlab
+from browser import FLAGS, NARROW, WINDOWS, Lab, find_chromium, jupyterlab
 from playwright.sync_api import sync_playwright
 
 BEGIN = """
@@ -20,12 +20,6 @@ from gptlib.corpora import pets as grammar
 torch.set_num_threads(1)
 model, tokenizer = gptlib.load("pets")
 """
-# Name -> (width, height in CSS pixels, device pixels in one of them).
-WINDOWS = {
-    "laptop": (1366, 768, 1),
-    "projector": (1280, 720, 1.5),  # 1920 x 1080 at 150 %
-    "phone": (390, 844, 2),
-}
 
 
 def take(folder: Path, code: str, script: str) -> None:
@@ -39,7 +33,7 @@ def take(folder: Path, code: str, script: str) -> None:
             page.on("console", lambda said: said.type == "error" and print("console:", said.text))
             page.on("pageerror", lambda error: print("error:", error))
             lab = Lab(page, url, Path(home), [])
-            lab.command("application:toggle-left-area") if width < 800 else None
+            lab.command("application:toggle-left-area") if width < NARROW else None
             notebook = lab.new_notebook(f"{name}.ipynb", BEGIN, code)
             notebook.run_all()
             root = page.locator(".gptlib-live").first

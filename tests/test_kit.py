@@ -21,6 +21,8 @@ import teacher
 from browser import FLAGS, chromium
 from playwright.sync_api import sync_playwright
 
+from gptlib import widgets
+
 ROOT = Path(__file__).resolve().parent.parent
 NOTES = lesson_notes.all_notes()
 LESSONS = [
@@ -192,6 +194,15 @@ def test_what_a_section_says_is_in_the_notes_of_its_first_slide():
     notes = NOTES["03"]
     (build,) = [s for s in deck_of(path) if s.begins_section and s.section == "Build"]
     assert notes.sections["Build"] in build.notes and "**Minute " in build.notes
+
+
+def test_an_explorers_picture_is_as_large_as_its_slide_allows():
+    cell = nbformat.v4.new_code_cell()
+    data = widgets.softmax_explorer().fallback()
+    cell.outputs = [nbformat.v4.new_output("display_data", data)]
+    (slide,) = slide_deck.pictures(cell)
+    assert "<img" in slide.source and "em;" in data["text/html"]
+    assert not re.search(r"<img[^>]* style=", slide.source)
 
 
 @each_lesson

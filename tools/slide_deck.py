@@ -210,7 +210,7 @@ def _code(deck: Deck, cell: nbformat.NotebookNode, place: int) -> None:
         return
     printed = _printed(cell)
     explorers = {k: told for (at, k), told in deck.explorers.items() if at == place}
-    shown = [] if "widgets.set_up_check" in cell.source else _pictures(cell, explorers)
+    shown = [] if "widgets.set_up_check" in cell.source else pictures(cell, explorers)
     explorer = bool(lesson_clock.EXPLORER.search(cell.source))
     if not explorer:
         _lines(deck, cell, printed)
@@ -233,7 +233,7 @@ def _set_up(deck: Deck, cell: nbformat.NotebookNode) -> None:
     deck.add(heading, nbformat.v4.new_code_cell(cell.source), notes=FIRST_CELL)
     (told,) = ["".join(o.data["text/plain"]) for o in cell.outputs if "image/png" in o.data]
     title = told.partition(".")[0].replace("The whole machine", "The map")
-    deck.add(nbformat.v4.new_markdown_cell(f"### {title}"), *_pictures(cell), notes=told)
+    deck.add(nbformat.v4.new_markdown_cell(f"### {title}"), *pictures(cell), notes=told)
 
 
 def _moves(deck: Deck) -> str:
@@ -272,7 +272,7 @@ def _printed(cell: nbformat.NotebookNode) -> list:
     return [nbformat.v4.new_output("stream", text=text)] if text.strip() else []
 
 
-def _pictures(
+def pictures(
     cell: nbformat.NotebookNode, explorers: dict[int, str] | None = None
 ) -> list[nbformat.NotebookNode]:
     """The pictures that a cell shows, each as a Markdown cell: drawn ones, and explorers'."""
@@ -284,7 +284,7 @@ def _pictures(
             png = "".join(data["image/png"]).replace("\n", "")
             image = f'<img alt="{words}" src="data:image/png;base64,{png}">'
         elif image := re.search(r"<img[^>]+>", "".join(data.get("text/html", ""))):
-            image = image[0]
+            image = re.sub(r' style="[^"]*"', "", image[0])  # a slide has a size of its own
         else:
             continue
         told = (explorers or {}).get(k)

@@ -3,6 +3,8 @@
 import re
 from html import escape
 
+from ..formats.images import AS_EXPLORERS
+
 NUMBER = re.compile(r"\s*[-+−]?(\d[\d.e+-]*|inf|nan)\s*")
 INNERMOST = re.compile(r"\[([^\[\]]*)\]")
 EDGES = {
@@ -11,6 +13,7 @@ EDGES = {
     "○": "var(--jp-border-color1, #757575)",
 }
 CODE = "font-family: var(--jp-code-font-family, monospace)"
+TABLE = "font-size: 1em; margin: 2px 0; border-collapse: collapse"
 CELL = f"{CODE}; text-align: right; padding: 1px 8px; border: 1px solid var(--jp-border-color2)"
 
 
@@ -25,7 +28,7 @@ def verdict_html(words: str, gives: str, should_be: str, marks: str) -> str:
     if tables:
         body += f'<div style="display: flex; flex-wrap: wrap; gap: 4px 24px">{tables}</div>'
     edge = f"border-left: 4px solid {EDGES.get(first[:1], EDGES['○'])}; padding: 2px 10px"
-    return f'<div role="status" style="{edge}">{body}</div>'
+    return f'<div role="status" style="{AS_EXPLORERS}; {edge}">{body}</div>'
 
 
 def _line(line: str) -> str:
@@ -56,7 +59,7 @@ def _rows(value: str, marks: str) -> list[list[tuple[str, bool]]] | None:
 
 def _table(rows: list[list[tuple[str, bool]]]) -> str:
     made = "".join(f"<tr>{''.join(_cell(*cell) for cell in row)}</tr>" for row in rows)
-    return f'<table style="margin: 2px 0; border-collapse: collapse">{made}</table>'
+    return f'<table style="{TABLE}">{made}</table>'
 
 
 def _cell(number: str, wrong: bool) -> str:

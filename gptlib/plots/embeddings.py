@@ -189,6 +189,7 @@ def arrows(vectors, labels: Sequence[str], *, theme: str | None = None) -> Pictu
         ax = picture.add_subplot(xlabel="first number", ylabel="second number")
         reach = 1.35 * np.abs(vectors).max() or 1.0
         ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+        ax.locator_params(nbins=7)  # the numbers of more would touch
         ticks = [tick for tick in ax.get_xticks() if abs(tick) <= reach]
         ax.set(xticks=ticks, yticks=ticks)
         ax.grid(color=paint.line, linewidth=0.6)

@@ -44,7 +44,7 @@ def logits_to_probs(logits, labels: Sequence[str], *, theme: str | None = None) 
         steps = [("logit", logits), ("e^logit", powers), ("probability", probs)]
         for ax, (title, values) in zip(axes, steps, strict=True):
             texts = [_amount(value) for value in values]
-            bars(ax, labels, {title: values}, paint, texts=texts, room=0.36)
+            bars(ax, labels, {title: values}, paint, texts=texts, room=0.42)
             ax.set_title(title)
         axes[1].set_xlabel(f"sum {_amount(powers.sum())}")
         axes[2].set_xlabel("each divided by the sum")

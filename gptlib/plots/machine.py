@@ -21,8 +21,8 @@ CHOSEN = "sleeping"
 VECTORS = ((0.2, 0.9, 0.4, 0.1, 0.6), (0.8, 0.3, 0.6, 1.0, 0.2), (0.5, 0.1, 0.9, 0.3, 0.7))
 ARCS = ((0, 1, 2.0), (1, 2, 4.0), (0, 2, 1.2))  # earlier row, later row, width of the line
 
-WIDTH, HEIGHT = 742.0, 290.0
-CARD, STEP, LEFT = 88.0, 104.0, 15.0  # a card's width, from one to the next, the first
+WIDTH, HEIGHT = 770.0, 290.0
+CARD, STEP, LEFT = 92.0, 108.0, 15.0  # a card's width, from one to the next, the first
 LOW, HIGH = 72.0, 220.0  # of the cards
 ROWS = (164.0, 133.0, 102.0)  # of the three tokens
 LOOP = 264.0  # the way back
@@ -215,8 +215,8 @@ def _feedforward(page: Page, x: float, tone: Tone) -> None:
 def _logits(page: Page, x: float, tone: Tone) -> None:
     for k, (word, p) in enumerate(WORDS.items()):
         y = ROWS[0] + 9 - 21.5 * k
-        page.text(x + 57, y, word, ha="right", color=tone.text, zorder=3)
-        page.ax.add_patch(Rectangle((x + 61, y - 6), 36 * p, 11, color=tone.strong, zorder=3))
+        page.text(x + 60, y, word, ha="right", color=tone.text, zorder=3)
+        page.ax.add_patch(Rectangle((x + 64, y - 6), 36 * p, 11, color=tone.strong, zorder=3))
     page.text(x + CARD / 2, LOW + 13, "(by softmax)", color=page.paint.soft, zorder=3)
 
 

@@ -122,7 +122,7 @@ def sentence_tree(sentences: Iterable[tuple[str, float]], *, theme: str | None =
     bottom = MARGIN + (ROW if left_out else 0) + 4
     width = place(root, bottom)
     height = bottom + ROW * (len(drawn) - 1) + MARGIN + 4
-    with sheet((width + 290) / POINTS, height / POINTS, theme, layout=None) as (picture, paint):
+    with sheet((width + 286) / POINTS, height / POINTS, theme, layout=None) as (picture, paint):
         page = Page(picture)
         draw_branches(page, root)
         for end in drawn.values():

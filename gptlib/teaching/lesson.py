@@ -3,10 +3,10 @@
 import importlib
 
 from .. import widgets
+from ..formats.images import AS_EXPLORERS
 from ..plots import Picture, machine
 from ..plots.machine import LESSONS
 from ..storage.checkpoint import load
-from ..widgets import svg
 from ..widgets.machine import OPENED, Machine
 from .questions import PREDICTION, QUICK, Comparison, QuestionBox, marked
 
@@ -94,6 +94,6 @@ class Hint:
         html = ""
         for k, step in reversed(list(enumerate(self.steps, 1))):
             name = f"Hint {k} of {len(self.steps)}"
-            body = f'<div style="{svg.FONT}; margin-left: 1em">{marked(step)}{html}</div>'
+            body = f'<div style="margin-left: 1em">{marked(step)}{html}</div>'
             html = f"<details><summary>{name}</summary>{body}</details>"
-        return html
+        return f'<div style="{AS_EXPLORERS}">{html}</div>'

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import traitlets
 
+from ..formats.images import AS_EXPLORERS
 from ..storage import answers
 from ..widgets import svg
 from ..widgets.explorer import Explorer
@@ -94,6 +95,7 @@ class QuestionBox(Explorer):
         html += f'<ol type="a">{items}</ol>'
         if self.kind == QUICK:
             html += folded(self.question)
+        html = f'<div style="{AS_EXPLORERS}">{html}</div>'
         return {"text/plain": svg.writable(self.describe()), "text/html": html}
 
 
@@ -114,6 +116,7 @@ class Comparison(Explorer):
     def fallback(self) -> dict[str, str]:
         """The question once more, and its replies to be unfolded."""
         html = f"<p><b>Compare.</b> {marked(self.question.asks)}</p>{folded(self.question)}"
+        html = f'<div style="{AS_EXPLORERS}">{html}</div>'
         return {"text/plain": svg.writable(self.describe()), "text/html": html}
 
 

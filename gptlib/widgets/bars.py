@@ -13,7 +13,7 @@ from torch import Tensor
 from . import svg
 
 TRACK, BAR = 176, 380  # where bars begin, and how long 1 is
-COLUMNS = (640, 764, 872)  # where the numbers of each kind end
+COLUMNS = (628, 764, 872)  # where the numbers of each kind end
 STEP = 28  # pixels from a row to the next
 
 
@@ -38,7 +38,7 @@ def bars_svg(rows: Sequence[Bar], names: Sequence[str], top: float = 0) -> str:
         x = TRACK + BAR * share
         parts.append(svg.line(x, low, x, foot))
         words = svg.text(x, foot + 16, f"{share:g}", anchor="middle", fill=svg.FAINT)
-        parts.append(svg.small(words))
+        parts.append(words)
     for place, bar in enumerate(rows):
         y = low + STEP * place
         name = svg.clip(bar.name, TRACK - 14, code=True)
@@ -75,8 +75,8 @@ def _heading(names: Sequence[str], y: float) -> str:
     for kind, (x, name) in enumerate(zip(COLUMNS, names, strict=False)):
         if not name:
             continue
-        parts.append(svg.small(svg.text(x, y, name, anchor="end")))
-        left = x - svg.text_width(name, 13) - 22
+        parts.append(svg.text(x, y, name, anchor="end"))
+        left = x - svg.text_width(name) - 22
         if kind == 0:
             parts.append(svg.rect(left, y - 11, 14, 12, fill=svg.BLUE))
         elif kind == 1:

@@ -59,7 +59,7 @@ def by_hand_svg(
     body = _plane(q[query], k, tokens, hidden[query], query)
     body += f'<g transform="translate({PLANE + 40} 0)">{_sums(q, k, tokens, query, steps)}</g>'
     top = 76 + 30 * len(tokens)
-    body += svg.small(svg.text(PLANE + 40, top, "All weights: query down, key across", bold=True))
+    body += svg.text(PLANE + 40, top, "All weights: query down, key across", bold=True)
     table, bottom = table_svg(weights, tokens, hidden, query, x=PLANE + 40, y=top + 10, side=150)
     words = looks(weights[query], tokens, query)
     return svg.document(body + table, WIDTH, max(bottom, PLANE + 40) + 8, f"By hand: {words}.")
@@ -68,7 +68,7 @@ def by_hand_svg(
 def _plane(q, k, tokens: Sequence[str], hidden, query: int) -> str:
     """The query as a thick arrow, the keys as thin ones; a hidden key is dashed."""
     name = svg.text(0, 14, f"The query of {quoted(tokens[query])}, thick, and the keys")
-    parts = [svg.small(name, bold=True)]
+    parts = [svg.group(name, bold=True)]
     for at in range(-int(REACH), int(REACH) + 1):
         low, high, here = *(_at(v, v) for v in (-REACH, REACH)), _at(at, at)
         ink = svg.FAINT if at == 0 else svg.GRID
@@ -80,11 +80,11 @@ def _plane(q, k, tokens: Sequence[str], hidden, query: int) -> str:
     ends = [_at(*key) for key in k]
     heights = svg.spread([y for _, y in ends], gap=16, low=40, high=PLANE + 16)
     for (x, _), y, token in zip(ends, heights, tokens, strict=True):
-        label = svg.clip(token, 80, 13, code=True)
-        room = svg.text_width(label, 13, code=True) + 8
+        label = svg.clip(token, 80, code=True)
+        room = svg.text_width(label, code=True) + 8
         start = x + 8 if x + 8 + room < PLANE + 16 else x - room - 4
         parts.append(svg.rect(start - 2, y - 12, room, 16, fill=svg.PAPER, opacity=0.85))
-        parts.append(svg.small(svg.text(start, y, label, code=True)))
+        parts.append(svg.text(start, y, label, code=True))
     return "".join(parts)
 
 

@@ -41,7 +41,7 @@ def block_svg(off: Sequence[str], where: str, top: float = 0) -> str:
     y, height = top + 72, 34
     boxes = ((96, 84, "layernorm"), (206, 110, "attention"))
     boxes += ((468, 84, "layernorm"), (578, 110, "feedforward"))
-    parts = [svg.small(svg.text(0, top + 16, f"The block, {where}"), bold=True)]
+    parts = [svg.group(svg.text(0, top + 16, f"The block, {where}"), bold=True)]
     parts.append(svg.line(20, y + 17, 850, y + 17, svg.INK))
     parts.append(f'<path d="M850 {y + 11:g}l12 6l-12 6z" fill="{svg.INK}"/>')
     for start, end in ((62, 368), (434, 740)):
@@ -60,10 +60,10 @@ def _residual(start: float, end: float, y: float, off: bool) -> str:
     middle = (start + end) / 2
     if off:
         words = svg.text(middle, y - 34, "residual path off", anchor="middle")
-        return drawn + svg.small(words) + _cross(middle - 8, y - 32, 16, 14)
+        return drawn + words + _cross(middle - 8, y - 32, 16, 14)
     words = svg.text(middle, y - 34, "residual path", anchor="middle")
     plus = f'<circle cx="{end}" cy="{y + 17:g}" r="11" fill="{svg.PAPER}" stroke="{svg.INK}"/>'
-    return drawn + svg.small(words) + plus + svg.text(end, y + 22, "+", anchor="middle", bold=True)
+    return drawn + words + plus + svg.text(end, y + 22, "+", anchor="middle", bold=True)
 
 
 def _part(x: float, y: float, width: float, height: float, part: str, off: bool) -> str:
@@ -71,12 +71,12 @@ def _part(x: float, y: float, width: float, height: float, part: str, off: bool)
     if off:
         box = svg.rect(x, y, width, height, fill=svg.PAPER, stroke=svg.FAINT, dashed=True)
         cross = _cross(x, y, width, height)
-        below = svg.small(svg.text(x + width / 2, y + height + 16, f"{name} off", anchor="middle"))
+        below = svg.text(x + width / 2, y + height + 16, f"{name} off", anchor="middle")
         return box + cross + below
     opacity, ink = svg.heat(0.2)
     box = svg.rect(x, y, width, height, fill=svg.PAPER)
     box += svg.rect(x, y, width, height, fill=svg.HEAT, opacity=opacity, stroke=svg.INK)
-    return box + svg.small(svg.text(x + width / 2, y + 22, name, anchor="middle", fill=ink))
+    return box + svg.text(x + width / 2, y + 22, name, anchor="middle", fill=ink)
 
 
 def _cross(x: float, y: float, width: float, height: float) -> str:

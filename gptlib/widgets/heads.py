@@ -45,7 +45,7 @@ def attention_svg(
     mini, pitch = _mini(weights.shape)
     x, y = ASIDE + HEADS_LEFT + pitch * head, top + 12 + HEADS_TOP + pitch * layer
     body = (
-        svg.small(svg.text(0, 16, title), bold=True)
+        svg.group(svg.text(0, 16, title), bold=True)
         + sentence
         + table
         + f'<g transform="translate({ASIDE} {top + 12:g})">{overview_svg(weights, masked)}</g>'
@@ -71,7 +71,7 @@ def _sentence(shares, tokens: Sequence[str], hidden, query: int) -> tuple[str, f
         parts.append(svg.text(x + width / 2, y + 18, label, anchor="middle", fill=ink, code=True))
         number = "hidden" if hidden[place] else svg.two(share)
         below = svg.text(x + width / 2, y + 42, number, anchor="middle")
-        parts.append(svg.small(below, bold=place == query))
+        parts.append(svg.group(below, bold=place == query))
         if place == query:
             parts.append(svg.frame(x, y, width, 26))
         else:
@@ -100,8 +100,8 @@ def table_svg(
     """
     count = len(tokens)
     size = min(92.0, max(6.0, side // count))
-    labels = [svg.clip(token, ROOM - 8, 13, code=True) for token in tokens]
-    longest = max(svg.text_width(label, 13, code=True) for label in labels)
+    labels = [svg.clip(token, ROOM - 8, code=True) for token in tokens]
+    longest = max(svg.text_width(label, code=True) for label in labels)
     upright = longest <= size - 4
     left, top = x + longest + 8, y + (22 if upright else longest + 10)
     parts = []
@@ -112,15 +112,15 @@ def table_svg(
         near = any(abs(place - other) < every for other in (query, *focus) if other is not None)
         if chosen or (place % every == 0 and not near):
             words = svg.text(left - 7, top + middle + 5, label, anchor="end", code=True)
-            parts.append(svg.small(words, bold=chosen))
+            parts.append(svg.group(words, bold=chosen))
         if place % every:
             continue
         if upright:
             words = svg.text(left + middle, top - 8, label, anchor="middle", code=True)
-            parts.append(svg.small(words))
+            parts.append(words)
         else:
             parts.append(
-                svg.small(svg.text(0, 0, label, code=True), left + middle + 5, top - 6, -90)
+                svg.group(svg.text(0, 0, label, code=True), left + middle + 5, top - 6, -90)
             )
     parts.append(_cells(shares, tokens, hidden, left, top, size))
     for row in focus:
@@ -158,7 +158,7 @@ def _cells(shares, tokens: Sequence[str], hidden, left: float, top: float, size:
         for i, j in np.ndindex(count, count):
             x, y, ink = left + (j + 0.5) * size, top + (i + 0.5) * size + 5, svg.heat(seen[i, j])[1]
             number = "0" if hidden[i, j] else svg.two(seen[i, j])
-            parts.append(svg.small(svg.text(x, y, number, anchor="middle", fill=ink)))
+            parts.append(svg.text(x, y, number, anchor="middle", fill=ink))
     return "".join(parts)
 
 
@@ -177,14 +177,14 @@ def overview_svg(weights, masked: bool = True) -> str:
     pooled = _pooled(weights)
     size = mini / pooled.shape[-1]
     names = svg.text(0, 12, "All heads: layers down, heads across")
-    parts = [svg.small(names, bold=True)]
+    parts = [svg.group(names, bold=True)]
     every = math.ceil(18 / pitch)  # numbers, so that they do not touch
     for head in range(0, weights.shape[1], every):
         middle = HEADS_LEFT + pitch * head + mini / 2
-        parts.append(svg.small(svg.text(middle, HEADS_TOP - 8, head, anchor="middle")))
+        parts.append(svg.text(middle, HEADS_TOP - 8, head, anchor="middle"))
     for layer in range(0, weights.shape[0], every):
         middle = HEADS_TOP + pitch * layer + mini / 2 + 5
-        parts.append(svg.small(svg.text(HEADS_LEFT - 10, middle, layer, anchor="end")))
+        parts.append(svg.text(HEADS_LEFT - 10, middle, layer, anchor="end"))
     shades = np.round(pooled * 10).astype(int)  # what rounds to nothing is left white
     x, y = HEADS_LEFT, HEADS_TOP
     later = pooled.shape[-1] - 1  # squares right of the first, which hold nothing but the future
@@ -241,11 +241,11 @@ def _legend(y: float, masked: bool) -> str:
         ink = svg.heat(share)[1]
         parts.append(svg.cell(44 * place, y, 44, 20, share))
         words = svg.text(44 * place + 22, y + 15, f"{share:g}", anchor="middle", fill=ink)
-        parts.append(svg.small(words))
+        parts.append(words)
     parts.append(svg.rect(0, y, 220, 20, stroke=svg.GRID))
     note = "A row looks (query), a column is looked at (key). "
     note += "Crossed out: hidden by the mask." if masked else "No mask: the future is seen."
-    parts.append(svg.small(svg.text(232, y + 15, note)))
+    parts.append(svg.text(232, y + 15, note))
     return "".join(parts)
 
 

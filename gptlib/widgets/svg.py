@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from ..formats.images import as_page, data_url
+from ..formats.images import LETTERS, as_page, data_url, wide
 
 PAPER = "var(--jp-layout-color0, #ffffff)"
 INK = "var(--jp-content-font-color1, #1f1f1f)"
@@ -22,7 +22,8 @@ ALARM = "var(--jp-error-color1, #d32f2f)"
 BLUE = "var(--jp-brand-color1, #1976d2)"
 ORANGE = "var(--jp-warn-color0, #e65100)"
 SERIES = (BLUE, ORANGE, "#7a7a7a")
-FONT = "font-family: var(--jp-ui-font-family, sans-serif); font-size: 14px"
+SIZE = 14  # pixels of all letters, as they are drawn
+FONT = f"font-family: var(--jp-ui-font-family, sans-serif); font-size: {SIZE}px"
 CODE = "var(--jp-code-font-family, monospace)"
 
 
@@ -85,7 +86,9 @@ def image(picture: str, words: str) -> str:
     style = f"<style>@media (prefers-color-scheme: dark) {{ svg {{ {rules} }} }}</style>"
     start, sign, rest = picture.partition(">")
     source = data_url("image/svg+xml", f"{start}{sign}{style}{rest}".encode())
-    image = f'<img class="gptlib-drawing" alt="{escape(words)}" style="max-width: 100%"'
+    width = float(re.search(r' width="([\d.]+)"', start)[1])
+    style = wide(width * LETTERS / SIZE)
+    image = f'<img class="gptlib-drawing" alt="{escape(words)}" style="{style}"'
     return f'{as_page("gptlib-drawing")}{image} src="{source}">'
 
 
@@ -335,14 +338,14 @@ def frame(x: float, y: float, width: float, height: float, thick: float = 2) -> 
     )
 
 
-def small(body: str, x: float = 0, y: float = 0, turn: float = 0, *, bold: bool = False) -> str:
-    """A group of text in 13 px, moved to (x, y) and turned by degrees."""
-    style = "font-size: 13px; font-weight: 600" if bold else "font-size: 13px"
+def group(body: str, x: float = 0, y: float = 0, turn: float = 0, *, bold: bool = False) -> str:
+    """A group of text, moved to (x, y) and turned by degrees."""
+    style = ' style="font-weight: 600"' if bold else ""
     move = f' transform="translate({x:g} {y:g}) rotate({turn:g})"' if x or y or turn else ""
-    return f'<g style="{style}"{move}>{body}</g>'
+    return f"<g{style}{move}>{body}</g>"
 
 
-def text_width(words: str, size: float = 14, code: bool = False) -> float:
+def text_width(words: str, size: float = SIZE, code: bool = False) -> float:
     """About how many pixels wide a line of text is: never much less than it is.
 
     `code`: in the fixed-width font, where signs of East Asia and emoji take two places.
@@ -355,7 +358,7 @@ def text_width(words: str, size: float = 14, code: bool = False) -> float:
     return size * (0.6 * len(words) + 0.5 * wide - 0.24 * narrow)
 
 
-def clip(words: str, width: float, size: float = 14, code: bool = False) -> str:
+def clip(words: str, width: float, size: float = SIZE, code: bool = False) -> str:
     """Words cut to fit into `width` pixels, ended by "…" where they were cut."""
     fitting = max(0, int(width / (NARROWEST * size)) + 1)  # no more signs than that can fit
     if len(words) <= fitting and text_width(words, size, code) <= width:

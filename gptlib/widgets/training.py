@@ -141,7 +141,7 @@ def training_svg(
     body = (
         svg.text(0, 16, svg.clip(title, WIDTH), bold=True)
         + f'<g transform="translate(0 28)">{curve}</g>'
-        + svg.small(svg.text(TABLE, 34, caption), bold=True)
+        + svg.group(svg.text(TABLE, 34, caption), bold=True)
         + table
         + bars_svg(rows, names, HIGH + 34)
     )

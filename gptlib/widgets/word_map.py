@@ -98,13 +98,13 @@ def embedding_svg(
     near = [k for k, _ in neighbours]
     values = [value for _, value in neighbours]
     body = (
-        svg.small(svg.text(0, 16, title), bold=True)
+        svg.group(svg.text(0, 16, title), bold=True)
         + svg.rect(0.5, MAP_TOP + 0.5, MAP_WIDTH - 1, MAP_HEIGHT - 1, stroke=svg.GRID)
         + _trail(trail, spots[chosen])
         + _dots(spots, words, chosen, near)
         + _labels(spots, words, chosen, near)
         + _neighbours(words[chosen], [words[k] for k in near], values)
-        + svg.small(svg.text(0, HEIGHT - 6, note))
+        + svg.text(0, HEIGHT - 6, note)
     )
     label = f"{title}. Nearest to {quoted(words[chosen])} by cosine: "
     label += ", ".join(f"{quoted(words[k])} {svg.two(value)}" for k, value in neighbours)
@@ -160,15 +160,15 @@ def _labels(spots, words: Sequence[str], chosen: int, near: Sequence[int]) -> st
     taken = np.empty((len(words), 4))  # left, top, right, bottom
     parts: list[str] = []
     for k in order:
-        label = svg.clip(words[k], 130, 13, code=True)
-        width = svg.text_width(label, 13, code=True)
+        label = svg.clip(words[k], 130, code=True)
+        width = svg.text_width(label, code=True)
         for x, y in _beside(*spots[k].tolist(), width):
             box = (x - 2, y - 12, x + width + 2, y + 5)
             covered = _inside(spots, box).any() and k not in important
             if _on_map(box) and not covered and not _touched(taken[: len(parts)], box):
                 taken[len(parts)] = box
                 words_svg = svg.text(x, y, label, code=True)
-                parts.append(svg.small(words_svg, bold=k in important))
+                parts.append(svg.group(words_svg, bold=k in important))
                 break
     return "".join(parts)
 
@@ -203,8 +203,8 @@ def _neighbours(word: str, names: Sequence[str], values: Sequence[float]) -> str
     """The list with a bar and a number each; its room is the same for every word."""
     width = WIDTH - ASIDE
     parts = [
-        svg.small(svg.text(ASIDE, 42, f"Nearest to {svg.clip(quoted(word), 120, 13)}"), bold=True),
-        svg.small(svg.text(WIDTH, 42, "cosine", anchor="end")),
+        svg.group(svg.text(ASIDE, 42, f"Nearest to {svg.clip(quoted(word), 120)}"), bold=True),
+        svg.text(WIDTH, 42, "cosine", anchor="end"),
     ]
     for k, (name, value) in enumerate(zip(names, values, strict=True)):
         y = 58 + 40 * k

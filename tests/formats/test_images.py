@@ -6,7 +6,7 @@ How a page takes them is tried in a browser: tests/plots/test_page.py.
 import base64
 import re
 
-from gptlib.formats.images import as_page, data_url
+from gptlib.formats.images import FONT, LEAST, LETTERS, as_page, data_url, wide
 
 
 def test_an_address_holds_all_of_its_data():
@@ -20,3 +20,8 @@ def test_a_style_gives_the_images_of_one_class_the_light_or_the_dark_of_their_pa
         r'\[data-jp-theme-light="(\w+)"\] \.one \{ color-scheme: (\w+) \}', as_page("one")
     )
     assert rules == [("true", "light"), ("false", "dark")]
+
+
+def test_a_width_is_in_letters_of_the_page_and_its_least_leaves_the_smallest_that_can_be_read():
+    letters, least = map(float, re.findall(r"width: ([\d.]+)em", wide(560)))
+    assert letters * FONT == 560 and least * FONT * LETTERS / 560 == LEAST

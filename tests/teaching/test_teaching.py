@@ -115,7 +115,7 @@ def test_hints_lie_inside_each_other(lesson):
     hint = lesson.hint("train")
     html = hint._repr_html_()
     assert repr(hint) == "3 hints, folded away"
-    assert html.count("<details>") == 3 and html.endswith("</details></div></details>")
+    assert html.count("<details>") == 3 and html.endswith("</details></div></details></div>")
     assert html.index("Hint 1 of 3") < html.index("Hint 2 of 3") < html.index("Hint 3 of 3")
 
 

@@ -314,22 +314,6 @@ def test_no_serious_violation_of_accessibility_is_found(live, lab, colours):
     assert not found
 
 
-@pytest.mark.parametrize("width, height, most", [(1366, 768, 620), (390, 844, 9999)])
-def test_it_fits_a_laptop_and_a_phone(both, lab, width, height, most):
-    live = both[0]
-    live.type("textbox", "sentence", SENTENCE)
-    before = lab.page.viewport_size
-    lab.page.set_viewport_size({"width": width, "height": height})
-    lab.command("application:toggle-left-area") if width < 800 else None
-    for step in ("q · k", "score", "softmax", "values", "exchange"):
-        live.control("button", step).click()
-        box = live.root.bounding_box()
-        wide = live.root.evaluate("root => root.scrollWidth - root.clientWidth")
-        assert box["height"] <= most and wide <= 1, step
-    lab.command("application:toggle-left-area") if width < 800 else None
-    lab.page.set_viewport_size(before)
-
-
 ASKS = """
 from gptlib.widgets import shared
 shared.LARGEST, kept = 10, shared.LARGEST

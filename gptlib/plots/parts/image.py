@@ -12,9 +12,8 @@ from html import escape
 
 from PIL import Image  # comes with matplotlib
 
-from ...formats.images import as_page, data_url
+from ...formats.images import as_page, data_url, wide
 
-FONT = 14  # CSS pixels of JupyterLab's text, which pictures grow with
 _SWITCH = (
     "<style>.dark { display: none } @media (prefers-color-scheme: dark) "
     "{ .dark { display: inline } .light { display: none } }</style>"
@@ -37,11 +36,11 @@ def html(words: str, width: int, png: bytes, dark: bytes | None = None) -> str:
     """An HTML image that a screen reader announces as `words`.
 
     Args:
-        width: in CSS pixels, where text has the size FONT; it grows with the text of the page.
+        width: in CSS pixels, where text has JupyterLab's usual size; it grows with the page's.
         png: the picture. dark: the one of the same size for a dark page; None: `png` for all.
     """
     source = data_url("image/png", png) if dark is None else _either(png, dark)
-    style = f"width: {width / FONT:.2f}em; max-width: 100%; height: auto"
+    style = wide(width)
     theme = "" if dark is None else as_page("gptlib-picture")
     # tests/kernels.py leaves out of nbval's comparison what follows the alt.
     image = f'<img class="gptlib-picture" alt="{escape(words)}" width="{width}" style="{style}"'

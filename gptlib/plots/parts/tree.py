@@ -9,8 +9,8 @@ from .inputs import array, largest, shown, visible
 from .page import Page, text_width
 
 ROW = 27.0  # points from one sentence to the next
-BRANCH = 74.0  # points from one word to the next, with the probability between them
-BAR = 100.0  # points of the longest bar
+BRANCH = 68.0  # points from one word to the next, with the probability between them
+BAR = 84.0  # points of the longest bar
 MARGIN = 14.0
 END = "(end)"  # where one sentence is the beginning of another
 

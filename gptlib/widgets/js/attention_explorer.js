@@ -29,7 +29,7 @@ const CSS = `
 .gptlib-head-row > :last-child { flex: 1 1 11em; }
 .gptlib-panels { display: flex; flex-flow: row wrap; gap: .25em; margin: .3em 0; }
 .gptlib-live .gptlib-panels button { padding: .1em .5em; }
-.gptlib-frames { display: flex; flex-flow: row wrap; gap: .25em; max-width: 25em; margin-top: .3em; }
+.gptlib-frames { display: flex; flex-flow: row wrap; gap: .25em; max-width: 20em; margin-top: .3em; }
 .gptlib-live .gptlib-frames button { padding: .1em .3em; }
 `;
 

@@ -30,16 +30,22 @@ export function bars({ most = 9 } = {}) {
     if (now === shape) return;
     shape = now;
     const used = columns.map((name, kind) => (name ? kind : -1)).filter((kind) => kind >= 0);
-    // The numbers of "beside" are the first to go where there is no room.
-    heads[1].root.classList.toggle("gptlib-optional", used.length > 2);
-    const cells = [make("span"), make("span"), ...used.map((kind) => heads[kind].root)];
+    // The numbers of "beside" are the first to go where there is no room, and those of "truth" next:
+    // its diamonds stay.
+    const spared = [used.length > 2 && 1, used.length > 3 && 2];
+    const spare = (kind, node) => {
+      node.classList.toggle("gptlib-optional", spared[0] === kind);
+      node.classList.toggle("gptlib-rare", spared[1] === kind);
+      return node;
+    };
+    const cells = [make("span"), make("span"), ...used.map((kind) => spare(kind, heads[kind].root))];
     for (const row of pool.slice(0, count)) {
-      row.numbers[1].classList.toggle("gptlib-optional", used.length > 2);
-      cells.push(row.name, row.track, ...used.map((kind) => row.numbers[kind]));
+      cells.push(row.name, row.track, ...used.map((kind) => spare(kind, row.numbers[kind])));
     }
-    cells.push(make("span"), ticks, ...used.map((kind) => spare(kind, used.length)));
+    cells.push(make("span"), ticks, ...used.map((kind) => spare(kind, make("span"))));
     root.replaceChildren(...cells);
-    style(root, { "--columns": used.length, "--few": used.length - (used.length > 2) });
+    const few = used.length - (used.length > 2);
+    style(root, { "--columns": used.length, "--few": few, "--fewest": Math.min(few, 2) });
   }
 
   return {
@@ -51,10 +57,6 @@ export function bars({ most = 9 } = {}) {
       rows.forEach((row, place) => pool[place].show(row, draws));
     },
   };
-}
-
-function spare(kind, count) {
-  return make("span", { class: kind === 1 && count > 2 ? "gptlib-optional" : "" });
 }
 
 function makeRow() {

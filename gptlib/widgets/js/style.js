@@ -114,6 +114,11 @@ const CSS = `
     grid-template-columns: 6.2em minmax(3em, 1fr) repeat(var(--few), minmax(2.6em, max-content)); }
   .gptlib-bars .gptlib-optional { display: none; }
 }
+@container (max-width: 20em) {
+  .gptlib-bars {
+    grid-template-columns: 6.2em minmax(3em, 1fr) repeat(var(--fewest), minmax(2.6em, max-content)); }
+  .gptlib-bars .gptlib-rare { display: none; }
+}
 @media (prefers-reduced-motion: no-preference) {
   .gptlib-moves { transition: all .25s ease-out; }
   .gptlib-racing .gptlib-fill, .gptlib-racing .gptlib-beside { transition: width .3s ease-out; }
