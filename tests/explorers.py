@@ -22,7 +22,9 @@ EXPLORERS = {
     "size_explorer": "widgets.size_explorer('pets')",
     "set_up_check": "widgets.set_up_check()",
     "question": "lesson.ask('exit')",
+    "comparison": "lesson.compare('swap')",
 }
+WITHOUT_DRAWING = {"question", "comparison"}
 LONG = "Mia has a red ball. Tom has a big blue ball. Eve has a green ball. The ball of Tom is"
 NEEDED = f"""
 from gptlib.teaching import Lesson

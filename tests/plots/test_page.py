@@ -18,7 +18,7 @@ import nbformat
 import numpy as np
 import pytest
 from browser import Lab, chromium, chromium_page, jupyterlab, settled
-from explorers import EXPLORERS, NEEDED
+from explorers import EXPLORERS, NEEDED, WITHOUT_DRAWING
 from matplotlib.colors import to_rgb
 from nbconvert import HTMLExporter
 from PIL import Image
@@ -173,7 +173,7 @@ def explorers():
     """{name: what a notebook is given of each explorer that has a picture}."""
     names = {}
     exec(live.BEGIN + NEEDED, names)
-    calls = {name: call for name, call in EXPLORERS.items() if name != "question"}
+    calls = {name: call for name, call in EXPLORERS.items() if name not in WITHOUT_DRAWING}
     return {name: eval(call, names)._repr_mimebundle_() for name, call in calls.items()}
 
 

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from explorers import EXPLORERS, JUPYTERLAB, NEEDED, image_of, over
+from explorers import EXPLORERS, JUPYTERLAB, NEEDED, WITHOUT_DRAWING, image_of, over
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -193,7 +193,7 @@ def test_a_dark_page_has_a_value_for_each_colour_that_a_drawing_may_have():
         assert re.fullmatch(r"#[0-9a-f]{6}", value)
 
 
-@pytest.mark.parametrize("name", sorted(EXPLORERS.keys() - {"question"}))  # that has no drawing
+@pytest.mark.parametrize("name", sorted(EXPLORERS.keys() - WITHOUT_DRAWING))
 def test_each_explorers_drawing_has_all_its_colours_on_a_dark_page(name, pets):
     model, tokenizer = pets
     names = {"gptlib": gptlib, "widgets": widgets, "grammar": grammar}
