@@ -141,6 +141,6 @@ STRANGE = re.compile(r"assert not \w+(\[0\])?\.strange\(\)")
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_strange_elements_are_looked_for_in_the_page_of_each_explorer(name):
     """Which hostile words an explorer is given is up to its own tests."""
-    made = {"question": "QuestionBox("}.get(name, f"{name}(")
+    made = {"question": "QuestionBox(", "comparison": "Comparison("}.get(name, f"{name}(")
     texts = [path.read_text("utf-8") for path in Path(__file__).parents[1].rglob("test_*.py")]
     assert any(made in text and STRANGE.search(text) for text in texts)
