@@ -13,6 +13,7 @@ import torch
 import gptlib
 from gptlib.corpora import pets as grammar
 
+pytest.register_assert_rewrite("live")  # before any test imports it
 os.environ.setdefault("GPTLIB_ANSWERS", "off")  # checks that tests run are nobody's answers
 # Whoever starts tests in the background (`nohup make test &`) has these ignored, and so would every
 # program that a test starts and interrupts.

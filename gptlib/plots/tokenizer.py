@@ -10,7 +10,7 @@ from .style import SIZE, Picture, follows_page, sheet
 WIDTH = 660.0  # points of a line
 TALL = 24.0  # points of a token
 MARGIN = 14.0
-LETTER = 11.0  # points of a letter in `merge_strips`, where letters stand below each other
+LETTER = 12.5  # points of a letter in `merge_strips`, where letters stand below each other
 Span = tuple[int, int]  # where a token begins in the text, and where it has ended
 
 

@@ -14,6 +14,7 @@ from gptlib.corpora import pets as grammar
 from gptlib.plots.machine import PARTS
 from gptlib.plots.parts import inputs
 from gptlib.plots.parts.labels import overlap, spread
+from gptlib.plots.parts.tree import BAR
 
 WEIGHTS = [[1.0, 0.0, 0.0], [0.4, 0.6, 0.0], [0.25, 0.7, 0.05]]
 THREE = ["The", " cat", " is"]
@@ -547,7 +548,7 @@ def test_the_tree_has_every_branch_and_every_sentence_with_its_probability():
     assert bars.keys() == expected.keys()
     for text, p in expected.items():
         length = bars[text].get_bbox().width
-        assert length == pytest.approx(max(100 * p / 0.35, 1.0))  # the longest is 100 points
+        assert length == pytest.approx(max(BAR * p / 0.35, 1.0))
     words = words_of(figure)
     assert "The dog is" in words and words.count("on the") == 2 and words.count("0.80") == 1
     said = "Likeliest: The dog is running. (0.35). Found by greedy choice: The dog is on the bed."

@@ -160,6 +160,51 @@ def test_at_a_pace_the_number_is_seen_to_fall_and_run_can_pause(studio, lab):
     lab.page.emulate_media(reduced_motion="reduce")
 
 
+@pytest.fixture
+def moving(studio, lab):
+    """The studio at its slowest pace, with motion."""
+    lab.page.emulate_media(reduced_motion="no-preference")
+    studio.control("combobox", "pace").select_option("slow")
+    yield studio
+    lab.page.emulate_media(reduced_motion="reduce")
+
+
+def falls(studio):
+    shows(lambda: studio.root.locator(".gptlib-hit").count(), 1)
+
+
+LANDED = 1200  # milliseconds after which a number that falls has landed
+
+
+@pytest.mark.parametrize("button", ["Step", "Run"])
+@pytest.mark.parametrize("change", ["Reset", "Undo", "prompt"])
+def test_what_is_falling_when_the_text_is_changed_never_joins_it(moving, button, change):
+    moving.press("button", button, "Enter")
+    falls(moving)
+    if change == "prompt":
+        moving.type("textbox", "prompt", "The dog was")
+    else:
+        moving.press("button", change, "Enter")
+    moving.page.wait_for_timeout(LANDED)
+    text = "The dog was" if change == "prompt" else "The cat is"
+    shows(lambda: sentence(moving), f"The text so far: {text}")
+    assert moving.root.locator(".gptlib-made").count() == 0
+    assert moving.control("button", "Run").count() == 1
+
+
+def test_undo_takes_back_what_falls_and_leaves_what_has_landed(moving):
+    moving.press("button", "Step", "Enter")
+    falls(moving)
+    moving.press("button", "Step", "Enter")  # pressed again: it lands at once
+    shows(lambda: moving.root.locator(".gptlib-made").count(), 1)
+    before = sentence(moving)
+    moving.press("button", "Step", "Enter")
+    falls(moving)
+    moving.press("button", "Undo", "Enter")
+    moving.page.wait_for_timeout(LANDED)
+    assert sentence(moving) == before
+
+
 def test_a_thousand_draws_are_counted_beside_the_bars(studio, pets):
     studio.press("button", "Draw 1,000", "Enter")
     shows(lambda: "of 1,000" in studio.words(), True)
@@ -255,6 +300,46 @@ def test_a_students_sampler_is_asked_and_its_errors_are_said(lab, pets):
     studio.type("spinbutton", "top-k, 0: all", "0")
     shows(lambda: first_numbers(studio), expected)
     assert studio.root.locator(".gptlib-made").count() == 0  # by Step, of what was before
+
+
+SLOW = """
+import time
+def slow(logits, temperature, top_k, top_p):
+    time.sleep(0.6)
+    return logits.softmax(-1)
+studio = widgets.sampling_studio(model, tokenizer, sampler=slow)
+studio
+"""
+
+
+def drawn(lab):
+    """What Python has of the tokens that were drawn."""
+    return lab.page.evaluate(
+        """code => new Promise(done => {
+          const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+          kernel.requestExecute({ code }).onIOPub = ({ content: { text } }) => text && done(text);
+        })""",
+        "print(studio.drawn)",
+    ).strip()
+
+
+def test_tokens_that_are_asked_for_while_a_sampler_is_slow_are_drawn_one_after_the_other(lab, pets):
+    _, (studio,) = open_live(lab, "slow", SLOW)
+    shows(lambda: len(studio.row("␣sleeping", 1)), 1)
+    step = studio.control("button", "Step")
+    step.dblclick()
+    shows(lambda: studio.root.locator(".gptlib-made").count(), 2)
+    model, tokenizer = pets
+    ids = tokenizer.encode("The cat is")
+    made = gptlib.generate(model, ids, 2, generator=torch.Generator().manual_seed(0))[-2:].tolist()
+    shows(lambda: drawn(lab), str(made))
+    studio.press("button", "Undo", "Enter")
+    shows(lambda: drawn(lab), str(made[:1]))
+    step.dblclick()
+    studio.type("textbox", "prompt", "The dog was")
+    studio.page.wait_for_timeout(3000)
+    assert sentence(studio) == "The text so far: The dog was"
+    shows(lambda: drawn(lab), "[]")
 
 
 def test_a_model_too_large_for_a_browser_answers_from_the_kernel(lab, pets):

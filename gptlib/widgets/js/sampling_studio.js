@@ -35,6 +35,8 @@ class Studio {
     this.frame = frame({ model, el, name: "Sampling studio" });
     this.kernel = this.frame.kernel;
     this.words = []; // [{id, p}] drawn after the prompt
+    this.edits = 0; // how often the text was taken back or changed, which ends what is being drawn
+    this.drawing = Promise.resolve(); // the last token that was asked for
     this.presses = 0; // of "Draw 1,000", at this place
     this.places = new Map(); // ids -> what the model says after them
     this.truths = new Map(); // ids -> {truth: Map, note} or a promise
@@ -190,19 +192,30 @@ class Studio {
     );
   }
 
-  /** Draw one token: the number falls, and the token joins the sentence; false: it cannot be. */
-  async step() {
+  /** Draw one token, after those that were asked for before; false: it cannot be. */
+  step() {
     if (this.falling) return this.falling(); // pressed again while it falls: be done
+    const { edits } = this;
+    const before = this.drawing.catch(() => {}); // whoever asked for that has heard of it
+    return (this.drawing = before.then(() => edits === this.edits && this.drawOne()));
+  }
+
+  /** The number falls, and the token joins the sentence, unless that was changed meanwhile. */
+  async drawOne() {
+    const { edits } = this;
     if (!(await this.refresh())) return false; // what was read before is of another place
+    if (edits !== this.edits || this.stopped) return false;
     const { probs } = this;
     const u = this.stream.at(this.words.length);
     const greedy = this.filters.temperature === 0 && !this.settings.sampler;
     const id = greedy ? this.place.order[0] : draw(probs, u);
     if (!greedy) await this.fall(u, id);
+    if (edits !== this.edits) return false;
     this.presses = 0;
     this.words.push({ id, p: probs[id], u: greedy ? null : u });
-    this.kernel.tell("drawn", this.words.map((word) => word.id));
+    this.tellDrawn();
     await this.refresh();
+    return true;
   }
 
   /** Show where the number falls, for as long as the pace leaves. */
@@ -232,14 +245,14 @@ class Studio {
     this.player.start();
   }
 
+  /** Take back the token that is falling, or else the last one. */
   undo() {
-    this.backTo(Math.max(0, this.words.length - 1));
+    this.backTo(Math.max(0, this.words.length - (this.falling ? 0 : 1)));
   }
 
   /** Back to the prompt; a model that has learned meanwhile is read again. */
   reset() {
     this.places.clear();
-    this.kernel.tell("drawn", []);
     if (this.gpt && !this.kernel.gone) this.kernel.ask("reread").catch(() => {});
     return this.backTo(0);
   }
@@ -256,11 +269,19 @@ class Studio {
   }
 
   backTo(count) {
+    this.edits++;
     this.player.stop();
     this.falling?.();
-    this.words.length = count;
+    if (this.words.length > count) {
+      this.words.length = count;
+      this.tellDrawn();
+    }
     this.presses = 0;
     return this.refresh();
+  }
+
+  tellDrawn() {
+    this.kernel.tell("drawn", this.words.map(({ id }) => id));
   }
 
   // ---- What is shown ----
@@ -338,7 +359,9 @@ class Studio {
     const fell = last?.u == null ? "" : ` ${last.u.toFixed(3)} fell on “${this.name(last.id)}”.`;
     const together = this.words.reduce((product, { p }) => product * p, 1).toPrecision(2);
     let state = "Press Step: a random number falls on the strip and picks the next token.";
-    if (this.stopped) state = `The stop token ended the text.${fell} All together: ${together}.`;
+    if (this.stopped)
+      state = `The stop token ended the text.${fell} All together: ${together}. The bars are of a `
+        + "next text.";
     else if (last) state = `${this.words.length} drawn.${fell} All together: probability ${together}.`;
     const { truth, note } = this.truthAt(this.shownIds);
     const sum = rows.reduce((total, { now }) => total + now, 0);
