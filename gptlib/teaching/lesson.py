@@ -34,6 +34,7 @@ class Lesson:
         self.part = part
         self.number = part if part == "capstone" else f"{PARTS.index(part):02d}"
         self._predictions: dict[str, QuestionBox] = {}  # the latest box of each
+        self._comparisons: dict[str, list[Comparison]] = {}
         self._words = importlib.import_module(f"{__package__}.{part}")
 
     def map(self) -> Picture:
@@ -63,11 +64,15 @@ class Lesson:
         question = self._find(name, "QUESTIONS")
         box = QuestionBox(self.number, name, question, PREDICTION)
         self._predictions[name] = box
+        for comparison in self._comparisons.get(name, []):  # those that are on the page already
+            comparison.prediction = box
         return box
 
     def compare(self, name: str) -> Comparison:
         """The end of a prediction's experiment: compare the result with what was predicted."""
-        return Comparison(self._find(name, "QUESTIONS"), self._predictions.get(name))
+        made = Comparison(self._find(name, "QUESTIONS"), self._predictions.get(name))
+        self._comparisons.setdefault(name, []).append(made)
+        return made
 
     def hint(self, name: str) -> "Hint":
         """Hints to an exercise, folded away, each giving away a little more."""

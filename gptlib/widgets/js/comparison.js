@@ -6,13 +6,17 @@ import { make } from "./dom.js";
 import { referred } from "./kernel.js";
 import { CSS, judge, marked, open, reply } from "./reply.js";
 
+const CHANGES = ["change:chosen", "change:compared"];
+
 export default {
   async render({ model, el }) {
     const { asks } = model.get("settings");
     const page = frame({ model, el, name: `Compare: ${asks.replaceAll("`", "")}`, css: CSS });
     page.root.classList.add("gptlib-asked");
-    const prediction = await referred(model, "prediction"); // its box, somewhere above
-    const see = button({ name: "Compare", hint: "with what you predicted", onClick: compare });
+    let prediction = null; // its box, somewhere above
+    const see = button({
+      name: "Compare", hint: "with what you predicted", onClick: () => page.run(compare),
+    });
     const place = reply();
     page.controls.append(make("div", {}, make("b", {}, "Compare. "), ...marked(asks)));
     page.row(see);
@@ -29,8 +33,7 @@ export default {
       const compared = chosen !== null && prediction.get("compared");
       see.disabled = chosen === null || compared;
       if (!prediction)
-        open(place, "Run the cell with this question first, commit an answer, and run this cell "
-          + "again.");
+        open(place, "First run the cell of this question, and commit an answer there.");
       else if (chosen === null)
         open(place, "First choose an answer in the box of this question, and press ",
           make("b", {}, "Commit"), ".");
@@ -38,10 +41,25 @@ export default {
       else open(place, "You predicted: ", ...marked(chosen), ".");
     }
 
-    for (const name of ["chosen", "compared"]) prediction?.on(`change:${name}`, paint);
-    paint();
+    function leave() {
+      for (const change of CHANGES) prediction?.off(change, paint);
+    }
+
+    /** The cell of the question may be run again, which makes another box. */
+    async function follow() {
+      const found = await referred(model, "prediction");
+      leave();
+      prediction = found;
+      for (const change of CHANGES) prediction?.on(change, paint);
+      paint();
+    }
+
+    const again = () => page.run(follow);
+    model.on("change:prediction", again);
+    await again();
     return () => {
-      for (const name of ["chosen", "compared"]) prediction?.off(`change:${name}`, paint);
+      model.off("change:prediction", again);
+      leave();
       page.close();
     };
   },

@@ -15,6 +15,8 @@ const CSS = `${REPLY}
   transform: translateY(.15em); }
 `;
 
+const ALONE = "The kernel that made this question has stopped or been restarted. An answer still "
+  + "gets its reply, but is not kept: run this cell again.";
 let groups = 0; // radio buttons belong together by a name, which no two questions may share
 
 export default {
@@ -50,7 +52,7 @@ export default {
       try {
         await page.kernel.ask("commit", { chosen: box.choice });
       } catch (error) {
-        page.note(`This answer was not kept: ${error.message}`);
+        if (!page.kernel.gone) page.note(`This answer was not kept: ${error.message}`);
       }
     }
 
@@ -67,6 +69,7 @@ export default {
       else judge(place, settings, chosen);
     }
 
+    page.kernel.watch((gone) => page.lost(gone ? ALONE : ""));
     model.on("change:chosen", paint);
     model.on("change:compared", paint);
     paint();
