@@ -361,7 +361,7 @@ def test_the_similarity_of_sinusoidal_positions_depends_on_their_distance_only()
 
 @pytest.mark.parametrize("path", [LESSON, DEEPER], ids=["lesson", "deeper"])
 def test_each_question_and_hint_has_its_cell(path):
-    asked = re.findall(r"lesson\.\w+\(\"(\w+)\"\)", " ".join(cells(path, "code")))
+    asked = re.findall(r"lesson\.(?:ask|predict|hint)\(\"(\w+)\"\)", " ".join(cells(path, "code")))
     assert set(asked) <= {*QUESTIONS, *HINTS} and len(asked) == len(set(asked))
 
 
