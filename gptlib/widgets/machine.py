@@ -14,7 +14,10 @@ from .tokens import capped, token_name
 STATIONS = ("text", "tokenizer", "embeddings", "attention", "feedforward", "logits", "sampling")
 OPENED = (*STATIONS, "training")
 LONGEST = 48  # tokens of a prompt, as in js/machine.js
-WIDTH, CARD, STEP, LINE, ROWS = 880, 112, 128, 26, 4  # of the fallback's picture
+ROWS, COLUMNS = 4, 4  # of the fallback's picture: tokens in a card, cards side by side
+CARD, HIGH, STEP, GAP, EDGE = 148, 138, 168, 12, 8  # in pixels: a card, and what lies around it
+TRAINS = "adjusts the numbers from embeddings to logits"  # as js/machine.js says it
+LINE, CLOSE, WRAPPED = 26, 16, 6  # from line to line, the same in a text, and its lines
 
 
 class Machine(Explorer):
@@ -65,35 +68,58 @@ class Machine(Explorer):
 
 
 def machine_svg(seen: Trace, tokenizer: Tokenizer, text: str, station: str, label: str) -> str:
-    """The stations side by side, with what each makes of the last few tokens."""
+    """The stations in two rows, with what each makes of the last few tokens, and training."""
     names = [token_name(tokenizer, id) for id in seen.ids.tolist()][-ROWS:]
     best = seen.probs[-1].argsort(descending=True, stable=True)[:ROWS].tolist()
     heads, hidden = seen.weights.shape[1], seen.layers[0].mlp_hidden.shape[1]
+    size = seen.wte.shape[1]
     inside = {
-        "text": [text],
-        "tokenizer": names,
-        "embeddings": [f"{name} →{seen.wte.shape[1]}" for name in names],
-        "attention": [f"{len(seen.layers)} layers,", f"{heads} heads each"],
-        "feedforward": [f"{seen.wte.shape[1]} → {hidden}", f"→ {seen.wte.shape[1]}"],
+        "text": [(words, "") for words in _lines(text)],
+        "tokenizer": [(name, "") for name in names],
+        "embeddings": [(name, f"→ {size}") for name in names],
+        "attention": [(f"{len(seen.layers)} layers,", ""), (f"{heads} heads in each", "")],
+        "feedforward": [(f"{size} → {hidden} → {size}", "")],
         "logits": [
-            f"{token_name(tokenizer, id)} {svg.two(seen.probs[-1, id].item())}" for id in best
+            (token_name(tokenizer, id), svg.chance(seen.probs[-1, id].item())) for id in best
         ],
-        "sampling": ["one of them,", "at random"],
+        "sampling": [("one of them,", ""), ("at random", "")],
+        "training": [(words, "") for words in _lines(TRAINS)],
     }
     body = []
-    for place, name in enumerate(STATIONS):
-        x = STEP * place
+    for place, (name, rows) in enumerate(inside.items()):
+        x, y = STEP * (place % COLUMNS), (HIGH + GAP) * (place // COLUMNS)
         edge = svg.ORANGE if name == station else svg.GRID
-        body.append(svg.rect(x + 1, 1, CARD, 34 + LINE * ROWS, stroke=edge, radius=6))
-        body.append(svg.text(x + CARD / 2, 24, name, anchor="middle", bold=name == station))
-        for line, words in enumerate(inside[name]):
-            words = svg.clip(words, CARD - 12)
-            body.append(svg.text(x + 8, 50 + LINE * line, words))
-        if place:
-            body.append(svg.text(x - 8, 80, "▸", anchor="middle", fill=svg.FAINT))
+        body.append(svg.rect(x + 1, y + 1, CARD, HIGH, stroke=edge, radius=6))
+        title = svg.text(x + 1 + CARD / 2, y + 24, name, anchor="middle", bold=name == station)
+        body.append(title)
+        line = CLOSE if name in ("text", "training") else LINE
+        for k, (words, number) in enumerate(rows):
+            body += _row(x + 1, y + 50 + line * k, words, number)
+        if name in STATIONS[:-1]:
+            body.append(svg.text(x + CARD + 10, y + 80, "▸", anchor="middle", fill=svg.FAINT))
+    bottom = 2 * HIGH + GAP
     foot = "The token that is drawn joins the text, and round it goes again."
-    body.append(svg.text(0, 62 + LINE * ROWS, foot, fill=svg.FAINT))
-    return svg.document("".join(body), STEP * 6 + CARD + 2, 72 + LINE * ROWS, label)
+    body.append(svg.text(0, bottom + 26, foot, fill=svg.FAINT))
+    return svg.document("".join(body), STEP * COLUMNS, bottom + 36, label)
+
+
+def _row(x: float, y: float, words: str, number: str) -> list[str]:
+    """Words and a number at the right end of a card: long words are cut, and the number is not."""
+    room = CARD - 2 * EDGE - (svg.text_width(number) + EDGE if number else 0)
+    row = [svg.text(x + EDGE, y, svg.clip(words, room))]
+    return [*row, svg.text(x + CARD - EDGE, y, number, anchor="end")] if number else row
+
+
+def _lines(text: str) -> list[str]:
+    """A text in lines as wide as a card; the end of one that has no room there."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".lstrip()
+        if lines[-1] and svg.text_width(longer) > CARD - 2 * EDGE:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines if len(lines) <= WRAPPED else ["…", *lines[1 - WRAPPED :]]
 
 
 def _learned(model: GPT) -> dict[str, int]:
