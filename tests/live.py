@@ -89,6 +89,23 @@ def shown_in(lab, colours):
     lab.page.emulate_media(forced_colors="none")
 
 
+@contextmanager
+def moving(lab):
+    """The page of a reader who has not asked for less motion."""
+    lab.page.emulate_media(reduced_motion="no-preference")
+    yield
+    lab.page.emulate_media(reduced_motion="reduce")
+
+
+def press_at_once(live, *names):
+    """Click these buttons, one right after the other, before anything else can happen."""
+    live.root.evaluate(
+        """(root, names) => names.forEach(name =>
+          [...root.querySelectorAll("button")].find(one => one.textContent === name).click())""",
+        names,
+    )
+
+
 def grave_in(lab, colours):
     """What axe finds that is serious, in one of COLOURS."""
     with shown_in(lab, colours):

@@ -1,13 +1,17 @@
 """gptlib.widgets.machine: the machine in a page does what the model does, station by station."""
 
+import re
+import xml.etree.ElementTree as ET
+
+import calls
 import pytest
 import torch
-from explorers import elements, image_of
-from live import grave, in_each_colour, open_live, shown_in, shows
+from explorers import Names, elements, image_of
+from live import grave, in_each_colour, moving, open_live, press_at_once, shown_in, shows
 
 import gptlib
 from gptlib.widgets import machine, svg
-from gptlib.widgets.machine import OPENED, STATIONS
+from gptlib.widgets.machine import OPENED, STATIONS, machine_svg
 
 MACHINE = "widgets.machine(model, tokenizer)"
 # On the way round: attention and feedforward once for each of the two layers.
@@ -120,6 +124,54 @@ def test_play_writes_to_the_stop_token_what_generate_writes(live, pets):
     shows(lambda: "Reset begins again" in live.message(), True)
 
 
+def test_a_screen_reader_says_whole_sentences_with_the_token_and_each_once(live, pets):
+    token = pets[1].token_str(generated(pets, 1)[-1])
+    loop = live.root.locator(".gptlib-loop")
+
+    def heard():
+        return loop.aria_snapshot().removeprefix('- button "training"').split("status: ")
+
+    live.press("button", "attention", "Enter")
+    opening = (
+        "Training adjusts the numbers from embeddings to logits. Press Step to follow the text."
+    )
+    shows(heard, ["\n- ", opening])
+    live.press("button", "Step", "Enter", len(WAY) - 1)
+    shows(heard, ["\n- ", '"Now: logits."'])
+    live.press("button", "Step", "Enter")
+    shows(heard, ["\n- ", f"“{token}” was drawn, and will join the text."])
+    loop.evaluate("""loop => {
+      loop.said = 0;
+      new MutationObserver(() => loop.said++).observe(
+        loop.querySelector("[role=status]"), {childList: true, characterData: true, subtree: true});
+    }""")
+    live.press("button", "embeddings", "Enter")
+    live.press("button", "␣cat", "Enter")
+    assert loop.evaluate("loop => loop.said") == 0
+    live.press("button", "Step", "Enter")
+    shows(heard, ["\n- ", f"“{token}” has joined the text, and round it goes again."])
+    assert loop.evaluate("loop => loop.said") == 1
+    words = "has joined the text, and round it goes again."
+    assert loop.locator("[aria-hidden]").all_inner_texts() == [token, words]
+
+
+def test_after_the_stop_token_the_bars_are_said_to_be_of_another_story(live):
+    another = "The text ended with the stop token: this would begin another story."
+    for station in ("logits", "sampling"):
+        live.type("textbox", "text", "The cat is")
+        live.press("button", station, "Enter")
+        assert another not in detail(live)
+        live.type("textbox", "text", "The cat is sleeping.<|endoftext|>")
+        shows(lambda: another in detail(live), True)
+    live.type("textbox", "text", "The cat is")
+    live.control("combobox", "speed").select_option("fast")
+    live.press("button", "Play", "Enter")
+    status = live.root.locator(".gptlib-loop [role=status]")
+    shows(status.inner_text, "“<|endoftext|>” is the stop token: the text has ended.")
+    live.press("button", "logits", "Enter")
+    shows(lambda: another in detail(live), True)
+
+
 @pytest.mark.parametrize("station", OPENED)
 def test_a_click_opens_a_station(live, station):
     live.press("button", station, "Space")
@@ -188,6 +240,84 @@ def test_a_wrong_text_is_said_and_greys_the_picture(live):
     live.type("textbox", "text", "The cat is")
     shows(live.message, "")
     assert live.root.locator(".gptlib-lit").count() == 0  # no step was made meanwhile
+
+
+def text_so_far(live):
+    return live.root.locator(".gptlib-text").inner_text()
+
+
+def test_each_token_that_is_drawn_is_seen_to_go_back_to_the_text(live, lab, pets):
+    chip = live.root.locator(".gptlib-chip")
+    times = "chip => chip.getAnimations().map(({currentTime}) => currentTime)"
+    with moving(lab):
+        for count in (1, 2):
+            press_at_once(live, "Next token")
+            shows(lambda count=count: text_so_far(live), pets[1].decode(generated(pets, count)))
+            assert len(chip.evaluate(times)) == 1
+            shows(lambda: chip.evaluate(times), [])
+        press_at_once(live, "Next token")
+        live.page.wait_for_timeout(300)
+        (late,) = chip.evaluate(times)
+        press_at_once(live, "Next token")
+        (early,) = chip.evaluate(times)
+        assert early < late  # it began anew
+        press_at_once(live, "Reset")
+        assert not chip.is_visible()
+
+
+# What is done while it plays on; and the text that is there afterwards, with nothing drawn.
+MEANWHILE = {
+    "Reset": (lambda live: press_at_once(live, "Reset"), "The cat is"),
+    "edit": (lambda live: live.control("textbox", "text").fill("The dog"), "The dog"),
+    "Step and Play": (
+        lambda live: press_at_once(live, "Step", "Play", "Step", "Play", "Pause", "Reset"),
+        "The cat is",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MEANWHILE)
+def test_no_token_joins_a_text_that_was_changed_while_it_played(live, lab, name):
+    do, text = MEANWHILE[name]
+    live.control("combobox", "speed").select_option("fast")
+    with moving(lab):
+        press_at_once(live, "Step", "Play", "Pause", "Play")
+        shows(lambda: len(text_so_far(live)) > len("The cat is"), True)
+        do(live)
+        assert text_so_far(live) == text
+        live.page.wait_for_timeout(1500)  # in which it would have gone round
+        assert text_so_far(live) == text
+        assert live.root.locator(".gptlib-lit, .gptlib-chip:visible").count() == 0
+        assert live.control("button", "Play").count() == 1
+
+
+@pytest.mark.parametrize(
+    "text, said", [("", "type some text"), ("cat " * 60, "are too many to show: 48 at most")]
+)
+def test_a_text_that_cannot_be_read_ends_play_and_draws_nothing(live, lab, text, said):
+    with moving(lab):
+        press_at_once(live, "Play")
+        live.control("textbox", "text").fill(text)
+        shows(lambda: said in live.message(), True)
+        press_at_once(live, "Play", "Step", "Next token")
+        shows(lambda: live.control("button", "Play").count(), 1)
+        assert said in live.message()
+        live.control("textbox", "text").fill("The")
+        shows(lambda: text_so_far(live), "The")
+        assert live.root.locator(".gptlib-lit").count() == 0 and live.message() == ""
+
+
+def test_a_stop_token_within_the_text_and_a_text_of_one_token_are_followed(live, pets):
+    for text in ("The cat.<|endoftext|>Mia", "a"):
+        live.type("textbox", "text", text)
+        for station in OPENED:
+            live.control("button", station).click()
+            assert live.message() == ""
+        live.press("button", "Next token", "Enter")
+        generator = torch.Generator().manual_seed(0)
+        ids = pets[1].encode(text, allowed_special="all")
+        ids = gptlib.generate(pets[0], ids, 1, generator=generator).tolist()
+        shows(lambda ids=ids: text_so_far(live), pets[1].decode(ids))
 
 
 @in_each_colour
@@ -262,6 +392,52 @@ def test_the_fallback_is_a_picture_with_words_the_same_each_time(pets, station):
     assert alt.startswith(f"The whole machine, open at {station}. 'The cat is' becomes 3 tokens")
     assert "␣sleeping 0.62" in alt
     assert made.fallback() == machine(*pets, station=station).fallback()
+
+
+def cards(picture):
+    """{title: [rows of words, ...]} of a drawing, and the titles of the cards that are lit."""
+    texts, found, lit = [e for e in picture.iter() if e.tag.endswith("}text")], {}, []
+    for box in (e for e in picture.iter() if e.tag.endswith("}rect")):
+        x, y, width, height = (float(box.get(name)) for name in ("x", "y", "width", "height"))
+        inside = []
+        for text in texts:
+            at = float(text.get("x")), float(text.get("y"))
+            if x < at[0] < x + width and y < at[1] < y + height:
+                share = {"start": 0, "middle": 0.5, "end": 1}[text.get("text-anchor")]
+                left = at[0] - share * svg.text_width(text.text)
+                assert x < left and left + svg.text_width(text.text) < x + width, text.text
+                inside.append(text.text)
+        found[inside[0]] = inside[1:]
+        lit += [inside[0]] if box.get("stroke") == svg.ORANGE else []
+    return found, lit
+
+
+LESSONS = {name: cell for name, cell in calls.explorers().items() if name.endswith(" machine")}
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_all_that_the_fallback_of_a_lesson_says_has_room_in_its_card(lesson):
+    *lines, last = LESSONS[lesson].splitlines()
+    exec("\n".join([*lines, f"made = {last}"]), given := {})
+    made = given["made"]
+    found, lit = cards(image_of(made.fallback()["text/html"])[1])
+    assert [*found] == [*OPENED] and lit == [made.station]
+    assert not any("…" in words for rows in found.values() for words in rows)
+    assert " ".join(found["text"]) == made.prompt
+    probs = made.look().probs[-1]
+    best = probs.argsort(descending=True, stable=True)[:4].tolist()
+    named = ([made.tokenizer.token_str(id), svg.chance(probs[id].item())] for id in best)
+    assert found["logits"] == [words for row in named for words in row]
+
+
+def test_in_the_fallback_a_long_name_is_cut_and_the_number_after_it_is_not(pets):
+    names, long = Names([f"{id:,} has a very long name" for id in range(397)]), "many words " * 20
+    seen = gptlib.trace(pets[0], [1, 2, 3])
+    found, _ = cards(ET.fromstring(machine_svg(seen, names, long, "text", "")))
+    assert all(name.endswith("…") for name in found["tokenizer"] + found["logits"][::2])
+    assert all(re.fullmatch(r"<?[01]\.\d\d", number) for number in found["logits"][1::2])
+    assert found["embeddings"][1::2] == ["→ 64"] * 3
+    assert found["text"][0] == "…" and long.strip().endswith(" ".join(found["text"][1:]))
 
 
 def test_an_unknown_station_and_a_model_too_large_are_refused(pets, monkeypatch):

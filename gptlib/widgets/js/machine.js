@@ -1,9 +1,9 @@
 // The whole machine, alive: a sentence goes from text to tokens to vectors through the layers to
 // probabilities, and back as the next token. Everything is computed here.
 
-import { frame, player } from "./base.js";
+import { frame, motion, player } from "./base.js";
 import { button, choice, line } from "./controls.js";
-import { make, put, set } from "./dom.js";
+import { make, put, say, set, unseen } from "./dom.js";
 import { loadModel, loadTokenizer } from "./kernel.js";
 import { Stream, draw, softmax } from "./sampling.js";
 import { DETAIL, SMALL, STATIONS, STATIONS_CSS, needs, open } from "./stations.js";
@@ -12,6 +12,8 @@ import { VECTOR_CSS } from "./vectors.js";
 
 const LONGEST = 48; // tokens of a prompt
 const RUN = 40; // tokens, at most, for one press of Play
+const TRAVEL = 0.7; // seconds that a token takes back to the text
+const TRAINS = "adjusts the numbers from embeddings to logits"; // as ../machine.py says it
 const PACES = [["slow", 1.5], ["medium", 0.6], ["fast", 0.12]];
 
 const CSS = `
@@ -37,10 +39,6 @@ const CSS = `
 .gptlib-detail-title { font-weight: 600; }
 @container (max-width: 44em) {
   .gptlib-map { grid-template-columns: repeat(auto-fill, minmax(7.5em, 1fr)); }
-}
-@media (prefers-reduced-motion: no-preference) {
-  .gptlib-travels { animation: gptlib-travel .7s ease-in-out; }
-  @keyframes gptlib-travel { from { transform: translateX(30em); opacity: 0; } }
 }
 `;
 
@@ -91,9 +89,13 @@ class Machine {
       ...STATIONS.map((station) => this.cards[station].root),
     );
     this.training = press("training", "what training has adjusted", () => this.show("training"));
-    this.chip = make("span", { class: "gptlib-chip gptlib-code" });
-    this.loop = make("span", { role: "status" });
-    const loop = make("div", { class: "gptlib-loop" }, this.training.root, this.chip, this.loop);
+    // What is seen leans on the button or the token beside it; what is heard is a whole sentence.
+    this.chip = make("span", { class: "gptlib-chip gptlib-code", "aria-hidden": "true" });
+    this.loop = make("span", { "aria-hidden": "true" });
+    this.heard = set(unseen(), { role: "status" });
+    const loop = make(
+      "div", { class: "gptlib-loop" }, this.training.root, this.chip, this.loop, this.heard,
+    );
     this.title = make("div", { class: "gptlib-detail-title" });
     this.detail = make("div", { class: "gptlib-detail" });
     page.picture.append(map, loop, this.title, this.detail);
@@ -161,6 +163,14 @@ class Machine {
     this.layer = layer ?? this.layer;
     this.opened = station;
     this.refresh();
+    if (this.joined) this.travel();
+  }
+
+  /** The token that was drawn goes back to the text: each anew, so that this is no class. */
+  travel() {
+    const timing = { duration: 1000 * motion(TRAVEL), easing: "ease-in-out" };
+    for (const running of this.chip.getAnimations()) running.cancel();
+    this.chip.animate([{ transform: "translateX(30em)", opacity: 0 }, {}], timing);
   }
 
   playOn() {
@@ -220,6 +230,7 @@ class Machine {
     this.view = {
       ids, trace, logits, losses, place, layer: this.layer, settings: this.settings,
       text: this.tokenizer.decode(all), probs: softmax(logits), drawn: null,
+      ended: all.at(-1) === this.tokenizer.eosId,
       name: (id) => this.tokenizer.tokenStr(id),
       choose: (chosen) => {
         this.place = chosen;
@@ -279,13 +290,14 @@ class Machine {
     const last = this.joined ? this.words.at(-1) : this.view.drawn;
     this.chip.hidden = !last;
     this.chip.textContent = last ? this.view.name(last.id) : "";
-    this.chip.classList.toggle("gptlib-travels", Boolean(this.joined));
-    let words = "adjusts the numbers from embeddings to logits. Press Step to follow the text.";
+    let [subject, words] = ["Training", `${TRAINS}. Press Step to follow the text.`];
+    if (last) subject = `“${this.view.name(last.id)}”`;
     if (this.stopped) words = "is the stop token: the text has ended.";
     else if (this.joined) words = "has joined the text, and round it goes again.";
     else if (now === "sampling") words = "was drawn, and will join the text.";
-    else if (now) words = `Now: ${this.layered(now)}.`;
-    this.loop.textContent = words;
+    else if (now) [subject, words] = ["", `Now: ${this.layered(now)}.`];
+    say(this.loop, words);
+    say(this.heard, `${subject} ${words}`.trim());
   }
 }
 

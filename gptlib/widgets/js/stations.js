@@ -1,7 +1,7 @@
 // The stations of the machine: a small picture of each, and all that can be seen when it is opened.
 //
 // Both take the machine's view of the moment: {text, ids, trace, probs, logits, name(id), place,
-// layer, drawn, losses(), settings, choose(place), chooseLayer(layer)}.
+// layer, drawn, ended, losses(), settings, choose(place), chooseLayer(layer)}.
 
 import { bars, spoken } from "./bars.js";
 import { chance, draw, make, put, style, two, whole } from "./dom.js";
@@ -91,6 +91,10 @@ function arcs(view) {
 // ---- What is seen of an opened station ----
 
 const say = (...words) => make("p", { class: "gptlib-words" }, ...words);
+
+/** What probabilities are of that come after the stop token. */
+const another = ({ ended }) =>
+  ended ? [say("The text ended with the stop token: this would begin another story.")] : [];
 
 /** The tokens as buttons, to choose the one that is looked at. */
 function tokens(view) {
@@ -209,6 +213,7 @@ export const DETAIL = {
     return [
       say(`One score (logit) for each of ${whole(view.logits.length)} tokens; the largest: ${scores}. `,
         "Softmax makes them probabilities:"),
+      ...another(view),
       picture.root,
     ];
   },
@@ -219,6 +224,7 @@ export const DETAIL = {
     const { drawn } = view;
     if (drawn) picture.drop(drawn.u, drawn.id, view.name(drawn.id));
     return [
+      ...another(view),
       picture.root,
       say(drawn
         ? `The random number ${drawn.u.toFixed(3)} fell on “${view.name(drawn.id)}”, which has ` +
