@@ -9,7 +9,7 @@ import torch
 from explorers import HOSTILE, Names, elements, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live import grave, in_each_colour, open_live, restart, shown_in, shows
+from live import grave, in_each_colour, moving, open_live, press_at_once, restart, shown_in, shows
 
 import gptlib
 from gptlib.widgets import embedding_explorer, svg
@@ -369,6 +369,19 @@ def test_play_goes_through_training_and_the_words_slide(live, pets):
     assert len(trail.split()) == 3
 
 
+def test_play_goes_on_with_another_word_and_ends_at_what_is_none(live, lab, pets):
+    with moving(lab):
+        press_at_once(live, "Play")
+        live.type("textbox", "word", "dog")
+        shows(lambda: live.value("combobox", "step"), f"{STEPS[2]:,}")
+        shows(lambda: neighbours(live), nearest_words(pets, " dog", STEPS[2]))
+        shows(lambda: live.control("button", "Play").count(), 1)
+        press_at_once(live, "Play")
+        live.type("textbox", "word", "zebra")
+        shows(lambda: "is not one of" in live.message(), True)
+        assert live.control("button", "Play").count() == 1
+
+
 def test_arrows_join_the_pairs_and_their_cosine_is_said(live):
     live.press("checkbox", "arrows", "Space")
     shows(lambda: live.root.locator(".gptlib-word-map polygon").count(), len(VERBS))
@@ -413,12 +426,24 @@ def test_hostile_words_bring_nothing_into_the_page(lab):
     assert not live.strange()
 
 
+# A word is asked for, and before the answer comes another is chosen that the page knows.
+ASKED_AND_LEFT = """root => {
+  const box = root.querySelector("input[type=text]");
+  box.value = "barks";
+  box.dispatchEvent(new Event("change"));
+  root.querySelector('.gptlib-spot[aria-label="␣cat"]').click();
+}"""
+
+
 def test_a_large_vocabulary_asks_the_kernel_and_says_when_it_has_gone(lab, pets):
     code = f"widgets.embeddings.ALL = 10\n{CODE}"
     _, (live, _) = open_live(lab, "large", code, count=2)
     shows(lambda: neighbours(live), nearest_words(pets, " cat", STEPS[2]))
     live.type("textbox", "word", "rained")
     shows(lambda: neighbours(live), nearest_words(pets, " rained", STEPS[2]))
+    live.root.evaluate(ASKED_AND_LEFT)
+    live.page.wait_for_timeout(1000)  # in which the kernel answers
+    assert neighbours(live) == nearest_words(pets, " cat", STEPS[2])
     restart(lab)
     shows(lambda: "run this cell again" in live.message(), True)
     assert live.control("textbox", "word").is_disabled()

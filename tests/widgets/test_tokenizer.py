@@ -4,7 +4,7 @@ import pytest
 from explorers import HOSTILE, elements, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live import grave, in_each_colour, open_live, restart, shown_in, shows
+from live import grave, in_each_colour, moving, open_live, press_at_once, restart, shown_in, shows
 
 import gptlib
 from gptlib.widgets import tokenizer_explorer
@@ -112,7 +112,7 @@ GHOSTS = "root => root.querySelectorAll('.gptlib-ghost').length"
 
 
 def test_what_fuses_slides_together_unless_the_reader_wants_no_motion(live, lab, pets):
-    for reduced, moving in [("no-preference", True), ("reduce", False)]:
+    for reduced, slides in [("no-preference", True), ("reduce", False)]:
         lab.page.emulate_media(reduced_motion=reduced)
         live.type("spinbutton", "merges", "0")
         shows(lambda: len(boxes(live)), 20)
@@ -129,9 +129,25 @@ def test_what_fuses_slides_together_unless_the_reader_wants_no_motion(live, lab,
               return most;
             }"""
         )
-        assert (seen >= 2) == moving
+        assert (seen >= 2) == slides
         shows(lambda: live.root.evaluate(GHOSTS), 0)
-    lab.page.emulate_media(reduced_motion="no-preference")
+
+
+def test_a_text_or_number_that_is_edited_while_it_plays_is_left_as_it_is(live, lab, pets):
+    last = str(len(pets[1].merges))
+    with moving(lab):
+        live.type("spinbutton", "merges", "0")
+        press_at_once(live, "Play")
+        live.control("spinbutton", "merges").fill("9999")
+        shows(lambda: "type a whole number" in live.message(), True)
+        live.page.wait_for_timeout(1500)  # more than one fusion takes
+        assert live.value("spinbutton", "merges") == "9999"
+        live.type("spinbutton", "merges", last)
+        press_at_once(live, *["Fuse back"] * 3)
+        live.control("textbox", "text").fill("The dog")
+        at = int(live.value("spinbutton", "merges"))
+        shows(lambda: boxes(live), expected(pets[1], "The dog", at))
+        assert live.root.evaluate(GHOSTS) == 0
 
 
 def test_a_token_opens_to_its_merge_characters_and_bytes(live, pets):

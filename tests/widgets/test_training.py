@@ -9,7 +9,16 @@ import torch
 from explorers import HOSTILE, Names, elements, image_of, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live import COLOURS, grave_in, in_each_colour, open_live, shows, shut_down
+from live import (
+    COLOURS,
+    grave_in,
+    in_each_colour,
+    moving,
+    open_live,
+    press_at_once,
+    shows,
+    shut_down,
+)
 
 import gptlib
 from gptlib.corpora import pets as grammar
@@ -504,6 +513,33 @@ def test_another_prompt_is_shown_at_each_step_and_a_wrong_one_greys_the_picture(
     assert live.root.locator(".gptlib-stale").count() == 1
     live.type("textbox", "prompt", "The cat is")
     says(live, steps[-1])
+
+
+def test_play_ends_at_a_prompt_that_cannot_be_read_and_where_the_live_run_is_shown(both, lab):
+    live = both[0]
+
+    def wrong():
+        live.control("textbox", "prompt").fill("")
+        shows(lambda: "type some text" in live.message(), True)
+
+    def right():
+        live.control("textbox", "prompt").fill("The cat is")
+        shows(live.message, "")
+
+    def show(run):
+        live.control("combobox", "show").select_option(run)
+
+    with moving(lab):
+        for begin, end in (
+            (wrong, right),
+            (lambda: show("live run"), lambda: show("recorded run")),
+        ):
+            press_at_once(live, "Play")
+            assert live.control("button", "Pause").count() == 1
+            begin()
+            assert live.control("button", "Play").count() == 1
+            end()
+    live.press("slider", "step", "End")
 
 
 def test_a_live_run_is_seen_to_train_and_stops(both):

@@ -44,6 +44,7 @@ class EmbeddingExplorer {
     this.points = new Map(); // place -> [[x, y] at each step]
     this.near = new Map(); // place -> [[[place, cosine], ...] at each step]
     this.place = null; // of the chosen word
+    this.asked = 0; // words looked for or chosen: the last one counts
     this.unpack();
     this.build();
     this.repaint = onceAFrame(() => this.frame.run(() => this.paint()));
@@ -154,12 +155,20 @@ class EmbeddingExplorer {
     const here = [...this.names].filter(([place]) => this.near.has(place));
     for (const form of forms)
       for (const [place, name] of here) if (form && name === form) return this.choose(place);
+    const asked = ++this.asked;
     if (this.settings.whole) {
+      this.player.stop(); // the picture is of another word than the box
       const some = this.settings.words.slice(0, 5).map((word) => `“${word}”`).join(", ");
       const size = whole(this.settings.size);
       throw new Error(`“${typed}” is not one of the ${size} tokens, such as ${some}`);
     }
-    const found = await this.frame.waitFor(this.kernel.ask("find", { word: typed }));
+    const answer = this.frame.waitFor(this.kernel.ask("find", { word: typed }));
+    const found = await answer.catch((error) => {
+      if (asked !== this.asked) return null;
+      this.player.stop();
+      throw error;
+    });
+    if (asked !== this.asked) return null; // something else was chosen meanwhile
     found.places.forEach((place, k) => {
       this.names.set(place, found.names[k]);
       this.points.set(place, found.points.map((step) => step[k]));
@@ -170,6 +179,7 @@ class EmbeddingExplorer {
 
   async choose(place) {
     if (!this.near.has(place)) return this.find(this.names.get(place));
+    this.asked++;
     this.place = place;
     this.word.value = this.names.get(place);
     this.kernel.tell("word", this.word.value);

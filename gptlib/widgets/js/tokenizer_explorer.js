@@ -89,7 +89,10 @@ class TokenizerExplorer {
     this.merges = number({
       name: "merges", value: model.get("merges"), min: 0, max: most, onInput: touched,
       onDone: (value) => this.kernel.tell("merges", value),
-      onWrong: (words) => page.trouble(words),
+      onWrong: (words) => {
+        this.player.stop(); // it would write over what is being typed
+        page.trouble(words);
+      },
     });
     this.special = tick({
       name: "special tokens", value: model.get("special"), hint: "read <|endoftext|> as one token",

@@ -57,7 +57,13 @@ class Training {
     });
     this.layer = choice({ name: "layer", options: count(settings.n_layer), onInput: redraw });
     this.head = choice({ name: "head", options: count(settings.n_head), onInput: redraw });
-    this.show = choice({ name: "show", options: ["recorded run", "live run"], onInput: redraw });
+    this.show = choice({
+      name: "show", options: ["recorded run", "live run"],
+      onInput: () => {
+        this.player.stop(); // which goes through the recorded run alone
+        redraw();
+      },
+    });
     const press = (name, hint, action) =>
       button({ name, hint, onClick: () => page.run(() => this.drive(action)) });
     this.buttons = [
@@ -128,15 +134,21 @@ class Training {
   /** Have Python do something with the live run. */
   async drive(action) {
     await this.frame.waitFor(this.kernel.ask("live", { action, rate: this.rate.value }));
-    if (action === "start" || action === "begin") this.show.value = 1;
+    if (action === "start" || action === "begin") {
+      this.player.stop();
+      this.show.value = 1;
+    }
     this.frame.trouble("");
     this.repaint();
   }
 
   /** Ask for the prompt that is typed. */
   async askPrompt() {
-    const seen = await this.frame.waitFor(
-      this.kernel.ask("prompt", { prompt: this.prompt.value }));
+    const answer = this.kernel.ask("prompt", { prompt: this.prompt.value });
+    const seen = await this.frame.waitFor(answer).catch((error) => {
+      this.player.stop(); // the picture is of another prompt
+      throw error;
+    });
     this.take(seen, seen.buffers);
   }
 
