@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from explorers import image_of
-from live import grave, in_each_colour, open_live, restart, shown_in, shows, shut_down
+from live import grave, in_each_colour, moving, open_live, restart, shown_in, shows, shut_down
 
 import gptlib
 from gptlib.corpora import pets as grammar
@@ -144,29 +144,27 @@ def test_after_the_stop_token_step_says_why_it_waits(studio):
 
 
 def test_at_a_pace_the_number_is_seen_to_fall_and_run_can_pause(studio, lab):
-    lab.page.emulate_media(reduced_motion="no-preference")
-    studio.control("combobox", "pace").select_option("slow")
-    studio.press("button", "Step", "Enter")
-    shows(lambda: studio.root.locator(".gptlib-hit").count(), 1)
-    said = studio.label(".gptlib-strip")
-    assert said.startswith("The random number 0.") and "falls on" in said
-    shows(lambda: studio.root.locator(".gptlib-made").count(), 1)
-    studio.control("combobox", "pace").select_option("fast")
-    studio.press("button", "Run", "Enter")
-    shows(lambda: studio.root.locator(".gptlib-made").count() > 1, True)
-    if studio.control("button", "Pause").count():  # it has not come to the stop token
-        studio.press("button", "Pause", "Enter")
-    shows(lambda: studio.control("button", "Run").count(), 1)
-    lab.page.emulate_media(reduced_motion="reduce")
+    with moving(lab):
+        studio.control("combobox", "pace").select_option("slow")
+        studio.press("button", "Step", "Enter")
+        shows(lambda: studio.root.locator(".gptlib-hit").count(), 1)
+        said = studio.label(".gptlib-strip")
+        assert said.startswith("The random number 0.") and "falls on" in said
+        shows(lambda: studio.root.locator(".gptlib-made").count(), 1)
+        studio.control("combobox", "pace").select_option("fast")
+        studio.press("button", "Run", "Enter")
+        shows(lambda: studio.root.locator(".gptlib-made").count() > 1, True)
+        if studio.control("button", "Pause").count():  # it has not come to the stop token
+            studio.press("button", "Pause", "Enter")
+        shows(lambda: studio.control("button", "Run").count(), 1)
 
 
 @pytest.fixture
-def moving(studio, lab):
+def slow(studio, lab):
     """The studio at its slowest pace, with motion."""
-    lab.page.emulate_media(reduced_motion="no-preference")
     studio.control("combobox", "pace").select_option("slow")
-    yield studio
-    lab.page.emulate_media(reduced_motion="reduce")
+    with moving(lab):
+        yield studio
 
 
 def falls(studio):
@@ -178,31 +176,31 @@ LANDED = 1200  # milliseconds after which a number that falls has landed
 
 @pytest.mark.parametrize("button", ["Step", "Run"])
 @pytest.mark.parametrize("change", ["Reset", "Undo", "prompt"])
-def test_what_is_falling_when_the_text_is_changed_never_joins_it(moving, button, change):
-    moving.press("button", button, "Enter")
-    falls(moving)
+def test_what_is_falling_when_the_text_is_changed_never_joins_it(slow, button, change):
+    slow.press("button", button, "Enter")
+    falls(slow)
     if change == "prompt":
-        moving.type("textbox", "prompt", "The dog was")
+        slow.type("textbox", "prompt", "The dog was")
     else:
-        moving.press("button", change, "Enter")
-    moving.page.wait_for_timeout(LANDED)
+        slow.press("button", change, "Enter")
+    slow.page.wait_for_timeout(LANDED)
     text = "The dog was" if change == "prompt" else "The cat is"
-    shows(lambda: sentence(moving), f"The text so far: {text}")
-    assert moving.root.locator(".gptlib-made").count() == 0
-    assert moving.control("button", "Run").count() == 1
+    shows(lambda: sentence(slow), f"The text so far: {text}")
+    assert slow.root.locator(".gptlib-made").count() == 0
+    assert slow.control("button", "Run").count() == 1
 
 
-def test_undo_takes_back_what_falls_and_leaves_what_has_landed(moving):
-    moving.press("button", "Step", "Enter")
-    falls(moving)
-    moving.press("button", "Step", "Enter")  # pressed again: it lands at once
-    shows(lambda: moving.root.locator(".gptlib-made").count(), 1)
-    before = sentence(moving)
-    moving.press("button", "Step", "Enter")
-    falls(moving)
-    moving.press("button", "Undo", "Enter")
-    moving.page.wait_for_timeout(LANDED)
-    assert sentence(moving) == before
+def test_undo_takes_back_what_falls_and_leaves_what_has_landed(slow):
+    slow.press("button", "Step", "Enter")
+    falls(slow)
+    slow.press("button", "Step", "Enter")  # pressed again: it lands at once
+    shows(lambda: slow.root.locator(".gptlib-made").count(), 1)
+    before = sentence(slow)
+    slow.press("button", "Step", "Enter")
+    falls(slow)
+    slow.press("button", "Undo", "Enter")
+    slow.page.wait_for_timeout(LANDED)
+    assert sentence(slow) == before
 
 
 def test_a_thousand_draws_are_counted_beside_the_bars(studio, pets):
