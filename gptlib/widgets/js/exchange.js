@@ -40,7 +40,8 @@ export function exchanged(gpt, first, second, { layer, head, at, beside }) {
 /**
  * The panel. state: {other, at, beside, on}. onChange(): the state is another. name(id).
  *
- * update({names, others}, said): others: the names of the second sentence, or null.
+ * update({names, others, changed}, said): others: the names of the second sentence, or null.
+ * changed: whether mask or scale are ticked unlike the model's own.
  * said: {before, after}, as `exchanged` gives them, or null while it is not known.
  */
 export function exchangePanel({ state, name, onChange, onOther }) {
@@ -65,16 +66,17 @@ export function exchangePanel({ state, name, onChange, onOther }) {
   } });
   const answer = make("p", { role: "status" });
   const picture = bars({ most: ROWS + 1 });
+  const note = make("p", { role: "status" });
   const row = (...all) => make("div", { class: "gptlib-row" }, ...all.map((item) => item.root));
   const root = make("div", { class: "gptlib-exchange" },
-    row(at, beside, swap), row(other), answer, picture.root);
+    row(at, beside, swap), row(other), answer, picture.root, note);
   let listed = "";
 
   return {
     root,
     other,
     controls: [at, beside, swap, other],
-    update({ names, others }, said) {
+    update({ names, others, changed }, said) {
       const lists = JSON.stringify([names, others]);
       if (lists !== listed) {
         const numbered = (all) => all.map((words, place) => `${place}: ${words}`);
@@ -86,6 +88,10 @@ export function exchangePanel({ state, name, onChange, onOther }) {
       beside.value = state.beside;
       swap.pressed = state.on;
       style(picture.root, { display: said ? "" : "none" });
+      say(note, [
+        said && others && "The bars show the first sentence.",
+        changed && "The ticks of mask and scale change nothing here: the model runs as it is.",
+      ].filter(Boolean).join(" "));
       if (!said) return say(answer, "");
       const [before, after] = [said.before, said.after].map((all) => all.map(softmax));
       say(answer, before.map((probs, k) => {
