@@ -342,8 +342,8 @@ def test_exchanging_the_owners_that_a_head_found_exchanges_the_answer(live):
 def test_between_two_sentences_both_answers_change(live):
     head(live, 0, 1).click()
     answer = exchange(live, LAST, LAST, f"{OWNERS} Eve is")
-    said = "Next: ␣blue 1.00, now ␣green 1.00. Next in the second: ␣green 1.00, now ␣blue 1.00."
-    shows(answer.inner_text, said)
+    first = "Next in the first (the bars): ␣blue 1.00, now ␣green 1.00."
+    shows(answer.inner_text, f"{first} In the second: ␣green 1.00, now ␣blue 1.00.")
 
 
 def test_a_word_that_is_chosen_while_the_exchange_is_open_is_where_it_happens(live):
@@ -361,20 +361,15 @@ def test_a_word_that_is_chosen_while_the_exchange_is_open_is_where_it_happens(li
     shows(lambda: live.value("combobox", "at"), f"{TOMS}: ␣ball")
 
 
-def test_the_exchange_says_what_has_no_effect_on_it_and_whose_bars_it_shows(live):
+def test_the_exchange_says_that_mask_and_scale_have_no_effect_on_it(live):
     exchange(live, TOMS, EVES)
     note = live.root.locator(".gptlib-exchange [role=status]").last
     shows(note.inner_text, "")
-    of_first = "The bars show the first sentence."
-    ticks = "The ticks of mask and scale change nothing here: the model runs as it is."
-    live.type("textbox", "second sentence", "The cat is")
-    shows(note.inner_text, of_first)
-    live.control("checkbox", "mask").set_checked(False)
-    shows(note.inner_text, f"{of_first} {ticks}")
-    live.type("textbox", "second sentence", " ")
-    shows(note.inner_text, ticks)
-    live.control("checkbox", "mask").set_checked(True)
-    shows(note.inner_text, "")
+    for box in ("mask", "scale by 1/√d"):
+        live.control("checkbox", box).set_checked(False)
+        shows(note.inner_text, "The ticks of mask and scale change nothing here.")
+        live.control("checkbox", box).set_checked(True)
+        shows(note.inner_text, "")
 
 
 @pytest.mark.parametrize(

@@ -88,14 +88,11 @@ export function exchangePanel({ state, name, onChange, onOther }) {
       beside.value = state.beside;
       swap.pressed = state.on;
       style(picture.root, { display: said ? "" : "none" });
-      say(note, [
-        said && others && "The bars show the first sentence.",
-        changed && "The ticks of mask and scale change nothing here: the model runs as it is.",
-      ].filter(Boolean).join(" "));
+      say(note, changed ? "The ticks of mask and scale change nothing here." : "");
       if (!said) return say(answer, "");
       const [before, after] = [said.before, said.after].map((all) => all.map(softmax));
       say(answer, before.map((probs, k) => {
-        const which = before.length === 1 ? "Next" : ["Next", "Next in the second"][k];
+        const which = before.length === 1 ? "Next" : ["Next in the first (the bars)", "In the second"][k];
         return `${which}: ${best(probs)}${state.on ? `, now ${best(after[k])}` : ""}.`;
       }).join(" "));
       const rows = barsOf(before[0], after[0], state.on, name);
@@ -128,7 +125,8 @@ function barsOf(before, after, on, name) {
 
 export const EXCHANGE_CSS = `
 .gptlib-exchange .gptlib-ticks { display: none; }
-.gptlib-exchange > p { min-height: 1.35em; margin: .3em 0; }
+.gptlib-exchange > p { margin: 0; }
+.gptlib-exchange > p:first-of-type { min-height: 1.35em; }
 .gptlib-exchange select { max-width: 9em; }
 @media (prefers-reduced-motion: no-preference) {
   .gptlib-exchange .gptlib-fill { transition: width .5s ease-in-out; }
