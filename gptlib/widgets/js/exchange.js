@@ -126,6 +126,7 @@ function barsOf(before, after, on, name) {
 export const EXCHANGE_CSS = `
 .gptlib-exchange .gptlib-ticks { display: none; }
 .gptlib-exchange > p { margin: 0; }
+.gptlib-exchange > .gptlib-row { margin-bottom: .15em; }
 .gptlib-exchange > p:first-of-type { min-height: 1.35em; }
 .gptlib-exchange select { max-width: 9em; }
 @media (prefers-reduced-motion: no-preference) {
