@@ -57,15 +57,15 @@ class AttentionExplorer(Explorer):
         self._seen: tuple | None = None
         attn, config = model.h[0].attn, model.config
         plain = attn.scale == 1 and config.n_embd != config.n_head
+        own = {"masked": attn.causal, "scaled": not plain}
         settings = {
             "layers": config.n_layer,
             "heads": config.n_head,
             "most": min(LONGEST, config.block_size),
         }
         super().__init__(
-            settings=settings,
-            masked=attn.causal,
-            scaled=not plain,
+            settings=settings | own,
+            **own,
             shared_model=share_model(model),
             shared_tokenizer=share_tokenizer(tokenizer),
             **traits,
@@ -74,10 +74,29 @@ class AttentionExplorer(Explorer):
     @traitlets.validate("layer", "head")
     def _there_is_one(self, proposal: dict) -> int:
         name, value = proposal["trait"].name, proposal["value"]
-        most = self.model.config.n_layer if name == "layer" else self.model.config.n_head
-        if not 0 <= value < most:
-            raise ValueError(f"{name} must be in 0..{most - 1}, not {value}")
+        config = self.model.config
+        _check(name, value, 0, config.n_layer if name == "layer" else config.n_head)
         return value
+
+    def check_places(self) -> None:
+        """Refuse places that the sentences do not have; what cannot be read is said in the page."""
+        count = self._count(self.text)
+        if count is None:
+            return
+        _check("query", self.query, -count, count)
+        for place in self.focus:
+            _check("focus", place, 0, count)
+        if self.exchange:
+            at, beside = self.exchange
+            _check("exchange", at, 0, count)
+            second = self._count(self.other) if self.other.strip() else count
+            if second is not None:
+                _check("exchange", beside, 0, second)
+
+    def _count(self, text: str) -> int | None:
+        """How many tokens a text has; None where it has none, or too many to show."""
+        count = len(self.tokenizer.encode(text, allowed_special="all"))
+        return count if 0 < count <= self.settings["most"] else None
 
     def look(self) -> tuple[Trace, list[str]]:
         """The pass of the text as it is now, and its tokens; made once for each text."""
@@ -131,6 +150,11 @@ class AttentionExplorer(Explorer):
     def _place(self, tokens: Sequence[str]) -> int:
         count = len(tokens)
         return max(0, count + self.query) if self.query < 0 else min(self.query, count - 1)
+
+
+def _check(name: str, value: int, least: int, most: int) -> None:
+    if not least <= value < most:
+        raise ValueError(f"{name} must be in {least}..{most - 1}, not {value}")
 
 
 @torch.no_grad()
@@ -188,10 +212,12 @@ def attention_explorer(
         exchange: the places of that: one in the text, one in `other`, or in the text too.
 
     Raises:
-        ValueError: a layer or head that there is not, or not two places to exchange.
+        ValueError: a layer, head or place that there is not, or not two places to exchange.
     """
     if len(exchange) not in (0, 2):
         raise ValueError(f"exchange is two places, not {len(exchange)}")
     start = {"text": text, "other": other, "layer": layer, "head": head, "query": query}
     more = {"focus": list(focus), "panel": panel, "exchange": list(exchange)}
-    return AttentionExplorer(model, tokenizer, **start, **more)
+    explorer = AttentionExplorer(model, tokenizer, **start, **more)
+    explorer.check_places()
+    return explorer

@@ -3,6 +3,7 @@
 import math
 import re
 
+import calls
 import numpy as np
 import pytest
 import torch
@@ -44,7 +45,7 @@ def live(both):
     for box in ("mask", "scale by 1/√d"):
         live.control("checkbox", box).set_checked(True)
     live.type("textbox", "sentence", SENTENCE)
-    live.control("button", "layer 0, head 0").click()
+    head(live, 0, 0).click()
     live.control("button", "q · k").click()
     return live
 
@@ -53,9 +54,17 @@ def word(live, place):
     return live.root.locator(".gptlib-arc-words button").nth(place)
 
 
+def head(live, layer, head):
+    """The button of a head: its name begins so."""
+    return live.root.get_by_role("button", name=f"layer {layer}, head {head};")
+
+
 def numbers(live):
-    """What is written below the words."""
-    return live.root.locator(".gptlib-below").all_inner_texts()
+    """What a screen reader finds below the words."""
+    return live.root.locator(".gptlib-below").evaluate_all(
+        "all => all.map(below => [...below.querySelectorAll(':not([aria-hidden])')]"
+        ".map(part => part.textContent).join(''))"
+    )
 
 
 def row_of(pets, text, layer, head, query, masked=True, scaled=True):
@@ -67,9 +76,20 @@ def row_of(pets, text, layer, head, query, masked=True, scaled=True):
     return ["hidden" if masked and place > query else words for place, words in enumerate(said)]
 
 
-def test_every_control_has_a_name(both):
+def named_heads(pets, text, query):
+    """What the buttons of the heads say: the key on which the word looks most, and its weight."""
+    model, tokenizer = pets
+    names = [tokenizer.token_str(id) for id in tokenizer.encode(text)]
+    most = weights_of(pets, text)[:, :, query].max(-1)
+    return [
+        f"layer {k // 4}, head {k % 4}; most on {names[key]}, {svg.two(weight)}"
+        for k, (weight, key) in enumerate(zip(*(part.flatten().tolist() for part in most)))
+    ]
+
+
+def test_every_control_has_a_name(both, pets):
     found = both[0].controls()
-    heads = {("button", f"layer {layer}, head {head}") for layer in (0, 1) for head in range(4)}
+    heads = {("button", name) for name in named_heads(pets, SENTENCE, LAST)}
     steps = {("button", name) for name in ("q · k", "score", "softmax", "values", "exchange")}
     boxes = {("checkbox", "mask"), ("checkbox", "scale by 1/√d"), ("textbox", "sentence")}
     words = {("button", "0: Mia"), ("button", f"{LAST}: ␣is"), ("button", "Frame this row")}
@@ -88,6 +108,37 @@ def test_a_word_that_is_pointed_at_shows_where_it_looks_and_a_click_keeps_it(liv
     live.control("textbox", "sentence").focus()
     shows(lambda: numbers(live), row_of(pets, SENTENCE, 0, 0, TOMS))
     assert both[1].words() == other
+
+
+def test_a_screen_reader_hears_whose_weights_are_shown(live):
+    group = live.root.locator(".gptlib-arcs")
+    heard = group.get_by_role("status")
+    shows(lambda: "“␣is” looks" in group.get_attribute("aria-label"), True)
+    assert heard.inner_text() == ""
+    word(live, TOMS).focus()
+    words = "In layer 0, head 0, “␣ball” looks at"
+    shows(lambda: group.get_attribute("aria-label").startswith(words), True)
+    assert heard.inner_text() == group.get_attribute("aria-label")
+    live.control("textbox", "sentence").focus()
+    shows(heard.inner_text, "")
+    word(live, EVES).hover()
+    shows(lambda: heard.inner_text().startswith(words), True)
+    word(live, EVES).click()
+    shows(heard.inner_text, "")  # the line of the chosen pair says it
+    assert group.get_attribute("aria-label").startswith(words)
+
+
+def test_each_heads_button_says_where_the_chosen_word_looks_most(live, pets):
+    word(live, EVES).click()
+    buttons = live.root.locator(".gptlib-head-cell")
+
+    def said(attribute):
+        return buttons.evaluate_all(f"all => all.map(one => one.getAttribute('{attribute}'))")
+
+    shows(lambda: said("aria-label"), named_heads(pets, SENTENCE, EVES))
+    assert said("title") == said("aria-label")
+    group = live.root.get_by_role("group", name="All heads: where “␣ball” looks most", exact=True)
+    assert group.count() == 1
 
 
 def test_each_head_has_arcs_of_its_own_stroke_as_wide_as_its_weights(live, pets):
@@ -129,13 +180,51 @@ def test_arcs_stay_on_their_words_when_these_move(live):
         shows(lambda path=path: path.get_attribute("d"), before)
 
 
+# [whether words scroll, how far the chosen one is below the upper edge and above the lower one, how
+# far the first arc begins from it: across and down]
+_IN_VIEW = """root => {
+  const place = root.querySelector(".gptlib-arcs"), box = place.getBoundingClientRect();
+  const word = root.querySelector(".gptlib-looks").parentElement.getBoundingClientRect();
+  const arc = root.querySelector(".gptlib-arc-lines path");
+  const start = arc.getPointAtLength(0).matrixTransform(arc.getScreenCTM());
+  return [place.scrollHeight > place.clientHeight, word.top - box.top, box.bottom - word.bottom,
+    Math.abs(start.x - word.left - word.width / 2), Math.abs(start.y - word.top)];
+}"""
+
+
+def test_as_many_words_as_can_be_shown_scroll_under_their_arcs_and_the_chosen_one_is_seen(
+    live, pets
+):
+    assert not live.root.evaluate(_IN_VIEW)[0]
+    model, tokenizer = pets
+    ids = tokenizer.encode(f"{SENTENCE} blue. " * 3)[:64]
+    live.type("textbox", "sentence", tokenizer.decode(ids))
+    shows(lambda: len(numbers(live)), 64)
+    words = live.root.locator(".gptlib-arcs")
+
+    def seen():
+        scrolls, above, below, across, down = live.root.evaluate(_IN_VIEW)
+        return scrolls and above > 0 and below > 0 and across < 25 and down < 1
+
+    shows(seen, True)
+    assert words.evaluate("words => words.scrollTop") > 100
+    words.evaluate("words => (words.scrollTop = 0)")
+    live.control("checkbox", "mask").set_checked(False)
+    live.control("checkbox", "mask").set_checked(True)
+    shows(lambda: live.root.evaluate(_IN_VIEW)[2] < 0, True)  # whoever scrolls is left in peace
+    click_cell(live, 0, 0, tokens=64)
+    shows(seen, True)
+    click_cell(live, 63, 63, tokens=64)
+    shows(seen, True)
+
+
 def test_by_keyboard_alone_a_word_a_head_and_a_cell_are_chosen(live, pets):
     live.reach("textbox", "sentence")
     word(live, LAST).focus()
     live.page.keyboard.press("ArrowLeft")
     shows(lambda: numbers(live), row_of(pets, SENTENCE, 0, 0, LAST - 1))
     live.page.keyboard.press("Enter")
-    live.press("button", "layer 0, head 0", "ArrowRight", 3)
+    live.press("button", head(live, 0, 0).get_attribute("aria-label"), "ArrowRight", 3)
     live.page.keyboard.press("Enter")
     shows(lambda: numbers(live), row_of(pets, SENTENCE, 0, 3, LAST - 1))
     live.page.keyboard.press("ArrowDown")
@@ -169,7 +258,7 @@ def click_cell(live, query, key, tokens=24):
 
 
 def test_a_cell_that_is_clicked_is_worked_out_step_by_step(live, pets):
-    live.control("button", "layer 1, head 1").click()
+    head(live, 1, 1).click()
     click_cell(live, LAST, TOMS)
     layer = gptlib.trace(pets[0], pets[1].encode(SENTENCE)).layers[1]
     product = (layer.q[1, LAST] @ layer.k[1, TOMS]).item()
@@ -210,7 +299,7 @@ def test_mask_and_scale_change_the_row(live, pets):
 
 
 def test_rows_are_framed_by_click_and_tell_their_largest_weight(live, pets):
-    live.control("button", "layer 0, head 3").click()
+    head(live, 0, 3).click()
     for place in (TOMS, EVES):
         word(live, place).click()
         live.press("button", "Frame this row", "Enter")
@@ -229,32 +318,58 @@ def test_rows_are_framed_by_click_and_tell_their_largest_weight(live, pets):
 
 def exchange(live, at, beside, second=""):
     live.control("button", "exchange").click()
-    live.type("textbox", "second sentence", second)
+    live.type("textbox", "second sentence", second or " ")
     live.control("combobox", "at").select_option(index=at)
     live.control("combobox", "with").select_option(index=beside)
     button = live.control("button", "Exchange")
     if button.get_attribute("aria-pressed") != "true":
         button.click()
-    return live.root.locator(".gptlib-exchange [role=status]")
+    return live.root.locator(".gptlib-exchange [role=status]").first
 
 
 def test_exchanging_the_owners_that_a_head_found_exchanges_the_answer(live):
-    live.control("button", "layer 0, head 3").click()
+    head(live, 0, 3).click()
     answer = exchange(live, TOMS, EVES)
     shows(answer.inner_text, "Next: ␣blue 1.00, now ␣green 1.00.")
     assert live.row("␣green", 2) == ["1.00", "<0.01"]
-    live.control("button", "layer 0, head 0").click()
+    head(live, 0, 0).click()
     shows(answer.inner_text, "Next: ␣blue 1.00, now ␣blue 1.00.")
-    live.control("button", "layer 0, head 3").click()
+    head(live, 0, 3).click()
     live.press("button", "Exchange", "Space")
     shows(answer.inner_text, "Next: ␣blue 1.00.")
 
 
 def test_between_two_sentences_both_answers_change(live):
-    live.control("button", "layer 0, head 1").click()
+    head(live, 0, 1).click()
     answer = exchange(live, LAST, LAST, f"{OWNERS} Eve is")
-    said = "Next: ␣blue 1.00, now ␣green 1.00. Next in the second: ␣green 1.00, now ␣blue 1.00."
-    shows(answer.inner_text, said)
+    first = "Next in the first (the bars): ␣blue 1.00, now ␣green 1.00."
+    shows(answer.inner_text, f"{first} In the second: ␣green 1.00, now ␣blue 1.00.")
+
+
+def test_a_word_that_is_chosen_while_the_exchange_is_open_is_where_it_happens(live):
+    head(live, 0, 3).click()
+    word(live, LAST).click()
+    answer = exchange(live, LAST, EVES)
+    shows(lambda: "now ␣green" in answer.inner_text(), False)
+    word(live, TOMS).click()
+    shows(answer.inner_text, "Next: ␣blue 1.00, now ␣green 1.00.")
+    assert live.value("combobox", "at") == f"{TOMS}: ␣ball"
+    assert live.value("combobox", "with") == f"{EVES}: ␣ball"
+    live.control("button", "q · k").click()
+    word(live, 3).click()
+    live.control("button", "exchange").click()
+    shows(lambda: live.value("combobox", "at"), f"{TOMS}: ␣ball")
+
+
+def test_the_exchange_says_that_mask_and_scale_have_no_effect_on_it(live):
+    exchange(live, TOMS, EVES)
+    note = live.root.locator(".gptlib-exchange [role=status]").last
+    shows(note.inner_text, "")
+    for box in ("mask", "scale by 1/√d"):
+        live.control("checkbox", box).set_checked(False)
+        shows(note.inner_text, "The ticks of mask and scale change nothing here.")
+        live.control("checkbox", box).set_checked(True)
+        shows(note.inner_text, "")
 
 
 @pytest.mark.parametrize(
@@ -305,7 +420,7 @@ def test_no_serious_violation_of_accessibility_is_found(live, lab, colours):
             found += grave(lab.page)
         live.control("button", "Exchange").click()
         live.control("button", "Frame this row").click()
-        live.control("button", "layer 1, head 2").click()
+        head(live, 1, 2).click()
         found += grave(lab.page)
         live.control("checkbox", "mask").set_checked(False)
         live.control("button", "Exchange").click()
@@ -329,7 +444,7 @@ def test_a_model_too_large_for_a_page_is_asked_in_the_kernel(lab, pets):
     shows(lambda: numbers(live), row_of(pets, "The cat is", 1, 2, 2))
     live.type("textbox", "sentence", SENTENCE)
     shows(lambda: numbers(live), row_of(pets, SENTENCE, 1, 2, LAST))
-    live.control("button", "layer 0, head 3").click()
+    head(live, 0, 3).click()
     shows(exchange(live, TOMS, EVES).inner_text, "Next: ␣blue 1.00, now ␣green 1.00.")
     restart(lab)
     shows(lambda: "run this cell again" in live.message(), True)
@@ -349,6 +464,30 @@ def test_hostile_tokens_bring_nothing_into_the_page(lab):
     for step in ("q · k", "score", "softmax", "values", "exchange"):
         live.control("button", step).click()
         assert not live.strange()
+
+
+# Of each word: what is read below it, and how much wider that is than its place.
+_BELOW = """root => [...root.querySelectorAll(".gptlib-below")].map(below => {
+  const written = document.createRange();
+  written.selectNodeContents(below.firstChild);
+  const wider = written.getBoundingClientRect().width - below.getBoundingClientRect().width;
+  return [below.firstChild.textContent, wider];
+})"""
+
+
+def test_in_the_lesson_nothing_below_a_word_is_wider_than_its_place(lab):
+    _, (live,) = open_live(lab, "lesson_attention", calls.explorers()["03 attention_explorer"])
+    live.root.locator(".gptlib-below").last.wait_for()
+    for window in ("laptop", "phone"):
+        with lab.window(window):
+            found = live.root.evaluate(_BELOW)
+            assert len(found) == LAST + 1 and all(wider <= 0 for _, wider in found), window
+    assert {words for words, _ in found[TOMS + 1 :]} == {"0"}
+    assert numbers(live)[TOMS + 1 :] == ["hidden"] * (LAST - TOMS)
+    crossed = live.root.locator(".gptlib-below").evaluate_all(
+        "all => all.map(below => getComputedStyle(below).backgroundImage !== 'none')"
+    )
+    assert crossed == [place > TOMS for place in range(LAST + 1)]
 
 
 def test_nothing_was_asked_of_another_machine(both, lab):
@@ -437,6 +576,30 @@ def test_a_short_context_is_kept_and_a_wrong_choice_refused(model, pets):
     assert "9 tokens are too many to show: 8 at most" in made.fallback()["text/plain"]
     made.text = "0"
     assert text_of(made.draw())[1:3] == ["0", "1.00"]
+
+
+@pytest.mark.parametrize(
+    "wrong, said",
+    [
+        ({"query": 3}, r"query must be in -3\.\.2, not 3"),
+        ({"query": -9}, r"query must be in -3\.\.2, not -9"),
+        ({"focus": [0, 99]}, r"focus must be in 0\.\.2, not 99"),
+        ({"focus": [-1]}, r"focus must be in 0\.\.2, not -1"),
+        ({"exchange": [0, 90]}, r"exchange must be in 0\.\.2, not 90"),
+        ({"exchange": [-1, 0]}, r"exchange must be in 0\.\.2, not -1"),
+        ({"exchange": [2, 1], "other": "The"}, r"exchange must be in 0\.\.0, not 1"),
+    ],
+)
+def test_a_place_that_the_sentence_does_not_have_is_refused(pets, wrong, said):
+    with pytest.raises(ValueError, match=said):
+        attention_explorer(*pets, "The cat is", **wrong)
+
+
+def test_the_last_places_are_taken_and_a_sentence_that_cannot_be_shown_is_said_in_the_page(pets):
+    last = {"query": -3, "focus": [0, 2], "other": SENTENCE, "exchange": [2, LAST]}
+    assert attention_explorer(*pets, "The cat is", **last).exchange == [2, LAST]
+    for text in ("", "cat " * 99):
+        assert attention_explorer(*pets, text, **last).text == text
 
 
 def test_the_overview_frames_the_chosen_head_and_has_all_of_them(pets):

@@ -16,7 +16,7 @@ ASKING = {
     "attention_explorer": (
         "widgets.attention_explorer(model, tokenizer)",
         [("textbox", "sentence")],
-        ("button", "layer 0, head 3"),
+        ("button", "values"),
     ),
     "sampling_studio": (
         "widgets.sampling_studio(model, tokenizer)",

@@ -17,7 +17,9 @@ BEGIN = """async given => {
     heard: new Map(),
     get: () => "an id",
     on(event, listener) { this.heard.set(event, listener); },
+    set() {},
     send() { if (given.refused) throw new Error("Cannot send"); },
+    save_changes() { if (given.refused) throw "Syncing error: no comm channel defined"; },
     widget_manager: given.alone ? undefined : { get_model: async () => own },
   };
   const said = [];
@@ -56,6 +58,11 @@ def test_an_end_is_told_once_and_whoever_waits_is_answered(page, end):
 def test_what_cannot_be_sent_is_said_in_our_words(page):
     code = "return [await reason(kernel.ask('something')) === GONE, said];"
     assert run(page, code, refused=True, alone=True) == [True, [False, True]]
+
+
+def test_what_cannot_be_told_is_no_error_of_the_page_and_the_kernel_has_gone(page):
+    code = "kernel.tell('text', 'words'); return said;"
+    assert run(page, code, refused=True, alone=True) == [False, True]
 
 
 @pytest.mark.parametrize("before", ["own.widget_manager.kernel = null", "there.isDisposed = true"])

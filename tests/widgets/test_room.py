@@ -27,6 +27,7 @@ OUR_OWN = {
     "sampling_studio, sampler": "widgets.sampling_studio(model, tokenizer, 'The', sampler=own)",
     "tokenizer_explorer, two": "widgets.tokenizer_explorer(tokenizer, beside=gpt2)",
     "size_explorer, pets": "widgets.size_explorer('pets')",
+    "attention_explorer, 64 tokens": "widgets.attention_explorer(model, tokenizer, ' cat' * 64)",
 }
 EXPLORERS = {name: cell for name, cell in calls.explorers().items() if name not in NOT_HERE}
 EXPLORERS["06 watch"] = re.sub(r"steps=\d+", "steps=40", EXPLORERS["06 watch"])  # as wide, and soon

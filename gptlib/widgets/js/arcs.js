@@ -1,13 +1,14 @@
 // A sentence whose words can be pointed at: arcs show where the word looks, a stroke for each head.
 
-import { draw, make, say, set, style, two } from "./dom.js";
+import { draw, make, say, set, style, two, unseen } from "./dom.js";
 import { heated } from "./heat.js";
 import { roving } from "./roving.js";
-import { COLOURS } from "./style.js";
+import { COLOURS, CROSSED } from "./style.js";
 
 const INKS = [COLOURS.BLUE, COLOURS.ORANGE, "#2e8b57", "#a35bc4"];
 const DASHES = [[], [7, 4], [1.5, 3.5], [10, 4, 2, 4]];
 const SEEN = 0.04; // a weight that has an arc
+const MANY = 24; // words: more of them scroll, in a place as high as two lines
 
 /** How a head is drawn: up to 16 heads, no two alike. */
 export function stroke(head, width = 2) {
@@ -26,25 +27,29 @@ export function sample(head) {
 }
 
 /**
- * update({names, heads, head, query, weights(head, place), hidden(query, key), focus, label}).
+ * update({names, heads, head, query, weights(head, place), hidden(query, key), focus, label(place)}).
  *
- * onPick(place): a click. onPoint(place or null): the mouse or the focus is on a word.
+ * label(place): where this word looks, in words. onPick(place): a click.
  *
  * Where the words are is read when their sizes have changed, right after the browser has laid them
  * out: to ask after each change of a colour would have it lay out the page each time.
  */
-export function arcs({ onPick, onPoint }) {
+export function arcs({ onPick }) {
   const words = make("div", { class: "gptlib-arc-words" });
   const over = draw("svg", { class: "gptlib-arc-lines", "aria-hidden": "true" });
-  const root = make("div", { class: "gptlib-arcs", role: "group" }, over, words);
+  const heard = set(unseen(), { role: "status" }); // of a word that is pointed at, not chosen
+  const root = make("div", { class: "gptlib-arcs", role: "group" }, heard, over, words);
   const buttons = () => [...words.children].map((token) => token.firstChild);
   const rest = roving(words, { buttons });
   let view = null;
   let pointed = null;
   let boxes = [];
+  let revealed = ""; // the word that has been scrolled into view, and its sentence
   const sizes = new ResizeObserver(() => {
     boxes = buttons().map(boxOf);
+    revealed = "";
     paintOver();
+    reveal();
   });
   sizes.observe(words);
 
@@ -53,7 +58,6 @@ export function arcs({ onPick, onPoint }) {
     if (place === pointed) return;
     pointed = place;
     paint();
-    onPoint?.(place);
   };
   words.addEventListener("pointerover", (event) => {
     const place = placeOf(event.target);
@@ -74,7 +78,7 @@ export function arcs({ onPick, onPoint }) {
     while (words.children.length > names.length) words.lastChild.remove();
     names.forEach((name, place) => {
       const token = words.children[place] ?? words.appendChild(makeWord(sizes));
-      const [button, number] = token.children;
+      const [button, below] = token.children;
       say(button, name);
       set(button, {
         "aria-label": `${place}: ${name}`, title: `${place}: ${name}`,
@@ -84,8 +88,14 @@ export function arcs({ onPick, onPoint }) {
       style(button, heated(off ? 0 : row[place]));
       button.classList.toggle("gptlib-looks", place === shown);
       button.classList.toggle("gptlib-framed", focus.includes(place));
-      say(number, off ? "hidden" : two(row[place]));
+      below.classList.toggle("gptlib-crossed", off);
+      const [number, spoken] = below.children;
+      set(say(number, off ? "0" : two(row[place])), { "aria-hidden": off ? "true" : null });
+      say(spoken, off ? "hidden" : "");
     });
+    const label = view.label(shown);
+    set(root, { "aria-label": label });
+    say(heard, shown === query ? "" : label);
     paintOver();
   }
 
@@ -96,16 +106,25 @@ export function arcs({ onPick, onPoint }) {
     if (view && boxes.length === view.names.length) paintArcs(over, boxes, view, placeShown());
   }
 
+  /** Where words scroll, show the chosen one, once: the reader may scroll away from it. */
+  function reveal() {
+    const { names, query } = view ?? { names: [] };
+    const now = JSON.stringify([query, names]);
+    if (names.length <= MANY || now === revealed || boxes.length !== names.length) return;
+    revealed = now;
+    const { top, bottom, room } = boxes[query];
+    const over = top - 1.3 * room; // with its arcs
+    root.scrollTop = Math.max(bottom - root.clientHeight, Math.min(over, root.scrollTop));
+  }
+
   return {
     root,
-    get pointed() {
-      return pointed;
-    },
     update(next) {
       view = next;
       if (pointed !== null && pointed >= view.names.length) pointed = null;
-      set(root, { "aria-label": view.label });
+      root.classList.toggle("gptlib-long", view.names.length > MANY);
       paint();
+      reveal();
       rest(view.query);
     },
   };
@@ -113,7 +132,8 @@ export function arcs({ onPick, onPoint }) {
 
 function makeWord(sizes) {
   const button = make("button", { type: "button", class: "gptlib-box" });
-  const token = make("div", { class: "gptlib-token" }, button, make("span", { class: "gptlib-below" }));
+  const below = make("span", { class: "gptlib-below" }, make("span"), unseen());
+  const token = make("div", { class: "gptlib-token" }, button, below);
   sizes.observe(token);
   return token;
 }
@@ -162,6 +182,10 @@ export const ARCS_CSS = `
   overflow: visible; }
 .gptlib-arc-words { position: relative; display: flex; flex-flow: row wrap; gap: 1.8em .2em; padding-top: 1.7em; }
 .gptlib-arc-words > .gptlib-token { min-width: 3.2em; }
+.gptlib-arcs.gptlib-long { max-height: 9.75em; overflow-y: auto; border: 1px solid ${COLOURS.GRID};
+  border-radius: 4px; scroll-padding: 1.9em 0 1.4em; }
+.gptlib-long > .gptlib-arc-words { padding-inline: .3em; }
+@container (max-width: 36em) { .gptlib-arcs.gptlib-long { max-height: 21em; } }
 .gptlib-live .gptlib-arcs button.gptlib-box { min-height: 1.75em; min-width: 2.7em; padding: 0 .3em;
   forced-color-adjust: none; }
 .gptlib-live .gptlib-arcs button.gptlib-looks { box-shadow: 0 0 0 2px ${COLOURS.INK}; }
@@ -171,4 +195,5 @@ export const ARCS_CSS = `
   outline-offset: 3px; }
 .gptlib-below { line-height: 1.3; background: ${COLOURS.PAPER}; align-self: stretch; text-align: center;
   white-space: nowrap; contain: inline-size; /* no other number moves the words */ }
+.gptlib-below.gptlib-crossed { background: ${CROSSED}; }
 `;

@@ -145,11 +145,17 @@ class Attention {
     this.refresh();
   }
 
-  /** A word that looks, and the one that it looks at: null is the one with the largest weight. */
+  /**
+   * A word that looks, and the one that it looks at: null is the one with the largest weight.
+   *
+   * While the exchange is in view, the head's output at this word is what is exchanged.
+   */
   choose(query, key) {
     Object.assign(this, { query, key });
     this.kernel.tell("query", query);
-    this.repaint();
+    if (this.panel !== "exchange") return this.repaint();
+    this.swap.at = query;
+    this.refresh();
   }
 
   chooseHead(layer, head) {
@@ -239,8 +245,8 @@ class Attention {
     const { looks, names, layer, head, place: query, chosenKey: key } = this;
     const focus = this.focus.filter((place) => place < looks.T);
     const weights = (h, t) => looks.row(layer, h, t).weights;
-    const words = spokenRow(names, query, weights(head, query), two);
-    const label = `In layer ${layer}, head ${head}, ${words}.`;
+    const label = (place) =>
+      `In layer ${layer}, head ${head}, ${spokenRow(names, place, weights(head, place), two)}.`;
     this.arcs.update({
       names, heads: looks.heads, head, query, weights, focus, label,
       hidden: (t, k) => looks.hidden(t, k),
@@ -249,11 +255,11 @@ class Attention {
       this.heads.update(looks);
       this.tabled = looks.rows;
     }
-    this.heads.choose(layer, head);
+    this.heads.choose({ layer, head, looks, names, query });
     const rows = names.map((_, t) => weights(head, t));
     this.table.update({
       names, rows, masked: looks.masked, query, key, focus, side: 15.1 * em, em,
-      label: `Weights of layer ${layer}, head ${head}: a row looks, a column is looked at. ${label} ` +
+      label: `Weights of layer ${layer}, head ${head}: a row looks, a column is looked at. ${label(query)} ` +
         "The arrow keys choose a cell.",
     });
     this.paintWords(rows, query, key, focus);
@@ -284,7 +290,9 @@ class Attention {
     this.restTab(PANELS.indexOf(this.panel));
     if (this.panel !== "exchange") return put(this.panelBox, ...HEAD_STEPS[this.panel](view));
     if (this.panelBox.firstChild !== this.exchange.root) put(this.panelBox, this.exchange.root);
-    this.exchange.update({ ...view, others: this.said?.others ?? null }, this.said?.said);
+    const { settings, said } = this;
+    const changed = ["masked", "scaled"].some((trait) => view.looks[trait] !== settings[trait]);
+    this.exchange.update({ ...view, others: said?.others ?? null, changed }, said?.said);
   }
 }
 

@@ -40,7 +40,8 @@ export function exchanged(gpt, first, second, { layer, head, at, beside }) {
 /**
  * The panel. state: {other, at, beside, on}. onChange(): the state is another. name(id).
  *
- * update({names, others}, said): others: the names of the second sentence, or null.
+ * update({names, others, changed}, said): others: the names of the second sentence, or null.
+ * changed: whether mask or scale are ticked unlike the model's own.
  * said: {before, after}, as `exchanged` gives them, or null while it is not known.
  */
 export function exchangePanel({ state, name, onChange, onOther }) {
@@ -65,16 +66,17 @@ export function exchangePanel({ state, name, onChange, onOther }) {
   } });
   const answer = make("p", { role: "status" });
   const picture = bars({ most: ROWS + 1 });
+  const note = make("p", { role: "status" });
   const row = (...all) => make("div", { class: "gptlib-row" }, ...all.map((item) => item.root));
   const root = make("div", { class: "gptlib-exchange" },
-    row(at, beside, swap), row(other), answer, picture.root);
+    row(at, beside, swap), row(other), answer, picture.root, note);
   let listed = "";
 
   return {
     root,
     other,
     controls: [at, beside, swap, other],
-    update({ names, others }, said) {
+    update({ names, others, changed }, said) {
       const lists = JSON.stringify([names, others]);
       if (lists !== listed) {
         const numbered = (all) => all.map((words, place) => `${place}: ${words}`);
@@ -86,10 +88,11 @@ export function exchangePanel({ state, name, onChange, onOther }) {
       beside.value = state.beside;
       swap.pressed = state.on;
       style(picture.root, { display: said ? "" : "none" });
+      say(note, changed ? "The ticks of mask and scale change nothing here." : "");
       if (!said) return say(answer, "");
       const [before, after] = [said.before, said.after].map((all) => all.map(softmax));
       say(answer, before.map((probs, k) => {
-        const which = before.length === 1 ? "Next" : ["Next", "Next in the second"][k];
+        const which = before.length === 1 ? "Next" : ["Next in the first (the bars)", "In the second"][k];
         return `${which}: ${best(probs)}${state.on ? `, now ${best(after[k])}` : ""}.`;
       }).join(" "));
       const rows = barsOf(before[0], after[0], state.on, name);
@@ -122,7 +125,9 @@ function barsOf(before, after, on, name) {
 
 export const EXCHANGE_CSS = `
 .gptlib-exchange .gptlib-ticks { display: none; }
-.gptlib-exchange > p { min-height: 1.35em; margin: .3em 0; }
+.gptlib-exchange > p { margin: 0; }
+.gptlib-exchange > .gptlib-row { margin-bottom: .15em; }
+.gptlib-exchange > p:first-of-type { min-height: 1.35em; }
 .gptlib-exchange select { max-width: 9em; }
 @media (prefers-reduced-motion: no-preference) {
   .gptlib-exchange .gptlib-fill { transition: width .5s ease-in-out; }

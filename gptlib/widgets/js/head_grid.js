@@ -1,12 +1,17 @@
 // All heads of a model as small tables, a row for each layer, to choose one from.
 
-import { make, put, set, style } from "./dom.js";
+import { make, put, set, style, two } from "./dom.js";
 import { sample } from "./arcs.js";
 import { pooled, smallTable } from "./heat.js";
 import { roving } from "./roving.js";
 import { COLOURS } from "./style.js";
 
-/** update(looks): other tables. choose(layer, head): the one that is marked. */
+/**
+ * update(looks): other tables.
+ *
+ * choose({layer, head, looks, names, query}): the one that is marked; each says where the word
+ * `query` looks most.
+ */
 export function headGrid({ layers, heads, onChoose }) {
   const side = Math.max(24, Math.min(44, Math.floor(240 / heads) - 6));
   const cells = [];
@@ -20,14 +25,13 @@ export function headGrid({ layers, heads, onChoose }) {
     for (let head = 0; head < heads; head++) {
       const table = smallTable();
       const button = make("button", {
-        type: "button", class: "gptlib-head-cell", "aria-label": `layer ${layer}, head ${head}`,
-        title: `layer ${layer}, head ${head}`, on: { click: () => onChoose(layer, head) },
+        type: "button", class: "gptlib-head-cell", on: { click: () => onChoose(layer, head) },
       }, table.root);
       cells.push({ layer, head, table, button });
       parts.push(button);
     }
   }
-  const root = make("div", { class: "gptlib-heads", role: "group", "aria-label": "All heads" });
+  const root = make("div", { class: "gptlib-heads", role: "group" });
   style(put(root, ...parts), { "grid-template-columns": `max-content repeat(${heads}, max-content)` });
   const rest = roving(root, { buttons: () => cells.map(({ button }) => button), across: () => heads });
 
@@ -39,9 +43,15 @@ export function headGrid({ layers, heads, onChoose }) {
         table.update(pooled(rows), side, looks.masked);
       }
     },
-    choose(layer, head) {
-      for (const cell of cells)
-        set(cell.button, { "aria-pressed": String(cell.layer === layer && cell.head === head) });
+    choose({ layer, head, looks, names, query }) {
+      set(root, { "aria-label": `All heads: where “${names[query]}” looks most` });
+      for (const cell of cells) {
+        const key = looks.strongest(cell.layer, cell.head, query);
+        const weight = two(looks.row(cell.layer, cell.head, query).weights[key]);
+        const words = `layer ${cell.layer}, head ${cell.head}; most on ${names[key]}, ${weight}`;
+        const pressed = cell.layer === layer && cell.head === head;
+        set(cell.button, { "aria-label": words, title: words, "aria-pressed": String(pressed) });
+      }
       rest(layer * heads + head);
     },
   };

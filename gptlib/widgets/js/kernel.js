@@ -100,8 +100,12 @@ export class Kernel {
   /** Tell Python a value, for code in the notebook that reads it. */
   tell(name, value) {
     if (this.gone) return;
-    this.model.set(name, value);
-    this.model.save_changes();
+    try {
+      this.model.set(name, value);
+      this.model.save_changes();
+    } catch {
+      this.setGone(true);
+    }
   }
 
   close() {

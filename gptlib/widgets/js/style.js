@@ -8,6 +8,9 @@ const BLUE = "var(--jp-brand-color1, #1976d2)";
 const ORANGE = "var(--jp-warn-color0, #e65100)";
 const ALARM = "var(--jp-error-color1, #d32f2f)";
 export const COLOURS = { INK, FAINT, PAPER, GRID, BLUE, ORANGE, ALARM };
+// The background of what the mask hides: grey, and strokes, as figures have it.
+export const CROSSED = `color-mix(in srgb, ${GRID} 45%, ${PAPER})
+  repeating-linear-gradient(135deg, transparent 0 5px, ${GRID} 5px 6px)`;
 
 // 16 px where JupyterLab writes in 14: 24 px on a projector of 1080 lines at 150 %. Nothing in an
 // explorer is smaller than 1em of this.
@@ -101,8 +104,7 @@ const CSS = `
 .gptlib-heat { display: grid; gap: 1px; align-content: start; }
 .gptlib-heat > .gptlib-cell { min-height: 1.1em; text-align: center; line-height: 1.5em;
   forced-color-adjust: none; color: ${INK}; }
-.gptlib-heat > .gptlib-future { background: color-mix(in srgb, ${GRID} 45%, ${PAPER})
-  repeating-linear-gradient(135deg, transparent 0 5px, ${GRID} 5px 6px); }
+.gptlib-heat > .gptlib-future { background: ${CROSSED}; }
 .gptlib-heat > .gptlib-name { text-align: right; padding-right: .3em; overflow: hidden;
   text-overflow: ellipsis; }
 .gptlib-ticks { position: relative; height: 1.3em; }
