@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import nbformat
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Error, Locator, Page, sync_playwright
 
 PATIENCE = 30  # seconds; a busy machine is slow, and no test measures time
 NO_CHROMIUM = "no Chromium found: install one, or name it with GPTLIB_CHROMIUM"
@@ -249,7 +249,14 @@ class Notebook:
         self.panel = self.page.locator(".jp-NotebookPanel")
 
     def run_all(self) -> None:
-        self.lab.command("notebook:run-all-cells")
+        """Run its cells. On a busy machine a page that has just begun may lose such a run and, as
+        Chromium says, its promise: then a person presses the button once more."""
+        try:
+            self.lab.command("notebook:run-all-cells")
+        except Error as error:
+            if "garbage collected" not in str(error):
+                raise
+            self.lab.command("notebook:run-all-cells")
 
     def explorers(self, count: int) -> "list[Explorer]":
         """The explorers in its outputs, when there are `count` and each has its picture."""
