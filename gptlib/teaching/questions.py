@@ -95,8 +95,7 @@ class QuestionBox(Explorer):
         html += f'<ol type="a">{items}</ol>'
         if self.kind == QUICK:
             html += folded(self.question)
-        html = f'<div style="{AS_EXPLORERS}">{html}</div>'
-        return {"text/plain": svg.writable(self.describe()), "text/html": html}
+        return saved(self.describe(), html)
 
 
 class Comparison(Explorer):
@@ -116,8 +115,13 @@ class Comparison(Explorer):
     def fallback(self) -> dict[str, str]:
         """The question once more, and its replies to be unfolded."""
         html = f"<p><b>Compare.</b> {marked(self.question.asks)}</p>{folded(self.question)}"
-        html = f'<div style="{AS_EXPLORERS}">{html}</div>'
-        return {"text/plain": svg.writable(self.describe()), "text/html": html}
+        return saved(self.describe(), html)
+
+
+def saved(words: str, html: str) -> dict[str, str]:
+    """What a notebook keeps: the words, and the HTML in letters as large as an explorer's."""
+    html = f'<div style="{AS_EXPLORERS}">{html}</div>'
+    return {"text/plain": svg.writable(words), "text/html": html}
 
 
 def folded(question: Question) -> str:
