@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
-from torch.optim import AdamW, Optimizer
+from torch.optim import Optimizer
 
+from .fast.optimizer import AdamW, Ready
 from .model import GPT
 from .scale import kernels
 from .scale.compiling import compiled, compiles
@@ -69,7 +70,7 @@ def _fast_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if device.type == "cuda" else torch.float32
 
 
-class Muon(Optimizer):
+class Muon(Ready):
     """Momentum, made orthogonal: weight -= rate * sqrt(max(1, O / I)) * orthogonalize(momentum).
 
     Args:
