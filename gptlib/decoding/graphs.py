@@ -11,7 +11,8 @@ V = vocab_size.
 """
 
 import threading
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
 import torch
@@ -112,7 +113,7 @@ class TextWriter:
 
     def record(self) -> None:
         """Record a step, which a card then repeats as one."""
-        with torch.inference_mode(), torch.cuda.device(self.token.device):
+        with _no_bookkeeping(), torch.cuda.device(self.token.device):
             aside = torch.cuda.Stream()
             aside.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(aside):  # libraries set themselves up at their first calls
@@ -179,6 +180,17 @@ class TextWriter:
         return start + min(written, int(before.sum(-1).max()) + 1)
 
 
+@contextmanager
+def _no_bookkeeping() -> Iterator[None]:
+    """No gradients, and no tensors of inference mode, whatever the caller has set.
+
+    With a recording PyTorch sets aside what each later one of the process writes its seed to. Made
+    in inference mode, it could not be written to outside: PyTorch issue 166792, mended since.
+    """
+    with torch.inference_mode(False), torch.no_grad():
+        yield
+
+
 def _state(generator: torch.Generator | None, device: torch.device) -> Tensor:
     if generator is not None:
         return generator.get_state()
@@ -233,9 +245,11 @@ def _writer(model, n_rows, n_places, settings, eos_id, few: bool) -> TextWriter 
     if known is None or known.size < n_places or known.key != key:
         if few:
             return None
-        _recorded.pop(model, None)  # its memory is needed
+        del known  # what holds its memory, which is needed
+        _recorded.pop(model, None)
         size = min(model.config.block_size, -(-n_places // STEP) * STEP)
-        known = TextWriter(model, n_rows, size, settings, eos_id)
+        with _no_bookkeeping():
+            known = TextWriter(model, n_rows, size, settings, eos_id)
         known.record()
         known.key = key
         _recorded[model] = known
@@ -244,4 +258,5 @@ def _writer(model, n_rows, n_places, settings, eos_id, few: bool) -> TextWriter 
 
 def _key(model: GPT, *asked) -> tuple:
     """What a recording is for: what was asked, and the weights where they lie."""
-    return (*asked, model.first_unused_id, *(p.data_ptr() for p in model.parameters()))
+    weights = ((p.dtype, p.data_ptr()) for p in model.parameters())
+    return (*asked, model.first_unused_id, *weights)

@@ -4,7 +4,7 @@ Axes: ... any leading axes, I input channels, O output channels, V = vocab_size.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 import torch.nn.functional as F
@@ -47,11 +47,18 @@ def fused_nll(logits: Tensor, targets: Tensor) -> Tensor:
 
 @contextmanager
 def tensor_cores(device: torch.device) -> Iterator[None]:
-    """Inside, a card multiplies float32 by its tensor cores (TF32), to three digits."""
-    if device.type != "cuda":
+    """Inside, a card multiplies float32 by its tensor cores (TF32), to three digits.
+
+    Whoever has chosen a precision by PyTorch's newer names (`torch.backends.cuda.matmul.
+    fp32_precision`) keeps it: PyTorch refuses that both kinds of names are used.
+    """
+    before = None
+    if device.type == "cuda":
+        with suppress(RuntimeError):
+            before = torch.get_float32_matmul_precision()
+    if before is None:
         yield
         return
-    before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high")
     try:
         yield
@@ -61,7 +68,7 @@ def tensor_cores(device: torch.device) -> Iterator[None]:
 
 def to_card(tensor: Tensor, device: torch.device) -> Tensor:
     """`tensor` on the device; a card is sent it from memory that stays in place, without a wait."""
-    if device.type != "cuda":
+    if device.type != "cuda" or tensor.device.type != "cpu":  # only the CPU's memory is pinned
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)
 

@@ -3,10 +3,14 @@
 The step itself is tried on the CPU, where it is not recorded.
 """
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from tiny import random_ids
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 import gptlib
 from gptlib.decoding import graphs
@@ -122,6 +126,65 @@ def test_a_step_looks_at_no_number(how):
         assert there.token.shape == (2,) and there.out.shape == (2, 41)
         with pytest.raises(DataDependentOutputException):
             there.place.item()
+
+
+class Devices(TorchDispatchMode):
+    """Notes which operations have a tensor on the CPU, given or found."""
+
+    def __init__(self):
+        super().__init__()
+        self.count, self.on_cpu = 0, []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        seen = [t for t in tree_leaves((args, kwargs, found)) if isinstance(t, torch.Tensor)]
+        self.count += 1
+        if any(tensor.device.type == "cpu" for tensor in seen):
+            self.on_cpu.append(str(func))
+        return found
+
+
+@pytest.mark.parametrize("how", SETTINGS, ids=str)
+def test_a_step_has_nothing_on_the_cpu(how):
+    # A card would be sent it, and waited for, which no recording can do. "meta" is a device, too.
+    with torch.device("meta"):
+        model = gptlib.GPT(gptlib.GPTConfig(11, 40, n_layer=1, n_head=2, n_embd=12))
+    model.first_unused_id = 9
+    there = writer(model, 2, **how)
+    with torch.no_grad(), Devices() as devices:
+        there.step()
+    assert devices.count > 50 and not devices.on_cpu
+
+
+@pytest.fixture
+def without_a_card(monkeypatch):
+    """As much of `torch.cuda` as `record` asks for; notes in which mode the steps are made."""
+    modes = []
+
+    class Nothing:
+        def wait_stream(self, other):
+            pass
+
+    def here(*given, **how):
+        modes.append(torch.is_inference_mode_enabled() or torch.is_grad_enabled())
+        return nullcontext()
+
+    for name in ("CUDAGraph", "Stream", "current_stream"):
+        monkeypatch.setattr(torch.cuda, name, Nothing)
+    for name in ("device", "stream", "graph"):
+        monkeypatch.setattr(torch.cuda, name, here)
+    return modes
+
+
+@pytest.mark.parametrize("mode", [torch.inference_mode, torch.enable_grad])
+def test_a_step_is_recorded_outside_of_inference_mode(lively, monkeypatch, without_a_card, mode):
+    # Or the next recording of the process, by torch.compile say, might find tensors of that mode.
+    monkeypatch.setattr(graphs, "_recorded", {})
+    with mode():
+        made = graphs._writer(lively, 1, 40, (1.0, None, None), None, few=False)
+    assert without_a_card == [False] * 3
+    assert not any(t.is_inference() for t in vars(made).values() if isinstance(t, torch.Tensor))
+    assert made.graph is not None and int(made.place) == 3
 
 
 # ---- Who is written for ----

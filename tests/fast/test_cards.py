@@ -85,9 +85,37 @@ def test_float32_goes_by_tensor_cores_on_a_card_and_as_before_afterwards():
     assert torch.get_float32_matmul_precision() == before
 
 
+@pytest.mark.skipif(
+    not hasattr(torch.backends.cuda.matmul, "fp32_precision"), reason="an older PyTorch"
+)
+def test_a_precision_that_was_chosen_by_the_newer_names_stays():
+    matmul = torch.backends.cuda.matmul
+    before = matmul.fp32_precision
+    matmul.fp32_precision = "tf32"
+    try:
+        with pytest.raises(RuntimeError, match="mix"):
+            torch.get_float32_matmul_precision()
+        with tensor_cores(torch.device("cuda")):
+            assert matmul.fp32_precision == "tf32"
+        assert matmul.fp32_precision == "tf32"
+    finally:
+        matmul.fp32_precision = before
+
+
 def test_a_tensor_for_the_cpu_is_not_copied():
     x = torch.ones(3)
     assert to_card(x, torch.device("cpu")) is x
+
+
+def test_what_is_on_a_card_already_is_not_pinned():
+    class There:  # PyTorch pins the CPU's memory alone, and refuses a card's
+        device = torch.device("cuda", 0)
+
+        def to(self, device, non_blocking=False):
+            return self
+
+    there = There()
+    assert to_card(there, torch.device("cuda")) is there
 
 
 @pytest.mark.cuda
