@@ -14,6 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import gptlib
 from gptlib import Step, TrainConfig
+from gptlib.fast.cards import needs_padding
+from gptlib.scale.compiling import has_compiler
 from gptlib.scale.rows import NO_TARGET, document_starts
 from gptlib.scale.unread import Unread
 from gptlib.training import (
@@ -451,12 +453,62 @@ def test_cuda_trains_to_nearly_the_losses_of_the_cpu():
 
 
 @pytest.mark.cuda
+@pytest.mark.skipif(not has_compiler(), reason="no Triton or no C compiler here")
 def test_on_cuda_a_compiled_run_is_nearly_the_plain_one():
     how = {"device": "cuda", "bf16": False, "optimizer": "muon"}
     plain = [step.loss for step in trainer(**how, compile=False)]
     compiled = trainer(**how, compile=True)
     assert [step.loss for step in compiled] == pytest.approx(plain, abs=5e-3)
     assert all(type(step) is Step for step in compiled.history)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("in_graphs", [False, True])
+def test_on_cuda_a_large_vocabulary_is_padded_inside_the_product_alone(in_graphs):
+    if in_graphs and not has_compiler():
+        pytest.skip("no Triton or no C compiler here")
+    losses = {}
+    for device in ("cpu", "cuda"):
+        shape = gptlib.GPTConfig(4099, block_size=64, n_layer=1, n_head=4, n_embd=256)
+        how = {"device": device, "compile": in_graphs and device == "cuda", "bf16": False}
+        config = TrainConfig(3, 4, optimizer="adamw", **how)
+        tokens = torch.randint(4099, (500,), generator=torch.Generator().manual_seed(0))
+        run = gptlib.Trainer(gptlib.GPT(shape, seed=0), tokens, config)
+        assert needs_padding(torch.empty(4, 64, 256, device=device), run.model.wte.weight) == (
+            device == "cuda"
+        )
+        losses[device] = [step.loss for step in run]
+        assert run.model.wte.weight.grad.shape == (4099, 256)
+    assert losses["cuda"] == pytest.approx(losses["cpu"], abs=2e-2)
+
+
+@pytest.mark.cuda
+def test_on_cuda_a_run_that_nobody_looks_at_is_the_one_that_is_watched():
+    how = {"tokens": TOKENS[:50], "device": "cuda", "compile": False}
+    watched, alone = trainer(**how), trainer(**how)
+    losses = [step.loss for step in watched]
+    for _ in range(3):
+        alone.update()
+    assert type(alone.history[-1]) is Unread and type(alone.history[-2]) is Step
+    list(alone)
+    assert [type(step) for step in alone.history] == [Step] * 6
+    assert [step.loss for step in alone.history] == pytest.approx(losses, abs=1e-4)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_on_cuda_an_update_waits_for_nothing(optimizer):
+    run = trainer(dropout=0.1, device="cuda", compile=False, optimizer=optimizer)
+    run.update()
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(3):
+            run.update()
+        with pytest.raises(RuntimeError, match="synchroniz"):
+            run.model.wpe.weight.sum().item()  # which is what would be noticed
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
 
 
 @pytest.mark.cuda

@@ -289,21 +289,41 @@ def test_a_recorded_step_writes_the_text_of_the_cpu(lively, n_rows, how):
 
 
 @pytest.mark.cuda
-def test_a_cards_own_generator_is_drawn_from_as_by_the_plain_way(lively):
+@pytest.mark.parametrize("seeded_by", ["a generator", "the global one"])
+def test_a_cards_own_generator_is_drawn_from_as_by_the_plain_way(lively, seeded_by):
     lively.cuda()
     texts = []
     for use_cache in (True, False):
-        generator = torch.Generator("cuda").manual_seed(4)
+        generator = torch.Generator("cuda").manual_seed(4) if seeded_by == "a generator" else None
+        torch.manual_seed(4)
         how = {"eos_id": 5, "generator": generator, "use_cache": use_cache}
-        texts.append((gptlib.generate(lively, [1, 2], 36, **how), generator.get_state()))
+        text = gptlib.generate(lively, [1, 2], 36, **how)
+        state = torch.cuda.get_rng_state() if generator is None else generator.get_state()
+        texts.append((text, state))
+    assert lively in graphs._recorded
     assert all(torch.equal(one, other) for one, other in zip(*texts, strict=True))
 
 
 @pytest.mark.cuda
-def test_a_recorded_step_in_bfloat16_is_near_the_plain_one(lively):
+def test_a_recorded_step_in_bfloat16_writes_what_the_step_itself_writes(lively):
     lively.cuda().to(torch.bfloat16)
     ids = random_ids(lively, 3, length=5).cuda()
-    recorded = writer(lively, 3)
+    plain, recorded = writer(lively, 3, top_k=4), writer(lively, 3, top_k=4)
     recorded.record()
-    text = recorded.write(lively, ids, 9, seeded())
-    assert text.shape == (3, 14) and torch.equal(text[:, :5], ids)
+    text = recorded.write(lively, ids, 35, seeded())
+    assert text.shape == (3, 40) and torch.equal(text, plain.write(lively, ids, 35, seeded()))
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("mode", [nullcontext, torch.inference_mode])
+def test_after_a_recording_others_can_be_made(lively, mode):
+    lively.cuda()
+    with mode():
+        gptlib.generate(lively, [1, 2], 36)
+    x = torch.ones(3, device="cuda")
+    x + x
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        twice = x + x
+    graph.replay()
+    assert lively in graphs._recorded and twice.tolist() == [2, 2, 2]
