@@ -133,6 +133,17 @@ def test_evaluate_equals_a_slow_loop_over_single_tokens(model, eos_id):
         )
 
 
+def test_the_logits_of_many_rows_are_never_in_memory_at_once(model, monkeypatch):
+    x, y = evaluation_rows(TOKENS, 8)
+    expected, seen = evaluate(model, x, y), []
+    monkeypatch.setattr("gptlib.fast.cards.LOGITS", 3 * 8 * 11)
+    handle = model.register_forward_hook(lambda _, given, logits: seen.append(logits.numel()))
+    assert evaluate(model, x, y) == pytest.approx(expected, abs=1e-6)
+    assert evaluate(model, x, y, batch_size=2) == pytest.approx(expected, abs=1e-6)
+    handle.remove()
+    assert max(seen[:9]) == 3 * 8 * 11 and seen[-2] == 2 * 8 * 11
+
+
 def test_evaluate_turns_dropout_off_and_leaves_the_mode_as_it_was():
     run = trainer(heldout=TOKENS[:50], dropout=0.5)
     run.model.train()

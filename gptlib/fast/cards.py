@@ -16,6 +16,8 @@ TILE = 64
 LARGE = 2**20  # numbers in a matrix: to make a smaller one fit takes longer than it saves
 MANY_ROWS = 128
 
+LOGITS = 2**29  # scored at once, 2 GB: ten rows of GPT-2's, where 64 would take 13 GB, and copies
+
 
 def needs_padding(x: Tensor, weight: Tensor) -> bool:
     """Whether a card multiplies these sooner when the matrix has a few more rows."""
@@ -43,6 +45,17 @@ def fused_nll(logits: Tensor, targets: Tensor) -> Tensor:
     the largest tensor of a training step, are never in memory.
     """
     return F.cross_entropy(logits.flatten(0, -2).float(), targets.flatten())
+
+
+def in_parts(x: Tensor, y: Tensor, most: int, vocab_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Rows x, y (N, T) as parts of `most` rows, or of fewer whose logits fit into a card's memory.
+
+    >>> ids = torch.zeros(64, 1024)
+    >>> [len(rows) for rows, _ in in_parts(ids, ids, 64, 50257)]
+    [10, 10, 10, 10, 10, 10, 4]
+    """
+    size = min(most, max(1, LOGITS // (x.shape[1] * vocab_size)))
+    yield from zip(x.split(size), y.split(size), strict=True)
 
 
 @contextmanager

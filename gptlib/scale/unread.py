@@ -38,7 +38,7 @@ class Numbers:
             self._sent = torch.empty(there.shape, dtype=there.dtype, pin_memory=True)
             self._sent.copy_(there, non_blocking=True)
             self._event = torch.cuda.Event()
-            self._event.record()
+            self._event.record(torch.cuda.current_stream(there.device))  # which need not be card 0
 
     def read(self) -> list[float]:
         """The numbers as floats; waits for the card where it has not come to them.

@@ -79,6 +79,26 @@ def test_a_number_stays_where_it_is_only_if_it_is_told_to():
     assert number(torch.tensor(0.5), stays=False) == 0.5
 
 
+def test_the_numbers_of_a_second_card_are_waited_for_there(monkeypatch):
+    class There:  # two numbers on a card that is not the current one
+        is_cuda, device, shape, dtype = True, torch.device("cuda", 1), (2,), torch.float64
+
+    class Event:
+        def record(self, stream="that of the current card"):
+            recorded.append(stream)
+
+    class Here:
+        def copy_(self, other, non_blocking):
+            assert other is there and non_blocking
+
+    recorded, there, told = [], There(), numbers()
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"that of {device}")
+    monkeypatch.setattr(torch, "empty", lambda *shape, **how: Here())
+    told._send(there)
+    assert recorded == ["that of cuda:1"]
+
+
 @pytest.mark.cuda
 def test_numbers_of_a_card_come_without_stopping_it():
     sent = Numbers(
