@@ -288,6 +288,31 @@ def test_a_recorded_step_writes_the_text_of_the_cpu(lively, n_rows, how):
         assert lively in graphs._recorded and torch.equal(there.cpu(), expected)
 
 
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_a_steps_logits_are_the_models_where_a_card_has_its_fastest_attention(device, dtype):
+    # Heads of 64 channels: of the tiny model's no fused kernel can read the rows.
+    generator = torch.Generator().manual_seed(0)
+    model = gptlib.GPT(gptlib.GPTConfig(96, 256, n_layer=2, n_head=2, n_embd=128), seed=0).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.1)
+    model.to(device, dtype)
+    ids = random_ids(model, 3, length=100).to(device)
+    there = writer(model, 3, size=256)
+    with torch.inference_mode():
+        there._start(model, ids[:, :-1])
+        there.token.copy_(ids[:, -1])
+        there.place.fill_(99)
+        found, wanted = there._logits().float(), model(ids)[:, -1].float()
+    share = 0.1 if dtype == torch.bfloat16 else 1e-4
+    assert (found - wanted).abs().max() < share * wanted.std()
+    # What lies ahead or behind is told apart: one place less gives other logits.
+    there.place.fill_(98)
+    with torch.inference_mode():
+        assert (there._logits().float() - wanted).abs().max() > share * wanted.std()
+
+
 @pytest.mark.cuda
 @pytest.mark.parametrize("seeded_by", ["a generator", "the global one"])
 def test_a_cards_own_generator_is_drawn_from_as_by_the_plain_way(lively, seeded_by):
