@@ -19,6 +19,7 @@ from .settings import TrainConfig
 LARGE_UPDATE = 10**11  # multiplications; those of the lessons have a thirtieth of that
 BACKEND = "inductor"  # a test takes one that needs no C compiler
 C_COMPILERS = ("cc", "gcc", "clang")
+TRITONS = (7, 0)  # the oldest cards that Triton makes kernels for: for others the step would fail
 
 
 def compiles(model, config: TrainConfig) -> bool:
@@ -31,7 +32,8 @@ def compiles(model, config: TrainConfig) -> bool:
         return config.compile
     if model.device.type != "cuda" or started() > 1:
         return False
-    return n_products(model, config) >= LARGE_UPDATE and has_compiler()
+    worth_it = n_products(model, config) >= LARGE_UPDATE
+    return worth_it and has_compiler() and torch.cuda.get_device_capability(model.device) >= TRITONS
 
 
 @cache

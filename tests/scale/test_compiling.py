@@ -21,11 +21,19 @@ def asked(shape, device, **settings):
 @pytest.mark.parametrize("there", [True, False])
 def test_it_is_done_for_a_large_model_on_a_card_and_where_it_is_asked_for(monkeypatch, there):
     monkeypatch.setattr(compiling, "has_compiler", lambda: there)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 0))
     assert asked(gptlib.GPTConfig(), CARD) == there and not asked(gptlib.GPTConfig(), CPU)
     assert not asked(SMALL, CARD)
     assert asked(SMALL, CPU, compile=True) and not asked(gptlib.GPTConfig(), CARD, compile=False)
     monkeypatch.setattr(compiling, "started", lambda: 2)
     assert asked(gptlib.GPTConfig(), CARD, compile=True) and not asked(gptlib.GPTConfig(), CARD)
+
+
+def test_a_card_that_is_too_old_for_triton_is_not_asked_to(monkeypatch):
+    monkeypatch.setattr(compiling, "has_compiler", lambda: True)
+    for capability, wanted in (((6, 1), False), ((8, 0), True)):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device, c=capability: c)
+        assert asked(gptlib.GPTConfig(), CARD) == wanted
 
 
 @pytest.mark.parametrize(
