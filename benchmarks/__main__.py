@@ -4,36 +4,26 @@ import argparse
 import math
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
-from . import (
-    board,
-    bpe,
-    clock,
-    cuda,
-    encoding,
-    generation,
-    growth,
-    loading,
-    mutation,
-    summary,
-    training,
-    widgets,
-)
+from . import summary
 
-# Each one measures, prints, and replaces the part of RESULTS.md between its own two marks.
-SECTIONS: dict[str, Callable[[argparse.Namespace], None]] = {
-    "bpe": lambda given: bpe.main(given.minbpe),
-    "encoding": lambda given: encoding.main(),
-    "training": lambda given: training.main(given.nanogpt),
-    "generation": lambda given: generation.main(given.nanogpt),
-    "cuda": lambda given: cuda.main(given.nanogpt, given.minutes),
-    "loading": lambda given: loading.main(),
-    "growth": lambda given: growth.main(),
-    "widgets": lambda given: widgets.main(),
-    "clock": lambda given: clock.main(),
-    "mutation": lambda given: mutation.main(),
-    "board": lambda given: board.main(),
+# Each one measures, prints, and replaces the part of RESULTS.md between its own two marks. It is
+# imported when its turn comes: a computer with a card need not have a browser for the others.
+SECTIONS: dict[str, Callable[[ModuleType, argparse.Namespace], None]] = {
+    "bpe": lambda section, given: section.main(given.minbpe),
+    "encoding": lambda section, given: section.main(),
+    "training": lambda section, given: section.main(given.nanogpt),
+    "generation": lambda section, given: section.main(given.nanogpt),
+    "cuda": lambda section, given: section.main(given.nanogpt, given.minutes),
+    "loading": lambda section, given: section.main(),
+    "growth": lambda section, given: section.main(),
+    "widgets": lambda section, given: section.main(),
+    "clock": lambda section, given: section.main(),
+    "mutation": lambda section, given: section.main(),
+    "board": lambda section, given: section.main(),
 }
 
 
@@ -42,7 +32,7 @@ def main() -> None:
     for name in given.only:
         print(f"# {name}", flush=True)
         began = time.perf_counter()
-        SECTIONS[name](given)
+        SECTIONS[name](import_module(f".{name}", __package__), given)
         print(f"# {name}: {time.perf_counter() - began:.0f} s\n", flush=True)
     summary.main()
 

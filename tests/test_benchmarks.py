@@ -92,8 +92,9 @@ def test_every_command_that_the_results_name_is_there():
 
 def test_sections_that_are_asked_for_run_in_that_order_and_no_others(monkeypatch, capsys):
     ran = []
-    sections = {name: lambda given, name=name: ran.append((name, given)) for name in "abc"}
+    sections = {name: lambda section, given: ran.append((section, given)) for name in "abc"}
     monkeypatch.setattr(command, "SECTIONS", sections)
+    monkeypatch.setattr(command, "import_module", lambda name, package: name.removeprefix("."))
     monkeypatch.setattr(command.summary, "main", lambda: ran.append(("the first page", None)))
     monkeypatch.setattr("sys.argv", ["benchmarks", "--only", "c,a", "--minbpe", "there"])
     command.main()
@@ -103,6 +104,13 @@ def test_sections_that_are_asked_for_run_in_that_order_and_no_others(monkeypatch
     with pytest.raises(SystemExit):
         command.main()
     assert "'x' is none of a, b, c" in capsys.readouterr().err
+
+
+def test_the_rows_of_a_card_need_no_browser_and_no_notebook():
+    code = "import sys; sys.modules |= dict.fromkeys(['playwright', 'nbformat', 'nbclient']);"
+    code += "from benchmarks import __main__, cuda, training; print(len(__main__.SECTIONS))"
+    assert numbers_of(code) == [11]
+    assert all((RESULTS.parent / f"{name}.py").is_file() for name in command.SECTIONS)
 
 
 def test_a_vote_that_the_board_has_not_kept_is_lost_and_one_kept_twice_is_said():

@@ -66,7 +66,7 @@ def parts(nanogpt: str | None) -> list[Part]:
         Part(
             "benchmarks",
             ["-m", "benchmarks", "--only", "cuda", "--minutes", LEFT, *clone],
-            ("transformers", "nbformat"),
+            ("transformers",),
             1.0,
         ),
     ]
