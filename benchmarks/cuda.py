@@ -8,6 +8,7 @@ of 1,024 tokens, bfloat16, fused AdamW. FLOPs of a token: 6 times the parameters
 import gc
 import math
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ import torch
 
 import gptlib
 from gptlib.fast.cards import fused_nll
+from gptlib.formats.values import reason
 
 from .generation import generates, transformers_generates
 from .peers import Missing
@@ -28,7 +30,7 @@ SHAPE = gptlib.GPTConfig()
 PADDED = 50304  # GPT-2's vocabulary, rounded up as nanoGPT does by itself
 N_ROWS, STEPS, N, MANY = 16, 10, 200, 32
 PEAK = {"H100": 989e12, "H200": 989e12, "A100": 312e12}  # bf16 FLOP/s, dense, by NVIDIA's sheets
-NO_CARD = "there is no CUDA card here"
+NO_CARD, FAILED = "there is no CUDA card here", "it failed:"
 STEP = f"{STEPS} training steps, 124M, {N_ROWS} rows of 1,024, bf16"
 WRITE = f"{N} tokens, 124M"
 A_ROW, SECONDS = 45, {ON_CUDA.what: 240}  # what a row takes, compiling included; about
@@ -52,10 +54,17 @@ def rows(nanogpt: Path | None, minutes: float = math.inf) -> Iterator[Row | NotM
         try:
             yield measure(what, peer, nanogpt)
         except (Missing, torch.cuda.OutOfMemoryError) as missing:
-            yield NotMeasured(what, peer, missing)
+            yield NotMeasured(what, peer, _in_a_cell(missing))
+        except Exception as error:  # a compiler's, say: what was measured before is not to be lost
+            traceback.print_exc()
+            yield NotMeasured(what, peer, f"{FAILED} {_in_a_cell(error)}")
         gc.collect()
         torch.compiler.reset()
         torch.cuda.empty_cache()
+
+
+def _in_a_cell(error: Exception) -> str:
+    return reason(error).replace("|", "/")
 
 
 # ---- Training ----

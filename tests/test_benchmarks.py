@@ -192,22 +192,28 @@ def test_without_a_card_each_row_of_cuda_says_so(monkeypatch):
     assert len({str(row) for row in rows}) == len(rows)
 
 
-def test_a_row_whose_peer_is_missing_or_too_large_leaves_the_others_their_turn(monkeypatch):
+def test_a_row_that_is_not_measured_leaves_the_others_their_turn(monkeypatch, capsys):
     def missing(what, peer, nanogpt):
         raise Missing("no clone")
 
     def large(what, peer, nanogpt):
-        raise torch.cuda.OutOfMemoryError("out of memory")
+        raise torch.cuda.OutOfMemoryError("out of memory\nof card 0")
+
+    def broken(what, peer, nanogpt):
+        raise RuntimeError("no | kernel")
 
     def there(what, peer, nanogpt):
         return Row(what, peer, 1.0, 2.0, 0.5)
 
-    measures = [("a", "p", missing), ("b", "p", large), ("c", "p", there)]
+    measures = [("a", "p", missing), ("b", "p", large), ("d", "p", broken), ("c", "p", there)]
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr(cuda, "ROWS", measures)
     said = [str(row) for row in cuda.rows(None)]
     assert ["not measured: no clone" in said[0], "out of memory" in said[1]] == [True, True]
-    assert said[2] == "| c | p | 1.00 s | 2.00 s | 0.50 |"
+    assert said[1] == "| b | p | not measured: out of memory of card 0 | | |"
+    assert said[2] == "| d | p | not measured: it failed: no / kernel | | |"
+    assert "RuntimeError: no | kernel" in capsys.readouterr().err
+    assert said[3] == "| c | p | 1.00 s | 2.00 s | 0.50 |"
 
 
 def test_a_row_for_which_there_is_no_time_says_so(monkeypatch):

@@ -42,6 +42,7 @@ def ran(code, minutes=1.0, needs=()):
             False,
         ),
         ("print('| a | p | 1 |\\n| b | p | not measured: no | |')", "1 rows measured, 1 not", True),
+        ("print('| a | p | not measured: it failed: x | |')", "0 rows measured, 1 not", False),
     ],
 )
 def test_a_part_says_how_it_went(code, said, good):
