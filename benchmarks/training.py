@@ -219,7 +219,8 @@ sys.path.insert(0, {str(clone)!r})
 from model import GPT, GPTConfig
 saved = torch.load({str(clone / "out-shakespeare-char/ckpt.pt")!r}, weights_only=False)
 model = GPT(GPTConfig(**saved["model_args"]))
-model.load_state_dict(saved["model"])
+prefix = "_orig_mod."  # which torch.compile puts before each name
+model.load_state_dict({{name.removeprefix(prefix): p for name, p in saved["model"].items()}})
 ids = numpy.fromfile({str(clone / "data/shakespeare_char/val.bin")!r}, "uint16")
 ids = torch.from_numpy(ids.astype("int64"))
 size, losses = {race.block_size}, []

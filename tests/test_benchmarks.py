@@ -226,6 +226,34 @@ def test_a_row_for_which_there_is_no_time_says_so(monkeypatch):
     assert "0.50" in first and "longer than what was left of 2.0 min" in last
 
 
+TOY = """
+import torch
+class GPTConfig:
+    def __init__(self, size):
+        self.size = size
+class GPT(torch.nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.losses = torch.nn.Parameter(torch.zeros(config.size))
+    def forward(self, x, y):
+        return None, self.losses[x].mean()
+"""
+
+
+@pytest.mark.parametrize("prefix", ["", "_orig_mod."], ids=["plain", "compiled"])
+def test_nanogpts_checkpoint_is_scored_as_it_was_saved(tmp_path, prefix):
+    (tmp_path / "model.py").write_text(TOY, encoding="utf-8")
+    for folder in ("out-shakespeare-char", "data/shakespeare_char"):
+        (tmp_path / folder).mkdir(parents=True)
+    weights = {f"{prefix}losses": torch.tensor([1.0, 2.0, 3.0])}
+    saved = {"model_args": {"size": 3}, "model": weights}
+    torch.save(saved, tmp_path / "out-shakespeare-char" / "ckpt.pt")
+    ids = torch.tensor([0, 1, 2, 1] * 4 + [0], dtype=torch.uint16)
+    ids.numpy().tofile(tmp_path / "data" / "shakespeare_char" / "val.bin")
+    race = training.ON_CUDA._replace(block_size=4)
+    assert training.their_loss(tmp_path, race) == pytest.approx(2.0)
+
+
 def test_a_race_without_a_clone_says_so():
     for race in (training.ON_CPU, training.ON_CUDA):
         row = training.to_a_loss(None, race=race)
