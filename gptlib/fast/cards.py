@@ -3,6 +3,7 @@
 Axes: ... any leading axes, I input channels, O output channels, V = vocab_size.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -62,21 +63,37 @@ def in_parts(x: Tensor, y: Tensor, most: int, vocab_size: int) -> Iterator[tuple
 def tensor_cores(device: torch.device) -> Iterator[None]:
     """Inside, a card multiplies float32 by its tensor cores (TF32), to three digits.
 
-    Whoever has chosen a precision by PyTorch's newer names (`torch.backends.cuda.matmul.
-    fp32_precision`) keeps it: PyTorch refuses that both kinds of names are used.
+    The setting is the process's: of several threads inside, the last one puts it back.
     """
-    before = None
-    if device.type == "cuda":
-        with suppress(RuntimeError):
-            before = torch.get_float32_matmul_precision()
-    if before is None:
+    if device.type != "cuda":
         yield
         return
-    torch.set_float32_matmul_precision("high")
+    with _changing:
+        _inside.append(_inside[0] if _inside else _precision())
+        if _inside[0] is not None:
+            torch.set_float32_matmul_precision("high")
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        with _changing:
+            before = _inside.pop()
+            if before is not None and not _inside:
+                torch.set_float32_matmul_precision(before)
+
+
+_changing = threading.Lock()
+_inside: list[str | None] = []  # for each thread inside, what was set before the first came
+
+
+def _precision() -> str | None:
+    """What is set; None where it was chosen by PyTorch's newer names, and is to stay.
+
+    Those are `torch.backends.cuda.matmul.fp32_precision` and the like, and PyTorch refuses that
+    both kinds are used.
+    """
+    with suppress(RuntimeError):
+        return torch.get_float32_matmul_precision()
+    return None
 
 
 def to_card(tensor: Tensor, device: torch.device) -> Tensor:

@@ -85,6 +85,15 @@ def test_float32_goes_by_tensor_cores_on_a_card_and_as_before_afterwards():
     assert torch.get_float32_matmul_precision() == before
 
 
+def test_of_several_threads_the_last_one_puts_the_precision_back():
+    one, other = (tensor_cores(torch.device("cuda")) for _ in range(2))
+    one.__enter__(), other.__enter__()
+    one.__exit__(None, None, None)
+    assert torch.get_float32_matmul_precision() == "high"
+    other.__exit__(None, None, None)
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
 @pytest.mark.skipif(
     not hasattr(torch.backends.cuda.matmul, "fp32_precision"), reason="an older PyTorch"
 )
