@@ -13,9 +13,7 @@ from gptlib import cli
 
 # Where there is fork, one process imports, once for all of them:
 CONTEXT = multiprocessing.get_context("spawn" if os.name == "nt" else "forkserver")
-CONTEXT.set_forkserver_preload(
-    ["gptlib.cli", "torch._dynamo"]
-)  # or the workers do
+CONTEXT.set_forkserver_preload(["gptlib.cli", "torch._dynamo"])  # or the workers do
 
 TINY = (
     "--steps 12 --block-size 8 --n-layer 1 --n-head 2 --n-embd 4 --vocab-size 260 --quiet "
