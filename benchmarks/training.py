@@ -20,6 +20,7 @@ import torch.nn.functional as F
 import gptlib
 from gptlib.training import evaluate, evaluation_rows
 
+from . import as_started_by_hand
 from .peers import Missing, from_clone, installed
 from .side_by_side import NotMeasured, Row, compare, write_table
 
@@ -200,7 +201,13 @@ def _theirs(clone: Path, race: Race) -> float:
 
 def _process(*arguments: str, cwd=None) -> float:
     began = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], cwd=cwd, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env=as_started_by_hand(),
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
     return time.perf_counter() - began
 
 
