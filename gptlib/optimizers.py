@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from .fast.linear import CPU_HAS_BF16
 from .fast.optimizer import AdamW, Ready
 from .model import GPT
 from .scale import kernels
@@ -57,10 +58,6 @@ def orthogonalize(matrices: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         factor = torch.baddbmm(squared, squared, squared, beta=b, alpha=c)  # b s + c s @ s
         x = torch.baddbmm(x, factor, x, beta=a)  # a x + factor @ x
     return (x if wide else x.mT).to(matrices.dtype)
-
-
-# Asked once: a compiler then finds a constant, and no question that it cannot put into a graph.
-CPU_HAS_BF16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
 
 
 def _fast_dtype(device: torch.device) -> torch.dtype:

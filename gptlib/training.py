@@ -99,7 +99,7 @@ class Trainer(Resumable):
         self.runs_ahead = self.device.type == "cuda"
         self.compiling = compiles(model, config)  # before the next update
         self.mean_loss = compiled(self._mean_loss) if self.compiling else self._mean_loss
-        self.threads = kernels.for_training(model, config, self._loss)
+        self.kernels = kernels.for_training(model, config, self._loss)
 
     def __len__(self) -> int:
         return self.config.steps
@@ -144,7 +144,7 @@ class Trainer(Resumable):
         for i in range(count):
             part = self.team.rank * count + i
             with nullcontext() if i == count - 1 else self.team.apart(self.shared):
-                with tensor_cores(self.device), self.threads:
+                with tensor_cores(self.device), self.kernels():
                     loss = self._loss(*self.batch(self.step, part), part)
                     (loss / count).backward()
             total += number(loss, self.runs_ahead)

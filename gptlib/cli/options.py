@@ -14,7 +14,10 @@ from .messages import note
 MODEL_DEFAULTS = {"block_size": 128, "n_layer": 4, "n_head": 4, "n_embd": 128, "dropout": 0.0}
 TRAIN_OPTIONS = {f.name: f for f in fields(TrainConfig) if f.name not in ("eos_id", "block_size")}
 CHOICES = {"optimizer": tuple(DEFAULTS), "schedule": ("cosine", "linear")}
-YES_OR_NO = {"bf16": "bfloat16 (on CUDA)", "compile": "use torch.compile (large models on CUDA)"}
+YES_OR_NO = {
+    "bf16": "bfloat16 (on CUDA; on a CPU for what gains by it)",
+    "compile": "use torch.compile (large models on CUDA)",
+}
 TRAIN_HELP = {
     "learning_rate": "(0.003 with AdamW, 0.03 with Muon)",
     "warmup_steps": "(50 with AdamW, 10 with Muon)",

@@ -1,14 +1,17 @@
-"""y = x W^T + b, the multiplication that a GPT spends its time in: the plain way and the fast one.
+"""y = x W^T + b, the multiplication that a GPT spends its time in: the plain way and the fast ones.
 
 PyTorch hands float32 on a CPU to MKL. On some processors MKL leaves the widest instructions alone
 and multiplies a matrix by a single vector on one core; oneDNN, which PyTorch has too, does neither.
 So `fast_linear` asks oneDNN by name, but where `scale.kernels` has measured that MKL is sooner. A
-test holds the two equal, gradients too.
+test holds the two equal, gradients too. A long run may also multiply in bfloat16, which has three
+digits: processors that have instructions for it do so at twice the pace.
 
 Axes: ... any leading axes, I input channels, O output channels.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 
 import torch
@@ -23,8 +26,13 @@ from .tracing import is_traced
 MANY_ROWS = 128
 LARGE = 2**18  # numbers in a matrix
 
-# What was measured here: whether oneDNN is the faster one for (rows, O, I).
-preferred: dict[tuple[int, int, int], bool] = {}
+# Whether this processor multiplies bfloat16 by instructions of its own. Asked once: a compiler then
+# finds a constant, and no question that it cannot put into a graph.
+CPU_HAS_BF16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+
+Sizes = tuple[int, int, int]  # of a product: rows, O, I
+preferred: dict[Sizes, bool] = {}  # what was measured here: whether oneDNN is the faster one
+_rounded: ContextVar[frozenset[Sizes]] = ContextVar("rounded", default=frozenset())
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -37,12 +45,18 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def fast_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """The output of `linear`, same arguments: padded or by oneDNN, where that is the faster one."""
+    """The output of `linear`, same arguments: padded or by oneDNN, where that is the faster one.
+
+    And rounded, inside `rounding` and for its sizes.
+    """
     if needs_padding(x, weight):
         return padded_linear(x, weight, bias)
-    if not _for_onednn(x, weight):
+    if not _for_a_choice(x, weight):
         return linear(x, weight, bias)
-    return by_onednn(x, weight, bias)
+    sizes = x.numel() // x.shape[-1], *weight.shape
+    if sizes in _rounded.get():
+        return by_bfloat16(x, weight, bias)
+    return (by_onednn if is_sooner(*sizes) else linear)(x, weight, bias)
 
 
 def by_onednn(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -50,6 +64,21 @@ def by_onednn(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
         return _OneDNN.apply(x, weight, bias)
     return _product(x, weight, bias)
+
+
+def by_bfloat16(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """The output of `linear` to three digits, same arguments, float32: products in bfloat16."""
+    return _BFloat16.apply(x, weight, bias)
+
+
+@contextmanager
+def rounding(sizes: frozenset[Sizes]) -> Iterator[None]:
+    """Inside, products of these sizes are `by_bfloat16` in this thread."""
+    token = _rounded.set(sizes)
+    try:
+        yield
+    finally:
+        _rounded.reset(token)
 
 
 class Linear(nn.Linear):
@@ -70,16 +99,15 @@ class Linear(nn.Linear):
         return lambda x: F.linear(x, weight, bias)
 
 
-def _for_onednn(x: Tensor, weight: Tensor) -> bool:
-    """Whether oneDNN can do it and does it faster. Under autocast PyTorch chooses by itself."""
+def _for_a_choice(x: Tensor, weight: Tensor) -> bool:
+    """Whether there is one: float32 on a CPU. Under autocast PyTorch chooses by itself."""
     if is_traced() or torch.is_autocast_enabled("cpu"):
         return False
     if x.dtype != torch.float32 or weight.dtype != torch.float32 or not has_onednn():
         return False
     if x.device.type != "cpu" or weight.device.type != "cpu" or x.ndim < 2:
         return False
-    rows = x.numel() // x.shape[-1] if x.shape[-1] == weight.shape[1] else 0  # 0: let it be refused
-    return rows > 0 and is_sooner(rows, *weight.shape)
+    return x.numel() > 0 and x.shape[-1] == weight.shape[1]  # what does not fit is PyTorch's error
 
 
 def is_sooner(rows: int, n_out: int, n_in: int) -> bool:
@@ -135,4 +163,29 @@ class _OneDNN(torch.autograd.Function):
             product(grad, weight.t(), None) if needs_x else None,  # (..., O) (O, I) -> (..., I)
             grad_weight,
             grad_rows.sum(0) if needs_bias else None,  # (O,)
+        )
+
+
+class _BFloat16(torch.autograd.Function):
+    """The same by three products of bfloat16, each rounded once; sums over rows stay float32."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.leading = x.shape[:-1]
+        rows, weight = x.flatten(0, -2).bfloat16(), weight.bfloat16()  # (N, I), (O, I)
+        ctx.save_for_backward(rows, weight)
+        y = linear(rows, weight)
+        y = y.float() if bias is None else y + bias  # (N, O), float32
+        return y.unflatten(0, ctx.leading)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        rows, weight = ctx.saved_tensors
+        needs_x, needs_weight, needs_bias = ctx.needs_input_grad
+        grad = grad.flatten(0, -2)  # (N, O)
+        rounded = grad.bfloat16()
+        return (
+            (rounded @ weight).float().unflatten(0, ctx.leading) if needs_x else None,
+            (rounded.t() @ rows).float() if needs_weight else None,  # (O, N) (N, I) -> (O, I)
+            grad.sum(0) if needs_bias else None,  # (O,)
         )

@@ -1,10 +1,10 @@
-"""Which library does a product soonest on this computer: measured once, remembered, and said.
+"""How a product is done soonest on this computer: measured once, remembered, and said.
 
 PyTorch's MKL, oneDNN and NumPy's OpenBLAS are each the fastest somewhere, and no processor's name
-tells where; nor whether a second thread gains more than it costs. So they are tried with the shapes
-at hand before a run begins, if it is large enough to gain by it. Elsewhere the rules of
-`fast.linear` hold. What was found is kept in the cache folder: a run that goes on later goes on
-with the same kernels, and so to the same bits.
+tells where; nor whether it multiplies bfloat16 sooner than float32, or whether a second thread
+gains more than it costs. So they are tried with the shapes at hand before a run begins, if it is
+large enough to gain by it. Elsewhere the rules of `fast.linear` hold. What was found is kept in the
+cache folder: a run that goes on later goes on with the same kernels, and so to the same bits.
 
 Axes: I input channels, O output channels.
 """
@@ -12,8 +12,8 @@ Axes: I input channels, O output channels.
 import json
 import platform
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -38,7 +38,7 @@ LONG_UPDATE = 2**33  # the same of a whole update, tried with one thread and wit
 LARGE_MODEL = 2**24  # weights from which on writing a token waits for memory
 LARGE_MATRICES = 2**19  # numbers in what Muon trains from which on its products take their time
 ONE, ALL = "one thread", "all threads"
-WAYS = {True: "oneDNN", False: "PyTorch"}
+ONEDNN, PYTORCH, BFLOAT16 = "oneDNN", "PyTorch", "bfloat16"
 
 Way = Callable[[], object]
 Loss = Callable[[Tensor, Tensor, int], Tensor]
@@ -66,10 +66,11 @@ def fastest(what: str, ways: Mapping[str, Way]) -> str:
         what: names the product and its sizes. ways: the usual one first.
     """
     _read()
-    if what not in _found or _found[what].way not in ways:
-        _found[what] = measured(ways)
+    found = _found.get(what)
+    if found is None or found.way not in ways or ways.keys() - found.ms:  # one is new since then
+        found = _found[what] = measured(ways)
         _write()
-    return _found[what].way
+    return found.way
 
 
 def measured(ways: Mapping[str, Way]) -> Found:
@@ -99,24 +100,36 @@ def n_products(model, config: TrainConfig) -> int:
     return 6 * _n_tokens(model, config) * n_numbers(model.config)
 
 
-def for_training(model, config: TrainConfig, loss: Loss) -> AbstractContextManager:
-    """Choose who multiplies the run's rows by the model's matrices, there and back, and how.
+def for_training(
+    model, config: TrainConfig, loss: Loss
+) -> Callable[[], AbstractContextManager[None]]:
+    """Choose how the run's rows are multiplied by the model's matrices, there and back.
 
     Args:
         loss: of a part of a batch, (inputs, targets, part) -> a scalar with its graph.
 
     Returns:
-        for the gradients of the run: one thread inside where that is clearly faster than all.
+        for the gradients of the run, `with` what it gives: on one thread where that is clearly
+        faster than on all, and with the products in bfloat16 that are clearly faster so.
     """
     if config.steps * n_products(model, config) < LONG_RUN or started() > 1:
-        return nullcontext()
+        return nullcontext
+    rounded = set()
     with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has set
         threads = _threads(model, config, loss)
         if _plain(model.parameters()):
             with threads:
                 for n_out, n_in in _shapes(model):
-                    _choose(_n_tokens(model, config), n_in, n_out)
-    return threads
+                    sizes = _n_tokens(model, config), n_out, n_in
+                    if _choose(sizes, config.bf16 is None) == BFLOAT16:
+                        rounded.add(sizes)
+    return partial(_as_chosen, threads, frozenset(rounded))
+
+
+@contextmanager
+def _as_chosen(threads: AbstractContextManager, rounded: frozenset) -> Iterator[None]:
+    with threads, products.rounding(rounded):
+        yield
 
 
 def _threads(model, config: TrainConfig, loss: Loss) -> AbstractContextManager:
@@ -146,21 +159,30 @@ def _n_tokens(model, config: TrainConfig) -> int:
     return config.batch_size * (config.block_size or model.config.block_size)
 
 
-def _choose(n_rows: int, n_in: int, n_out: int) -> None:
+def _choose(sizes: products.Sizes, may_round: bool) -> str | None:
+    """How products of these sizes are done; None: too large to be tried."""
+    n_rows, n_out, n_in = sizes
     if 6 * n_rows * n_in * n_out > LONG_TRY:
-        return
-    sizes = n_rows, n_out, n_in
-    usual = products.is_usual(*sizes)
-    what = f"training, {n_rows} rows, {n_in} to {n_out}"
-    names = (WAYS[usual], WAYS[not usual])
-    products.preferred[sizes] = fastest(what, _there_and_back(names, *sizes)) == WAYS[True]
+        return None
+    names = [ONEDNN, PYTORCH] if products.is_usual(*sizes) else [PYTORCH, ONEDNN]
+    what = f"{n_rows} rows, {n_in} to {n_out}"
+    if may_round and products.CPU_HAS_BF16:
+        names.append(BFLOAT16)
+    what = f"training, {what}" if may_round else f"training in float32, {what}"
+    way = fastest(what, _there_and_back(names, *sizes))
+    products.preferred[sizes] = way == ONEDNN
+    return way
 
 
 def _there_and_back(names: Iterable[str], n_rows: int, n_out: int, n_in: int) -> dict[str, Way]:
     x, weight = torch.ones(n_rows, n_in), torch.ones(n_out, n_in)
     bias, grad = torch.ones(n_out), torch.ones(n_rows, n_out)
     given = [tensor.requires_grad_() for tensor in (x, weight, bias)]
-    ways = {"oneDNN": products.by_onednn, "PyTorch": products.linear}
+    ways = {
+        ONEDNN: products.by_onednn,
+        PYTORCH: products.linear,
+        BFLOAT16: products.by_bfloat16,
+    }
 
     def go(way: Callable) -> None:
         torch.autograd.grad(way(*given), given, grad)

@@ -69,7 +69,7 @@ class TrainConfig:
     eos_id: int | None = None  # rows begin where documents do: at this id, or at the one after
     seed: int = 0
     device: str = "auto"  # "auto" is CUDA where there is one, else "cpu"; "mps" must be asked for
-    bf16: bool | None = None  # autocast to bfloat16; None: on CUDA
+    bf16: bool | None = None  # autocast to bfloat16; None: on CUDA, and what gains on a CPU
     compile: bool | None = None  # by `torch.compile`, a minute's wait; None: large ones on CUDA
     accumulate: int = 1  # batches whose gradients are added up for one update
     optimizer: str = "muon"  # for the blocks' matrices, and AdamW for the rest; or "adamw" for all

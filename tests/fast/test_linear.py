@@ -4,7 +4,16 @@ import pytest
 import torch
 
 from gptlib.fast import linear as module
-from gptlib.fast.linear import LARGE, MANY_ROWS, Linear, fast_linear, has_onednn, linear
+from gptlib.fast.linear import (
+    LARGE,
+    MANY_ROWS,
+    Linear,
+    by_bfloat16,
+    fast_linear,
+    has_onednn,
+    linear,
+    rounding,
+)
 
 # (leading axes, I, O): many rows; few; one row times a large matrix and times a small one
 SHAPES = [((2, MANY_ROWS), 8, 6), ((2, 3), 8, 6), ((1, 1), 512, LARGE // 512), ((1,), 8, 6)]
@@ -54,6 +63,34 @@ def test_the_backward_pass_asks_for_no_gradient_that_nobody_needs(asked):
     fast_linear(x.detach(), weight, bias).sum().backward()
     assert len(asked) == 2  # forward, and the weight's gradient
     assert x.grad is None and weight.grad is not None
+
+
+@pytest.mark.parametrize("with_bias", [True, False])
+def test_in_bfloat16_it_is_the_same_to_three_digits_gradients_too(with_bias):
+    x, weight, bias = inputs((2, 16), 8, 6)
+    given = (x, weight, bias) if with_bias else (x, weight)
+    plain, rounded = linear(*given), by_bfloat16(*given)
+    assert rounded.dtype == torch.float32 and rounded.shape == plain.shape
+    assert not torch.equal(rounded, plain)
+    torch.testing.assert_close(rounded, plain, rtol=1e-2, atol=5e-2)
+    upstream = torch.randn(plain.shape, generator=torch.Generator().manual_seed(1))
+    wanted = torch.autograd.grad(plain, given, upstream)
+    got = torch.autograd.grad(rounded, given, upstream)
+    for one, other in zip(got, wanted, strict=True):
+        assert one.dtype == torch.float32
+        torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-1)
+    if with_bias:
+        assert torch.equal(got[2], wanted[2]), "a sum over rows is not rounded"
+
+
+def test_only_the_sizes_that_are_named_are_rounded_and_only_inside():
+    x, weight, bias = (tensor.detach() for tensor in inputs((2, 3), 8, 6))
+    plain = fast_linear(x, weight, bias)
+    with rounding(frozenset({(6, 6, 8)})):
+        assert torch.equal(fast_linear(x, weight, bias), by_bfloat16(x, weight, bias))
+        assert torch.equal(fast_linear(x[:1], weight, bias), plain[:1])  # three rows, not six
+        assert fast_linear(x.double(), weight.double()).dtype == torch.float64
+    assert torch.equal(fast_linear(x, weight, bias), plain)
 
 
 def test_other_types_and_autocast_are_left_to_pytorch(asked):

@@ -39,6 +39,12 @@ def everything_counts(monkeypatch):
 
 
 @pytest.fixture
+def with_bf16(monkeypatch):
+    """A processor that has instructions for bfloat16, or seems to."""
+    monkeypatch.setattr(products, "CPU_HAS_BF16", True)
+
+
+@pytest.fixture
 def one_thread(two_threads):
     """PyTorch on one thread; as before afterwards."""
     torch.set_num_threads(1)
@@ -59,7 +65,7 @@ def winner(monkeypatch):
             asked.append(list(ways))
             for way in ways.values():
                 way()  # each can be done
-            return Found(name if name in ways else next(iter(ways)), {})
+            return Found(name if name in ways else next(iter(ways)), dict.fromkeys(ways, 1.0))
 
         monkeypatch.setattr(kernels, "measured", found)
         return asked
@@ -151,9 +157,17 @@ def test_the_recipe_for_a_laptop_is_measured_and_the_run_of_lesson_00_is_not():
     assert sizes[0] > kernels.LONG_RUN > sizes[1]
 
 
+def test_what_can_be_done_in_a_new_way_is_measured_again(takes):
+    fastest("this", {"usual": takes(0.01), "other": takes(0.001)})
+    assert fastest("this", {"usual": takes(0.01)}) == "usual", "the other one is gone"
+    three = {"usual": takes(0.01), "other": takes(0.001), "new": takes(0.0001)}
+    assert fastest("this", three) == "new"
+
+
 @pytest.mark.parametrize("way", ["oneDNN", "PyTorch"])
 def test_a_run_multiplies_by_what_was_faster(model, monkeypatch, winner, everything_counts, way):
     asked = winner(way)
+    monkeypatch.setattr(products, "CPU_HAS_BF16", False)
     kernels.for_training(model, RUN, mean_logit(model))
     assert asked[-5:] == [["PyTorch", "oneDNN"]] * 5  # the usual one first; each shape once
     calls, product = [], products._product
@@ -163,6 +177,39 @@ def test_a_run_multiplies_by_what_was_faster(model, monkeypatch, winner, everyth
     assert bool(calls) == (way == "oneDNN")
     fast_linear(torch.ones(N_ROWS + 1, 12), layer.weight, layer.bias)
     assert len(calls) <= 1  # other sizes go by the rule
+
+
+def test_a_run_multiplies_in_bfloat16_what_was_faster_so_and_nothing_else_does(
+    winner, everything_counts, with_bf16
+):
+    asked, types = winner("bfloat16"), []
+    model = gptlib.GPT(gptlib.GPTConfig(11, 8, n_layer=1, n_head=2, n_embd=12), seed=0)
+    config = gptlib.TrainConfig(steps=1, batch_size=2, device="cpu")
+    trainer = gptlib.Trainer(model, torch.arange(11), config, heldout=torch.arange(11))
+    assert asked[-1] == ["PyTorch", "oneDNN", "bfloat16"]
+    model.h[0].mlp.c_fc.register_forward_hook(lambda layer, x, y: types.append(exact(layer, *x, y)))
+    list(trainer)
+    model(torch.zeros(2, 8, dtype=torch.long))
+    assert types == [False, True, True]  # the update, the held-out loss, and other passes
+    assert model.lm_head.weight.grad.dtype == torch.float32
+
+
+def exact(layer, x, y):
+    """Whether y has more digits than bfloat16 gives."""
+    assert y.dtype == torch.float32
+    return torch.allclose(y, torch.nn.functional.linear(x, layer.weight, layer.bias), rtol=1e-5)
+
+
+def test_who_wants_float32_has_float32(model, monkeypatch, winner, everything_counts, with_bf16):
+    asked = winner("bfloat16")
+    kernels.for_training(model, RUN, mean_logit(model))
+    config = gptlib.TrainConfig(steps=5, batch_size=2, bf16=False)
+    with kernels.for_training(model, config, mean_logit(model))():
+        assert products._rounded.get() == frozenset()
+    assert asked[-1] == ["PyTorch", "oneDNN"]
+    with kernels.for_training(model, RUN, mean_logit(model))():  # which remembers
+        assert {rows for rows, _, _ in products._rounded.get()} == {N_ROWS}
+    assert products._rounded.get() == frozenset()
 
 
 def test_a_short_run_one_of_another_type_and_one_of_many_are_not_measured(
