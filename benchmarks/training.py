@@ -55,6 +55,7 @@ def rows(nanogpt: Path | None) -> Iterator[Row | NotMeasured]:
             yield compare(what, peer, ours, theirs)
     yield with_muon(nanogpt)
     yield to_a_loss(nanogpt)
+    yield to_a_loss(nanogpt, runs=3, race=IN_THEIR_SIZES)
 
 
 # ---- A step ----
@@ -156,6 +157,10 @@ ON_CPU = Race(
     OURS,
     RECIPE,
     64,
+)
+IN_THEIR_SIZES = ON_CPU._replace(
+    what=f"{ON_CPU.what}, in nanoGPT's sizes: 4 layers, 12 rows",
+    ours=f"{OURS} --n-layer 4 --batch-size 12 --steps 365 --eval-every 365",
 )
 ON_CUDA = Race(
     f"to a held-out loss of {HEADLINE} on Shakespeare, 6 layers, 384 wide",

@@ -171,4 +171,4 @@ def _products(model: GPT, config: TrainConfig, matrices: list[Tensor]):
     """The way to `orthogonalize` that is the fastest here; None: as it stands above."""
     if compiles(model, config):
         return compiled(orthogonalize)
-    return kernels.for_muon(matrices, orthogonalize, usual=_fast_dtype(model.device))
+    return kernels.for_muon(matrices, config, orthogonalize, usual=_fast_dtype(model.device))

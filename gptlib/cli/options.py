@@ -17,6 +17,7 @@ CHOICES = {"optimizer": tuple(DEFAULTS), "schedule": ("cosine", "linear")}
 YES_OR_NO = {
     "bf16": "bfloat16 (on CUDA; on a CPU for what gains by it)",
     "compile": "use torch.compile (large models on CUDA)",
+    "measure": "try first how this CPU multiplies soonest (before long runs)",
 }
 TRAIN_HELP = {
     "learning_rate": "(0.003 with AdamW, 0.03 with Muon)",

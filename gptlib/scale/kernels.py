@@ -112,7 +112,8 @@ def for_training(
         for the gradients of the run, `with` what it gives: on one thread where that is clearly
         faster than on all, and with the products in bfloat16 that are clearly faster so.
     """
-    if config.steps * n_products(model, config) < LONG_RUN or started() > 1:
+    worth_it = config.steps * n_products(model, config) >= LONG_RUN
+    if not _wanted(config, worth_it) or started() > 1:
         return nullcontext
     rounded = set()
     with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has set
@@ -124,6 +125,10 @@ def for_training(
                     if _choose(sizes, config.bf16 is None) == BFLOAT16:
                         rounded.add(sizes)
     return partial(_as_chosen, threads, frozenset(rounded))
+
+
+def _wanted(config: TrainConfig, worth_it: bool) -> bool:
+    return worth_it if config.measure is None else config.measure
 
 
 @contextmanager
@@ -221,14 +226,18 @@ def _one_row(weight: Tensor) -> dict[str, Way]:
 
 
 def for_muon(
-    matrices: list[Tensor], orthogonalize: Callable, usual: torch.dtype
+    matrices: list[Tensor], config: TrainConfig, orthogonalize: Callable, usual: torch.dtype
 ) -> Callable | None:
     """`orthogonalize` in the type of number, float32 or bfloat16, that is multiplied faster here.
 
     Tried with the largest matrix, as many of it as there are; None: too small for it to matter.
     """
-    large = sum(matrix.numel() for matrix in matrices) >= LARGE_MATRICES
-    if not large or started() > 1 or any(m.device.type != "cpu" for m in matrices):
+    worth_it = sum(matrix.numel() for matrix in matrices) >= LARGE_MATRICES
+    if (
+        not _wanted(config, worth_it)
+        or started() > 1
+        or any(m.device.type != "cpu" for m in matrices)
+    ):
         return None
     shape = max((matrix.shape for matrix in matrices), key=lambda s: s[0] * s[1])
     count = sum(matrix.shape == shape for matrix in matrices)

@@ -39,6 +39,7 @@ RULES: Rules = {
     "seed": Whole(),
     "bf16": Choice((True, False), optional=True),
     "compile": Choice((True, False), optional=True),
+    "measure": Choice((True, False), optional=True),
     "accumulate": Whole(1),
     "optimizer": Choice(tuple(DEFAULTS)),
     "schedule": Choice(("cosine", "linear"), optional=True),
@@ -71,6 +72,7 @@ class TrainConfig:
     device: str = "auto"  # "auto" is CUDA where there is one, else "cpu"; "mps" must be asked for
     bf16: bool | None = None  # autocast to bfloat16; None: on CUDA, and what gains on a CPU
     compile: bool | None = None  # by `torch.compile`, a minute's wait; None: large ones on CUDA
+    measure: bool | None = None  # first, how a CPU multiplies soonest; None: before a long run
     accumulate: int = 1  # batches whose gradients are added up for one update
     optimizer: str = "muon"  # for the blocks' matrices, and AdamW for the rest; or "adamw" for all
     schedule: str | None = None  # from peak to end by "cosine" or "linear"; None: linear with Muon

@@ -146,13 +146,13 @@ def test_where_nothing_can_be_written_it_is_remembered_as_long_as_the_program_ru
 # ---- Training ----
 
 
-def test_the_recipe_for_a_laptop_is_measured_and_the_run_of_lesson_00_is_not():
-    recipe = gptlib.TrainConfig(steps=360, batch_size=12)
+def test_a_long_run_is_measured_and_the_run_of_lesson_00_is_not():
+    long = gptlib.TrainConfig(steps=365, batch_size=12)
     small = gptlib.TrainConfig(steps=300)
     shapes = gptlib.GPTConfig(257, 64, 4, 4, 128), gptlib.GPTConfig(512, 64, 2, 4, 96)
     sizes = [
         run.steps * kernels.n_products(SimpleNamespace(config=shape), run)
-        for shape, run in zip(shapes, (recipe, small), strict=True)
+        for shape, run in zip(shapes, (long, small), strict=True)
     ]
     assert sizes[0] > kernels.LONG_RUN > sizes[1]
 
@@ -262,6 +262,20 @@ def test_threads_are_tried_where_a_run_gains_by_it(model, monkeypatch, two_threa
     monkeypatch.setattr(kernels, "started", lambda: 2 if why == "one of many" else 1)
     kernels.for_training(model, RUN, mean_logit(model))
     assert [kernels.ALL, kernels.ONE] not in asked
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_run_may_say_whether_it_is_measured(model, monkeypatch, winner, wanted):
+    """A short one may be, and a long one need not."""
+    asked = winner("PyTorch")
+    if not wanted:
+        for name in ("LONG_RUN", "LARGE_MATRICES"):
+            monkeypatch.setattr(kernels, name, 0)
+    config = gptlib.TrainConfig(steps=5, batch_size=2, device="cpu", measure=wanted)
+    kernels.for_training(model, config, mean_logit(model))
+    optimizers.make_optimizers(model, config)
+    whats = {what.partition(",")[0] for what in remembered()}
+    assert whats == ({"training", "Muon"} if wanted else set()) and bool(asked) == wanted
 
 
 @pytest.mark.parametrize("name", ["float32", "bfloat16"])
