@@ -5,9 +5,9 @@ import argparse
 RECIPES = {
     # A GPT that learns Shakespeare letter by letter in a quarter of a minute on a laptop, to the
     # loss of nanoGPT's recipe for a CPU. 257 tokens are the bytes and a stop token, so that nothing
-    # is merged and a token is a character. Two layers: two more would save a few steps and make each
-    # nearly twice as long. With so few steps each counts: there is no warm-up, and the rate is
-    # higher and the momentum shorter than by default.
+    # is merged and a token is a character. There are two layers, since two more would save a few
+    # steps and make each nearly twice as long. With so few steps each counts: there is no warm-up,
+    # and the rate is higher and the momentum shorter than by default.
     "letters": {
         "vocab_size": 257,
         "block_size": 64,
