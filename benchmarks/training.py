@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 
 import gptlib
+from gptlib.scale import kernels
 from gptlib.training import evaluate, evaluation_rows
 
 from . import as_started_by_hand
@@ -62,6 +63,7 @@ def rows(nanogpt: Path | None) -> Iterator[Row | NotMeasured]:
 
 
 def _our_loss(shape: gptlib.GPTConfig) -> tuple[torch.nn.Module, Loss]:
+    kernels.for_many_rows()  # as a Trainer does
     model = gptlib.GPT(shape, seed=0)
     return model, lambda x, y: gptlib.nll(model(x), y)
 

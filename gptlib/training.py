@@ -100,6 +100,8 @@ class Trainer(Resumable):
         self.runs_ahead = self.device.type == "cuda"
         self.compiling = compiles(model, config)  # before the next update
         self.mean_loss = compiled(self._mean_loss) if self.compiling else self._mean_loss
+        if self.device.type == "cpu" and config.measure is not False:
+            kernels.for_many_rows()
         self.kernels = kernels.for_training(model, config, self._loss)
 
     def __len__(self) -> int:

@@ -22,8 +22,10 @@ from .cards import needs_padding, padded_linear
 from .tracing import is_traced
 
 # oneDNN prepares a kernel for each number of rows that it meets, and takes longer to be called. Few
-# rows times a small matrix are done sooner than that.
+# rows times a small matrix are done sooner than that. Many rows are, where MKL uses all that the
+# processor has; that was measured, or else it is oneDNN.
 MANY_ROWS = 128
+many_rows_by_onednn = True
 LARGE = 2**18  # numbers in a matrix
 
 # Whether this processor multiplies bfloat16 by instructions of its own. Asked once: a compiler then
@@ -117,8 +119,8 @@ def is_sooner(rows: int, n_out: int, n_in: int) -> bool:
 
 
 def is_usual(rows: int, n_out: int, n_in: int) -> bool:
-    """Whether oneDNN is asked where nothing was measured."""
-    return rows >= MANY_ROWS or n_out * n_in >= LARGE
+    """Whether oneDNN is asked where these sizes were not measured."""
+    return many_rows_by_onednn if rows >= MANY_ROWS else n_out * n_in >= LARGE
 
 
 @cache

@@ -3,8 +3,9 @@
 PyTorch's MKL, oneDNN and NumPy's OpenBLAS are each the fastest somewhere, and no processor's name
 tells where; nor whether it multiplies bfloat16 sooner than float32, or whether a second thread
 gains more than it costs. So they are tried with the shapes at hand before a run begins, if it is
-large enough to gain by it. Elsewhere the rules of `fast.linear` hold. What was found is kept in the
-cache folder: a run that goes on later goes on with the same kernels, and so to the same bits.
+large enough to gain by it. Elsewhere the rules of `fast.linear` hold, of which one is measured too,
+before the first run of all. What was found is kept in the cache folder: a run that goes on later
+goes on with the same kernels, and so to the same bits.
 
 Axes: I input channels, O output channels.
 """
@@ -29,7 +30,7 @@ from ..formats.memory import n_numbers
 from .distributed import started
 from .settings import TrainConfig
 
-FILE = "kernels.json"
+FILE, MANY = "kernels.json", "many rows"
 TRIES, A_WAY = 3, 0.03  # of each way so many, and as many more as there is time for, in seconds
 CLEARLY = 0.85  # of the usual way's time: less than that, or the usual way stays
 LONG_RUN = 12 * 10**11  # multiplications of a run, half a minute's: below, there is little to gain
@@ -93,6 +94,31 @@ def measured(ways: Mapping[str, Way]) -> Found:
 
 
 # ---- What is asked ----
+
+
+def for_many_rows() -> None:
+    """Choose who multiplies many rows where their sizes are not measured: for lessons, and all.
+
+    Several processes would each choose for themselves, so theirs is always the same.
+    """
+    if has_onednn() and started() == 1:
+        with torch.inference_mode(False), torch.enable_grad():
+            products.many_rows_by_onednn = fastest(MANY, _layers()) == ONEDNN
+
+
+def _layers() -> dict[str, Way]:
+    """The matrices of a block in turn, there and back, each way."""
+    x = torch.ones(512, 128)
+    weights = [torch.ones(o, i) for o, i in ((128, 128), (512, 128), (128, 512))]
+    given = [tensor.requires_grad_() for tensor in weights]
+
+    def go(way: Callable) -> None:
+        y = x
+        for weight in weights:
+            y = way(y, weight, None)
+        torch.autograd.grad(y, given, torch.ones_like(y))
+
+    return {ONEDNN: partial(go, products.by_onednn), PYTORCH: partial(go, products.linear)}
 
 
 def n_products(model, config: TrainConfig) -> int:
@@ -311,3 +337,8 @@ def _write() -> None:
     kept = (kept if isinstance(kept, dict) else {}) | {_computer(): _found}
     with suppress(OSError), atomic_write(path) as temporary:
         temporary.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+# From the start, where it is known: so that what is computed before a run has the same bits later.
+if MANY in remembered():
+    products.many_rows_by_onednn = remembered()[MANY].way == ONEDNN

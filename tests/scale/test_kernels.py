@@ -2,6 +2,8 @@
 
 import copy
 import json
+import subprocess
+import sys
 from itertools import chain, repeat
 from types import SimpleNamespace
 
@@ -26,6 +28,7 @@ def nothing_known(monkeypatch, tmp_path):
     """A computer on which nothing was measured, with a cache of its own."""
     monkeypatch.setenv("GPTLIB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(products, "preferred", {})
+    monkeypatch.setattr(products, "many_rows_by_onednn", True)
     monkeypatch.setattr(kernels, "_found", {})
     monkeypatch.setattr(kernels, "_read_from", [])
     return tmp_path / "cache" / kernels.FILE
@@ -146,6 +149,37 @@ def test_where_nothing_can_be_written_it_is_remembered_as_long_as_the_program_ru
 # ---- Training ----
 
 
+@pytest.mark.parametrize("way", ["oneDNN", "PyTorch"])
+def test_any_run_multiplies_many_rows_by_what_was_faster(model, monkeypatch, winner, way):
+    asked = winner(way)
+    short = gptlib.TrainConfig(steps=1, batch_size=32, device="cpu")
+    gptlib.Trainer(model, torch.arange(11), short)
+    gptlib.Trainer(model, torch.arange(11), short)
+    assert asked == [["oneDNN", "PyTorch"]], "once"
+    calls, product = [], products._product
+    monkeypatch.setattr(products, "_product", lambda *a: calls.append(a) or product(*a))
+    layer = model.h[0].mlp.c_fc
+    fast_linear(torch.ones(products.MANY_ROWS, 12), layer.weight, layer.bias)
+    assert bool(calls) == (way == "oneDNN")
+
+
+def test_a_new_program_multiplies_many_rows_as_the_last_one_did(nothing_known):
+    code = "import gptlib; from gptlib.fast import linear; print(linear.many_rows_by_onednn)"
+    nothing_known.parent.mkdir()
+    for way in ("oneDNN", "PyTorch"):
+        known = {kernels._computer(): {kernels.MANY: [way, {"oneDNN": 1, "PyTorch": 1}]}}
+        nothing_known.write_text(json.dumps(known))
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.stdout == f"{way == 'oneDNN'}\n", done.stderr
+
+
+def test_several_processes_choose_nothing(model, monkeypatch):
+    monkeypatch.setattr(kernels, "measured", None)
+    monkeypatch.setattr(kernels, "started", lambda: 2)
+    gptlib.Trainer(model, torch.arange(11), RUN)
+    assert products.many_rows_by_onednn
+
+
 def test_a_long_run_is_measured_and_the_run_of_lesson_00_is_not():
     long = gptlib.TrainConfig(steps=365, batch_size=12)
     small = gptlib.TrainConfig(steps=300)
@@ -241,7 +275,7 @@ def test_a_run_goes_on_as_many_threads_as_was_faster(
     random = torch.get_rng_state()
     with torch.inference_mode():  # as a notebook may be
         trainer = gptlib.Trainer(model, torch.arange(11), config)
-    assert asked[0] == [kernels.ALL, kernels.ONE]
+    assert asked[1] == [kernels.ALL, kernels.ONE]  # after the library for many rows
     assert torch.equal(torch.get_rng_state(), random)
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name]), "trying changes nothing"
