@@ -94,7 +94,6 @@ class Trainer(Resumable):
             heldout = corpus_tokens(heldout, model.config.vocab_size, "the held-out text")
             x, y = evaluation_rows(heldout[:], self.block_size, config.eos_id)
             self.heldout_rows = x[: config.eval_rows], y[: config.eval_rows]
-        self.parameters = list(self.model.parameters())
         self.optimizers = make_optimizers(model, config)
         self.step, self.seconds, self.history = 0, 0.0, []  # a Step for each update
         self.runs_ahead = self.device.type == "cuda"
@@ -116,11 +115,10 @@ class Trainer(Resumable):
         began, config = time.perf_counter(), self.config
         if not self.model.training:
             self.model.train()
-        for parameter in self.parameters:
-            parameter.grad = None
+        self.model.zero_grad()
         with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has set
             loss = self._backward()  # nats per token; the gradient is in each parameter's .grad
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, config.grad_clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.grad_clip)
         numbers = Numbers(self.step, config.peak, loss=loss, gradient=number(norm, self.runs_ahead))
         ahead = self.runs_ahead and self.step + 1 < config.steps
         if not ahead:

@@ -21,12 +21,14 @@ B = 0.044715 * A.item()
 
 def fast_gelu(x: Tensor) -> Tensor:
     """The output of `feedforward.gelu`, any shape."""
-    if x.requires_grad and torch.is_grad_enabled() and _is_sooner(x) and not is_traced():
-        return _GELU.apply(x)
-    return F.gelu(x, approximate="tanh")
+    if is_traced() or not _is_sooner(x):  # the first question first: a compiler has no numbers yet
+        return F.gelu(x, approximate="tanh")
+    return _GELU.apply(x)
 
 
 def _is_sooner(x: Tensor) -> bool:
+    if not (x.requires_grad and torch.is_grad_enabled()):
+        return False
     return x.device.type == "cpu" and x.dtype == torch.float32 and x.numel() >= MANY
 
 
