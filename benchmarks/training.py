@@ -63,7 +63,7 @@ def rows(nanogpt: Path | None) -> Iterator[Row | NotMeasured]:
 
 
 def _our_loss(shape: gptlib.GPTConfig) -> tuple[torch.nn.Module, Loss]:
-    kernels.for_many_rows()  # as a Trainer does
+    kernels.for_many_rows(torch.device("cpu"))  # as a Trainer does
     model = gptlib.GPT(shape, seed=0)
     return model, lambda x, y: gptlib.nll(model(x), y)
 

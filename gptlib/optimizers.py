@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from .fast.cards import has_bf16
 from .fast.linear import CPU_HAS_BF16
 from .fast.optimizer import AdamW, Ready
 from .model import GPT
@@ -62,9 +63,8 @@ def orthogonalize(matrices: Tensor, dtype: torch.dtype | None = None) -> Tensor:
 
 def _fast_dtype(device: torch.device) -> torch.dtype:
     """bfloat16 where the device has instructions for it, and float32 elsewhere."""
-    if device.type == "cpu":
-        return torch.bfloat16 if CPU_HAS_BF16 else torch.float32
-    return torch.bfloat16 if device.type == "cuda" else torch.float32
+    has_it = CPU_HAS_BF16 if device.type == "cpu" else has_bf16(device)
+    return torch.bfloat16 if has_it else torch.float32
 
 
 class Muon(Ready):

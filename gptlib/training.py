@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .fast.cards import fused_nll, in_parts, tensor_cores, to_card
+from .fast.cards import fused_nll, has_bf16, in_parts, tensor_cores, to_card
 from .logits import nll, token_nll
 from .model import GPT, without_dropout
 from .optimizers import make_optimizers
@@ -99,8 +99,7 @@ class Trainer(Resumable):
         self.runs_ahead = self.device.type == "cuda"
         self.compiling = compiles(model, config)  # before the next update
         self.mean_loss = compiled(self._mean_loss) if self.compiling else self._mean_loss
-        if self.device.type == "cpu" and config.measure is not False:
-            kernels.for_many_rows()
+        kernels.for_many_rows(self.device, config.measure)
         self.kernels = kernels.for_training(model, config, self._loss)
 
     def __len__(self) -> int:
@@ -113,8 +112,7 @@ class Trainer(Resumable):
     def update(self) -> Step:
         """One update: a batch, its loss, the gradient, and a step of the optimizer."""
         began, config = time.perf_counter(), self.config
-        if not self.model.training:
-            self.model.train()
+        self.model.train()
         self.model.zero_grad()
         with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has set
             loss = self._backward()  # nats per token; the gradient is in each parameter's .grad
@@ -155,7 +153,7 @@ class Trainer(Resumable):
 
     def _loss(self, x: Tensor, y: Tensor, part: int) -> Tensor:
         """The loss of one part of the batch, a scalar with its graph."""
-        bf16 = self.device.type == "cuda" if self.config.bf16 is None else self.config.bf16
+        bf16 = has_bf16(self.device) if self.config.bf16 is None else self.config.bf16
         seed = (self.config.seed, self.step, part)
         with (
             seeded_dropout(self.model.config.dropout, self.device, *seed),
@@ -183,8 +181,7 @@ class Trainer(Resumable):
         """The held-out loss now, in nats per token."""
         if self.heldout_rows is None:
             raise ValueError("this Trainer was given no held-out tokens")
-        x, y = self.heldout_rows
-        loss = evaluate(self.model, x, y)
+        loss = evaluate(self.model, *self.heldout_rows)
         check_finite(self.step, self.config.peak, **{"held-out loss": loss})
         return loss
 

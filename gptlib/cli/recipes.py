@@ -20,6 +20,7 @@ RECIPES = {
         "learning_rate": 0.04,
         "momentum": 0.85,
         "eval_every": 330,
+        "save_every": 330,
         "measure": True,
     },
     # The same on a CUDA card, in the sizes of nanoGPT's config/train_shakespeare_char.py: 5,000
@@ -37,6 +38,7 @@ RECIPES = {
         "steps": 1000,
         "learning_rate": 0.02,
         "eval_every": 250,
+        "save_every": 500,
         "compile": False,
     },
 }

@@ -39,6 +39,8 @@ from .options import (
 )
 from .recipes import add_recipe, take_recipe
 
+SAVE_EVERY = 100
+
 
 def add(commands) -> None:
     """Add the subcommand with its options."""
@@ -58,7 +60,7 @@ def add(commands) -> None:
     either.add_argument("--resume", action="store_true", help="continue the run in DIR, if any")
     either.add_argument("--overwrite", action="store_true", help="replace the model in DIR")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    parser.add_argument("--save-every", type=positive, default=100, metavar="N", help="steps (100)")
+    parser.add_argument("--save-every", type=positive, metavar="N", help=f"steps ({SAVE_EVERY})")
     parser.add_argument(
         "--keep", type=count, default=0, metavar="N", help="saves to keep in DIR/checkpoints (0)"
     )
@@ -72,6 +74,7 @@ def add(commands) -> None:
 
 def run(a: argparse.Namespace) -> int:
     take_recipe(a)
+    a.save_every = a.save_every or SAVE_EVERY
     device = TrainConfig.device if a.device is None else a.device
     with distributed.join(device) as team, ExitStack() as stack:
         check_writable(a.out)

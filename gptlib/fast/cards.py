@@ -6,6 +6,7 @@ Axes: ... any leading axes, I input channels, O output channels, V = vocab_size.
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,14 @@ TILE = 64
 LARGE = 2**20  # numbers in a matrix: to make a smaller one fit takes longer than it saves
 MANY_ROWS = 128
 
+WITH_BF16 = (8, 0)  # Ampere: older cards imitate bfloat16, and are then slower than in float32
 LOGITS = 2**29  # scored at once, 2 GB: ten rows of GPT-2's, where 64 would take 13 GB, and copies
+
+
+@cache
+def has_bf16(device: torch.device) -> bool:
+    """Whether the device is a card that multiplies bfloat16 by itself."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= WITH_BF16
 
 
 def needs_padding(x: Tensor, weight: Tensor) -> bool:

@@ -96,12 +96,13 @@ def measured(ways: Mapping[str, Way]) -> Found:
 # ---- What is asked ----
 
 
-def for_many_rows() -> None:
+def for_many_rows(device: torch.device, measure: bool | None = None) -> None:
     """Choose who multiplies many rows where their sizes are not measured: for lessons, and all.
 
     Several processes would each choose for themselves, so theirs is always the same.
     """
-    if has_onednn() and started() == 1:
+    on_cpu = device.type == "cpu" and has_onednn()
+    if on_cpu and started() == 1 and measure is not False:
         with torch.inference_mode(False), torch.enable_grad():
             products.many_rows_by_onednn = fastest(MANY, _layers()) == ONEDNN
 

@@ -70,7 +70,7 @@ class TrainConfig:
     eos_id: int | None = None  # rows begin where documents do: at this id, or at the one after
     seed: int = 0
     device: str = "auto"  # "auto" is CUDA where there is one, else "cpu"; "mps" must be asked for
-    bf16: bool | None = None  # autocast to bfloat16; None: on CUDA, and what gains on a CPU
+    bf16: bool | None = None  # autocast to bfloat16; None: cards that have it; on a CPU what gains
     compile: bool | None = None  # by `torch.compile`, a minute's wait; None: large ones on CUDA
     measure: bool | None = None  # first, how a CPU multiplies soonest; None: before a long run
     accumulate: int = 1  # batches whose gradients are added up for one update

@@ -14,6 +14,7 @@ from gptlib.storage import checkpoint
 def small(monkeypatch):
     """A recipe that is cooked at once."""
     recipe = {"vocab_size": 261, "n_embd": 8, "steps": 3, "batch_size": 5, "warmup_steps": 0}
+    recipe["save_every"] = 2
     monkeypatch.setitem(RECIPES, "small", recipe)
 
 
@@ -21,9 +22,21 @@ def test_a_recipe_is_what_the_command_line_leaves_open(train, tmp_path, corpus, 
     from gptlib import cli
 
     argv = ["train", "--corpus", str(corpus), "--out", str(tmp_path / "run"), "--quiet"]
-    argv += ["--device", "cpu", "--n-layer", "1", "--n-head", "2", "--block-size", "8"]
+    argv += [
+        "--keep",
+        "5",
+        "--device",
+        "cpu",
+        "--n-layer",
+        "1",
+        "--n-head",
+        "2",
+        "--block-size",
+        "8",
+    ]
     assert cli.main([*argv, "--recipe", "small", "--batch-size", "2"]) == 0
     shape = gptlib.load(tmp_path / "run")[0].config
+    assert len(list((tmp_path / "run" / "checkpoints").iterdir())) == 2  # at steps 2 and 3
     config = checkpoint.load_training(tmp_path / "run")[1]["config"]
     assert (shape.vocab_size, shape.n_embd, shape.n_layer) == (261, 8, 1)
     assert (config["steps"], config["batch_size"], config["warmup_steps"]) == (3, 2, 0)
@@ -38,7 +51,7 @@ def test_an_unknown_recipe_names_those_there_are(train):
 @pytest.mark.parametrize("name", RECIPES)
 def test_each_recipe_is_a_model_and_a_run(name):
     names = (*MODEL_DEFAULTS, *TRAIN_OPTIONS, "vocab_size")
-    a = argparse.Namespace(recipe=name, **dict.fromkeys(names))
+    a = argparse.Namespace(recipe=name, **dict.fromkeys((*names, "save_every")))
     take_recipe(a)
     shape = gptlib.GPTConfig(a.vocab_size, **(MODEL_DEFAULTS | given(a, MODEL_DEFAULTS)))
     assert shape.vocab_size == 257  # a token is a character

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import gptlib
+from gptlib import optimizers
 from gptlib.fast import cards
 from gptlib.fast.cards import fused_nll, needs_padding, padded_linear, tensor_cores, to_card
 from gptlib.fast.linear import fast_linear, linear
@@ -136,3 +137,18 @@ def test_a_card_gets_what_it_is_sent_and_multiplies_it_the_same_either_way():
     padded = fast_linear(*there)
     assert padded.shape == (4, 64, 5003)
     torch.testing.assert_close(padded.cpu(), linear(x, weight), rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("capability", "has_it"), [((7, 5), False), ((8, 0), True), ((9, 0), True)]
+)
+def test_only_newer_cards_multiply_bfloat16_by_themselves(monkeypatch, capability, has_it):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    cards.has_bf16.cache_clear()
+    try:
+        assert cards.has_bf16(torch.device("cuda")) == has_it
+        wanted = torch.bfloat16 if has_it else torch.float32
+        assert optimizers._fast_dtype(torch.device("cuda")) == wanted
+        assert not cards.has_bf16(torch.device("cpu"))
+    finally:
+        cards.has_bf16.cache_clear()
