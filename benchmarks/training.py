@@ -56,7 +56,7 @@ def rows(nanogpt: Path | None) -> Iterator[Row | NotMeasured]:
             yield compare(what, peer, ours, theirs)
     yield with_muon(nanogpt)
     yield to_a_loss(nanogpt)
-    yield to_a_loss(nanogpt, runs=3, race=IN_THEIR_SIZES)
+    yield to_a_loss(nanogpt, race=IN_THEIR_SIZES)
 
 
 # ---- A step ----
@@ -173,7 +173,7 @@ ON_CUDA = Race(
 )
 
 
-def to_a_loss(nanogpt: Path | None, runs: int = 5, race: Race = ON_CPU) -> Row | NotMeasured:
+def to_a_loss(nanogpt: Path | None, runs: int = 3, race: Race = ON_CPU) -> Row | NotMeasured:
     """Seconds of whole processes; the row says which loss each came to, on all held-out text."""
     try:
         from_clone(nanogpt, "model", "--nanogpt")

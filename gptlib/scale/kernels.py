@@ -311,10 +311,11 @@ def _shapes(model: nn.Module) -> list[tuple[int, int]]:
 
 def _computer() -> str:
     """What a measurement holds for."""
-    name = platform.processor()
-    with suppress(OSError, IndexError):  # Linux calls all of them x86_64
+    name = ""
+    with suppress(OSError, IndexError):  # Linux's name for it, without starting another program
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         name = [line for line in lines if line.startswith("model name")][0].partition(": ")[2]
+    name = name or platform.processor()
     return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}"
 
 
