@@ -241,7 +241,7 @@ def evaluate(model: GPT, x: Tensor, y: Tensor, batch_size: int = 64) -> float:
     """Mean loss in nats per token over the targets of `evaluation_rows`, dropout off."""
     total, count = 0.0, 0
     with without_dropout(model), tensor_cores(model.device):
-        for rows, targets in in_parts(x, y, batch_size, model.config.vocab_size):
+        for rows, targets in in_parts(x, y, batch_size, model):
             rows, targets = rows.to(model.device), targets.to(model.device)
             losses = token_nll(model(rows).float(), targets.clamp(min=0))  # (B, T)
             kept = losses[targets != NO_TARGET].cpu()

@@ -56,14 +56,13 @@ def fused_nll(logits: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, -2).float(), targets.flatten())
 
 
-def in_parts(x: Tensor, y: Tensor, most: int, vocab_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+def in_parts(x: Tensor, y: Tensor, most: int, model: object) -> Iterator[tuple[Tensor, Tensor]]:
     """Rows x, y (N, T) as parts of `most` rows, or of fewer whose logits fit into a card's memory.
 
-    >>> ids = torch.zeros(64, 1024)
-    >>> [len(rows) for rows, _ in in_parts(ids, ids, 64, 50257)]
-    [10, 10, 10, 10, 10, 10, 4]
+    model: any; one that does not say how many tokens it knows is given `most`.
     """
-    size = min(most, max(1, LOGITS // (x.shape[1] * vocab_size)))
+    vocab_size = getattr(getattr(model, "config", None), "vocab_size", 0)
+    size = min(most, max(1, LOGITS // max(1, x.shape[1] * vocab_size)))
     yield from zip(x.split(size), y.split(size), strict=True)
 
 

@@ -1,5 +1,7 @@
 """gptlib.fast.cards: what a card does sooner is what the plain way does, tried without one."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -152,3 +154,17 @@ def test_only_newer_cards_multiply_bfloat16_by_themselves(monkeypatch, capabilit
         assert not cards.has_bf16(torch.device("cpu"))
     finally:
         cards.has_bf16.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("model", "sizes"),
+    [
+        (SimpleNamespace(config=gptlib.GPTConfig()), [10, 10, 10, 10, 10, 10, 4]),
+        (SimpleNamespace(config=gptlib.GPTConfig(vocab_size=512)), [64]),
+        (SimpleNamespace(), [64]),
+    ],
+)
+def test_rows_are_scored_in_parts_whose_logits_fit(model, sizes):
+    ids = torch.zeros(64, 1024)
+    assert [len(rows) for rows, _ in cards.in_parts(ids, ids, 64, model)] == sizes
+    assert torch.equal(torch.cat([y for _, y in cards.in_parts(ids, ids, 64, model)]), ids)
