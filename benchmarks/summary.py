@@ -88,7 +88,9 @@ PROMISES = (
     Promise("encoding", "encoding shakespeare, 1.1 MB, ASCII, 50,257", "tiktoken", "none: Rust"),
     Promise("training", "a training step, 12 rows", "transformers", "at most 1"),
     Promise("training", "a training step, 12 rows", "nanoGPT", "at most 1"),
-    Promise("training", "to a held-out loss of 1.886", "nanoGPT", "at most 0.20"),
+    Promise(
+        "training", "to a held-out loss of 1.886 on Shakespeare, with 2", "nanoGPT", "at most 0.20"
+    ),
     Promise("generation", "200 tokens, 4 layers, width 128", "transformers", "at most 0.33"),
     Promise("generation", "40 tokens, 124M, float32", "transformers", "at most 0.5"),
     Promise(
