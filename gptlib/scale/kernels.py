@@ -197,11 +197,10 @@ def _choose(sizes: products.Sizes, may_round: bool) -> str | None:
     if 6 * n_rows * n_in * n_out > LONG_TRY:
         return None
     names = [ONEDNN, PYTORCH] if products.is_usual(*sizes) else [PYTORCH, ONEDNN]
-    what = f"{n_rows} rows, {n_in} to {n_out}"
     if may_round and products.CPU_HAS_BF16:
         names.append(BFLOAT16)
-    what = f"training, {what}" if may_round else f"training in float32, {what}"
-    way = fastest(what, _there_and_back(names, *sizes))
+    what = "training" if may_round else "training in float32"
+    way = fastest(f"{what}, {n_rows} rows, {n_in} to {n_out}", _there_and_back(names, *sizes))
     products.preferred[sizes] = way == ONEDNN
     return way
 
@@ -233,7 +232,7 @@ def for_one_row(model: nn.Module, config) -> str:
     way = fastest(f"writing, 1 row, {weight.shape[1]} to {len(weight)}", _one_row(weight))
     for n_out, n_in in _shapes(model) if way != "NumPy" else ():
         if products.is_usual(1, n_out, n_in):
-            products.preferred[1, n_out, n_in] = way == "oneDNN"
+            products.preferred[1, n_out, n_in] = way == ONEDNN
     return way
 
 
@@ -247,8 +246,8 @@ def _one_row(weight: Tensor) -> dict[str, Way]:
 
     return {
         "NumPy": by_numpy,
-        "oneDNN": partial(products.by_onednn, row, weight),
-        "PyTorch": partial(products.linear, row, weight),
+        ONEDNN: partial(products.by_onednn, row, weight),
+        PYTORCH: partial(products.linear, row, weight),
     }
 
 
@@ -342,5 +341,5 @@ def _write() -> None:
 
 
 # From the start, where it is known: so that what is computed before a run has the same bits later.
-if MANY in remembered():
-    products.many_rows_by_onednn = remembered()[MANY].way == ONEDNN
+if started() == 1 and (known := remembered().get(MANY)):
+    products.many_rows_by_onednn = known.way == ONEDNN

@@ -22,18 +22,7 @@ def test_a_recipe_is_what_the_command_line_leaves_open(train, tmp_path, corpus, 
     from gptlib import cli
 
     argv = ["train", "--corpus", str(corpus), "--out", str(tmp_path / "run"), "--quiet"]
-    argv += [
-        "--keep",
-        "5",
-        "--device",
-        "cpu",
-        "--n-layer",
-        "1",
-        "--n-head",
-        "2",
-        "--block-size",
-        "8",
-    ]
+    argv += "--keep 5 --device cpu --n-layer 1 --n-head 2 --block-size 8".split()
     assert cli.main([*argv, "--recipe", "small", "--batch-size", "2"]) == 0
     shape = gptlib.load(tmp_path / "run")[0].config
     assert len(list((tmp_path / "run" / "checkpoints").iterdir())) == 2  # at steps 2 and 3
