@@ -91,12 +91,13 @@ def fast_attention(
     if is_transformed():  # the fused kernel has no rule for some of them
         return attention(q, k, v, causal=causal, scale=scale, dropout_p=dropout_p)[0]
     n_queries, n_keys = q.shape[-2], k.shape[-2]
-    square = bool(n_queries == n_keys)  # a trace keeps sizes as tensors
-    mask = None
-    if causal and not square and n_queries > 1:  # one query after a cache sees every key
+    mask, is_causal = None, False
+    if n_queries == n_keys:  # asked, not kept: a trace and a compiler have sizes that are no numbers
+        is_causal = causal
+    elif causal and n_queries > 1:  # one query after a cache sees every key
         mask = causal_mask(n_queries, n_keys, device=q.device)
     return F.scaled_dot_product_attention(
-        q, k, v, attn_mask=mask, is_causal=causal and square, scale=scale, dropout_p=dropout_p
+        q, k, v, attn_mask=mask, is_causal=is_causal, scale=scale, dropout_p=dropout_p
     )
 
 

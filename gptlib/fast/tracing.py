@@ -8,10 +8,15 @@ looks at numbers, or takes a faster operation, asks here first and else takes th
 import torch
 
 
+# Not public names: PyTorch's list of the transforms at work, and what stands in it.
+_last = getattr(torch._C._functorch, "peek_interpreter_stack", None)
+_Transform = getattr(torch._C._functorch, "CInterpreter", ())
+
+
 def is_transformed() -> bool:
     """Whether a transform of `torch.func` (grad, vmap, jvp, ...) is at work."""
-    stack = getattr(torch._C._functorch, "peek_interpreter_stack", None)  # not a public name
-    return stack is not None and stack() is not None
+    # By its type: to a compiler that follows, the None of an empty list is something, and not None.
+    return _last is not None and isinstance(_last(), _Transform)
 
 
 def is_traced() -> bool:

@@ -109,6 +109,35 @@ def test_the_model_compiles_as_one_graph(traced, as_one_graph):
     torch.testing.assert_close(found, model(ids), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("training", [False, True])
+def test_a_compiled_model_keeps_the_fused_attention(training, cached, dropout):
+    """A compiler must not be taken for a transform: the plain way holds all (T, S) weights."""
+    model = gptlib.GPT(replace(SHAPES[0], dropout=dropout), seed=0).train(training)
+    cache, called = model.new_cache(2) if cached else None, []
+
+    def backend(graph, inputs):
+        called.extend(getattr(node.target, "__name__", "") for node in graph.graph.nodes)
+        return graph
+
+    torch.compiler.reset()
+    with torch.no_grad():
+        torch.compile(model, backend=backend, fullgraph=True)(torch.ones(2, 5).long(), cache)
+    assert called.count("scaled_dot_product_attention") == model.config.n_layer
+    assert "softmax" not in called
+
+
+def test_a_transform_inside_a_compiled_function_is_seen():
+    def which(x):
+        return x + 1 if is_transformed() else x - 1
+
+    torch.compiler.reset()
+    for function, wanted in ((which, -1), (vmap(which), 1), (lambda x: jvp(which, (x,), (x,))[0], 1)):
+        inside = torch.compile(function, backend="eager", fullgraph=True)
+        assert function(torch.zeros(1)) == inside(torch.zeros(1)) == wanted
+
+
 @pytest.mark.parametrize("loss_of", [gptlib.nll, fused_nll], ids=["nll", "fused"])
 def test_a_step_of_training_compiles_as_one_graph_with_its_gradients(loss_of, as_one_graph):
     model, ids = gptlib.GPT(SHAPES[0], seed=0), torch.randint(20, (2, 9))
