@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import subprocess
 import sys
 from itertools import chain, repeat
@@ -166,10 +167,12 @@ def test_any_run_multiplies_many_rows_by_what_was_faster(model, monkeypatch, win
 def test_a_new_program_multiplies_many_rows_as_the_last_one_did(nothing_known):
     code = "import gptlib; from gptlib.fast import linear; print(linear.many_rows_by_onednn)"
     nothing_known.parent.mkdir()
+    same = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}  # as many as known below
     for way in ("oneDNN", "PyTorch"):
         known = {kernels._computer(): {kernels.MANY: [way, {"oneDNN": 1, "PyTorch": 1}]}}
         nothing_known.write_text(json.dumps(known))
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, env=same, capture_output=True, text=True)
         assert done.stdout == f"{way == 'oneDNN'}\n", done.stderr
 
 
