@@ -92,7 +92,7 @@ def fast_attention(
         return attention(q, k, v, causal=causal, scale=scale, dropout_p=dropout_p)[0]
     n_queries, n_keys = q.shape[-2], k.shape[-2]
     mask, is_causal = None, False
-    if n_queries == n_keys:  # asked, not kept: a trace and a compiler have sizes that are no numbers
+    if n_queries == n_keys:  # a branch: a trace and a compiler have sizes that are no numbers
         is_causal = causal
     elif causal and n_queries > 1:  # one query after a cache sees every key
         mask = causal_mask(n_queries, n_keys, device=q.device)

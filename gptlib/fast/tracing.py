@@ -7,7 +7,6 @@ looks at numbers, or takes a faster operation, asks here first and else takes th
 
 import torch
 
-
 # Not public names: PyTorch's list of the transforms at work, and what stands in it.
 _last = getattr(torch._C._functorch, "peek_interpreter_stack", None)
 _Transform = getattr(torch._C._functorch, "CInterpreter", ())

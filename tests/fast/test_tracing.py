@@ -133,7 +133,11 @@ def test_a_transform_inside_a_compiled_function_is_seen():
         return x + 1 if is_transformed() else x - 1
 
     torch.compiler.reset()
-    for function, wanted in ((which, -1), (vmap(which), 1), (lambda x: jvp(which, (x,), (x,))[0], 1)):
+    for function, wanted in (
+        (which, -1),
+        (vmap(which), 1),
+        (lambda x: jvp(which, (x,), (x,))[0], 1),
+    ):
         inside = torch.compile(function, backend="eager", fullgraph=True)
         assert function(torch.zeros(1)) == inside(torch.zeros(1)) == wanted
 
