@@ -93,6 +93,7 @@ PROMISES = (
     ),
     Promise("generation", "200 tokens, 4 layers, width 128", "transformers", "at most 0.33"),
     Promise("generation", "40 tokens, 124M, float32", "transformers", "at most 0.5"),
+    Promise("cuda", "10 training steps, 124M, 16 rows of 1,024, bf16", "nanoGPT", "at most 0.87"),
     Promise(
         "cuda", "10 training steps, 124M, 16 rows of 1,024, bf16, 50,304", "nanoGPT", "at most 0.87"
     ),
