@@ -22,9 +22,22 @@ def test_the_parts_are_the_tests_all_notebooks_and_the_benchmarks():
     assert tests[3:5] == ["-m", "cuda"] and len(marked) == len(tests) - 5 > 7
     assert str(cuda.ROOT / "tests" / "decoding" / "test_graphs.py") in marked
     assert not any("browser" in Path(name).read_text("utf-8") for name in marked)
-    found = [name for name in notebooks if name.endswith(".ipynb")]
-    assert len(found) == len(list((cuda.ROOT / "notebooks").rglob("*.ipynb"))) > 20
+    found = [Path(name) for name in notebooks if name.endswith(".ipynb")]
+    assert {path.parent.name for path in found} == {"notebooks", "deeper", "solutions"}
+    assert len(found) > 20 and all(path.exists() for path in found)
+    assert {"00_the_whole_machine", "capstone"} <= {path.stem for path in found}
     assert benchmarks[1:-1] == "benchmarks --only cuda --minutes MINUTES --nanogpt".split()
+
+
+def test_what_jupyter_keeps_of_a_notebook_is_none(tmp_path, monkeypatch):
+    kept = [".ipynb_checkpoints/01_a-checkpoint", "deeper/.ipynb_checkpoints/01_a-checkpoint"]
+    for name in ("01_a", "capstone", "deeper/01_a", "solutions/01_a", *kept):
+        path = tmp_path / "notebooks" / f"{name}.ipynb"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    monkeypatch.setattr(cuda, "ROOT", tmp_path)
+    found = [name for name in cuda.parts(None)[1].arguments if name.endswith(".ipynb")]
+    assert len(found) == 4 and not any("checkpoint" in name for name in found)
 
 
 def ran(code, minutes=1.0, needs=()):
