@@ -10,12 +10,15 @@ import torch
 # Not public names: PyTorch's list of the transforms at work, and what stands in it.
 _last = getattr(torch._C._functorch, "peek_interpreter_stack", None)
 _Transform = getattr(torch._C._functorch, "CInterpreter", ())
+_compiled_too = torch.__version__ >= (2, 7)  # a compiler before that cannot ask for the list
 
 
 def is_transformed() -> bool:
     """Whether a transform of `torch.func` (grad, vmap, jvp, ...) is at work."""
+    if _last is None or (torch.compiler.is_compiling() and not _compiled_too):
+        return False
     # By its type: to a compiler that follows, the None of an empty list is something, and not None.
-    return _last is not None and isinstance(_last(), _Transform)
+    return isinstance(_last(), _Transform)
 
 
 def is_traced() -> bool:
