@@ -10,7 +10,7 @@ import torch
 # Not public names: PyTorch's list of the transforms at work, and what stands in it.
 _last = getattr(torch._C._functorch, "peek_interpreter_stack", None)
 _Transform = getattr(torch._C._functorch, "CInterpreter", ())
-_compiled_too = torch.__version__ >= (2, 7)  # a compiler before that cannot ask for the list
+_compiled_too = torch.__version__ >= "2.7"  # a compiler before that cannot ask for the list
 
 
 def is_transformed() -> bool:
