@@ -95,7 +95,8 @@ def characters(part: str) -> str:
 def _judge(corpus: Corpus) -> tuple[bool, str, str]:
     if trouble := too_small(corpus):
         return False, "too small", f"{trouble[0].lower()}{trouble[1:]}"
-    words = f"{len(corpus.train):,} characters to train on and {len(corpus.heldout):,} held out; "
+    train, heldout = (len(characters(part)) for part in (corpus.train, corpus.heldout))
+    words = f"{train:,} characters to train on and {heldout:,} held out; "
     words += f"a table of letter pairs has {letter_pairs(corpus):.2f} nats a character. "
     return True, "", (words + repeats(corpus)).strip()
 

@@ -61,8 +61,9 @@ HINTS = {
     "parts": (
         "Copy one of your functions, with everything that it calls, into a new cell above this "
         "one. Run it, then write its name after the `=`.",
-        "Your sampler is a function of `(logits, temperature, top_k, top_p)`. Yours can call your "
-        "two exercises of lesson 07 one after the other; `top_k` may be `None`.",
+        "Write a function of `(logits, temperature, top_k, top_p)` that calls your two exercises "
+        "of lesson 07 one after the other. If `top_k` is `None`, leave out the second. You may ignore "
+        "`top_p`: then the studio's control for it has no effect.",
         "Change one part at a time, and run everything below it again. If the check complains, you "
         "know which part it was.",
     ),
@@ -71,8 +72,10 @@ HINTS = {
         "The model knows how many it can read: it is a field of `model.config`.",
     ),
     "better": (
-        "Look at the loss on the training text. Is it much lower than the held-out loss? Then the "
-        "text is too small for this model, or it was trained for too long.",
+        "Compute the loss on the beginning of the training text: "
+        "`gptlib.training.evaluate(mine, *gptlib.training.evaluation_rows(tokens[:4000], "
+        "block_size))`. Is it much lower than the held-out loss? Then the text is too small for "
+        "this model, or it was trained for too long.",
         "If both are high, the model has not learned enough: train for more steps first, then try "
         "a larger `n_embd`.",
     ),

@@ -119,7 +119,7 @@ QUESTIONS = {
             "by 17: adding 10 to both logits changes this ratio, but no probability. Only the "
             "difference counts, and e to the power of 2 is 7.4.",
             "`on` has a probability above one half": "Run `gptlib.softmax(torch.tensor([9.0, 7.0, "
-            "19.0]))`: if a third token has the logit 19, `on` gets 0.00005.",
+            "19.0]))[0].item()`: if a third token has the logit 19, `on` gets only about 0.00005.",
         },
     ),
 }
