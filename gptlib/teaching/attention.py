@@ -63,8 +63,8 @@ QUESTIONS = {
         {
             "the rows are as with our mask": "Look at the sums in the output: they are below 1. "
             "The future had its share when softmax divided.",
-            "the rows only get smaller sums": "Compare the second and the last line of the output. "
-            "Only the last token was changed, and the row of `␣cat` changed with it.",
+            "every row shrinks by a fixed factor": "Compare the sums in the second and the last "
+            "line of the output, 0.95 and 0.07: how much a row shrinks depends on the future.",
             "the rows depend on future tokens": "Softmax divides by a sum that includes the "
             "future. So that sum must not contain what the token may not use.",
         },

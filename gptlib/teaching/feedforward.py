@@ -128,7 +128,7 @@ QUESTIONS = {
     ),
     "no_norm": Question(
         "Two layers are trained without layer normalisation, once at a learning rate of 0.01 and "
-        "once at 0.1. What will the training loss do?",
+        "once at 0.1. What will the loss do?",
         "fall slowly at 0.01, jump at 0.1",
         {
             "fall as with LayerNorm at both": "Compare the rows with and without it: at 0.01 it "
