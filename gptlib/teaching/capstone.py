@@ -62,8 +62,8 @@ HINTS = {
         "Copy one of your functions, with everything that it calls, into a new cell above this "
         "one. Run it, then write its name after the `=`.",
         "Write a function of `(logits, temperature, top_k, top_p)` that calls your two exercises "
-        "of lesson 07 one after the other. If `top_k` is `None`, leave out the second. You may ignore "
-        "`top_p`: then the studio's control for it has no effect.",
+        "of lesson 07 one after the other. If `top_k` is `None`, leave out the second. You may "
+        "ignore `top_p`: then the studio's control for it has no effect.",
         "Change one part at a time, and run everything below it again. If the check complains, you "
         "know which part it was.",
     ),

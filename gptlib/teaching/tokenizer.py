@@ -11,8 +11,8 @@ QUESTIONS = {
         "model in lesson 00 give a probability?",
         "all of its 397 tokens",
         {
-            "one, the token it chose": "The token was chosen afterwards, by sampling. "
-            "Before that, each of the tokens that could be drawn had a probability.",
+            "one, the token it chose": "Look at the picture: more than one token has a "
+            "probability. One is chosen afterwards, by sampling.",
             "four, those in the picture": "The picture has room for the four most "
             "probable ones. The other 393 tokens have probabilities too, but very small ones.",
             "all of its 397 tokens": "For 393 of them it is below 0.01. One of the 397 "

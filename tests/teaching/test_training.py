@@ -178,7 +178,7 @@ def test_on_150_stories_the_training_loss_passes_the_floor_and_the_held_out_loss
     assert mean(step.loss for step in history[-20:]) < own - 0.2
     band = [grammar.truth_loss(*run.batch(k), pets[1]) for k in range(100)]
     assert max(step.loss for step in history[-100:]) < min(band)
-    assert "The grey band shows the truth's losses on 100 training batches" in prose()
+    assert "below the grey band, which shows the truth's losses on 100 training batches" in prose()
     assert min(band) < floor < max(band)  # the dashed line is inside
     shown = json.dumps(cells("06_training.ipynb"))
     assert f"as large as a batch: {min(band):.2f} to {max(band):.2f}." in shown
