@@ -22,10 +22,10 @@ def test_the_parts_are_the_tests_all_notebooks_and_the_benchmarks():
     assert tests[3:5] == ["-m", "cuda"] and len(marked) == len(tests) - 5 > 7
     assert str(cuda.ROOT / "tests" / "decoding" / "test_graphs.py") in marked
     assert not any("browser" in Path(name).read_text("utf-8") for name in marked)
-    found = [Path(name) for name in notebooks if name.endswith(".ipynb")]
-    assert {path.parent.name for path in found} == {"notebooks", "deeper", "solutions"}
-    assert len(found) > 20 and all(path.exists() for path in found)
-    assert {"00_the_whole_machine", "capstone"} <= {path.stem for path in found}
+    found = {Path(name) for name in notebooks if name.endswith(".ipynb")}
+    there = (cuda.ROOT / "notebooks").rglob("*.ipynb")
+    assert found == {path for path in there if path.parent.name != ".ipynb_checkpoints"}
+    assert len(found) > 20
     assert benchmarks[1:-1] == "benchmarks --only cuda --minutes MINUTES --nanogpt".split()
 
 
